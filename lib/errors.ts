@@ -1,0 +1,140 @@
+/**
+ * Every error the agent raises on purpose. A user reads `message` (what failed, with the value)
+ * and `hint` (what to do next); a program switches on `code`; a developer follows `cause`.
+ *
+ * @module
+ */
+
+/** Stable: listed in README.md, never renamed, never given a second meaning. */
+export type ErrorCode =
+  | 'ERR_CALLBACK_FAILED'
+  | 'ERR_CONFIG_INVALID'
+  | 'ERR_CONTAINER_FAILED'
+  | 'ERR_CONTENT_INVALID'
+  | 'ERR_DOCKER_REFUSED'
+  | 'ERR_DOCKER_UNREACHABLE'
+  | 'ERR_FILE_UNREADABLE'
+  | 'ERR_IMAGE_PULL_FAILED'
+  | 'ERR_INJECTION_FAILED'
+  | 'ERR_REQUEST_INVALID'
+  | 'ERR_SHELL_FAILED'
+  | 'ERR_TERMINAL_MISSING'
+
+/** Base class. Only subclasses are thrown, so `code` always names the case. */
+export abstract class AgentError extends Error {
+  abstract readonly code: ErrorCode
+  readonly hint: string
+
+  constructor(message: string, { hint, cause }: { hint: string; cause?: unknown }) {
+    super(message, { cause })
+    this.name = new.target.name
+    this.hint = hint
+  }
+}
+
+/** One thing wrong with a document: `commands[2].directive: expected a string`. */
+export interface Problem {
+  /** JSON path of the field, e.g. `compose.containers[0].image`; empty for the document itself. */
+  readonly path: string
+  /** What was expected, and what was found where that helps. Never the value of a secret. */
+  readonly message: string
+}
+
+/** The request cannot be served as sent. Nothing has been started. */
+export class RequestError extends AgentError {
+  readonly code = 'ERR_REQUEST_INVALID'
+  readonly problems: readonly Problem[]
+
+  constructor(problems: readonly Problem[]) {
+    super(problems.map(describeProblem).join('\n'), {
+      hint: 'Correct the fields named and send the request again.',
+    })
+    this.problems = problems
+  }
+}
+
+/** The document is well formed, but something inside it cannot be used, e.g. it is not base64. */
+export class ContentError extends AgentError {
+  readonly code = 'ERR_CONTENT_INVALID'
+}
+
+/** A flag, an environment variable or the configuration file has a value that cannot be used. */
+export class ConfigError extends AgentError {
+  readonly code = 'ERR_CONFIG_INVALID'
+}
+
+/** A file the user named cannot be read. */
+export class FileError extends AgentError {
+  readonly code = 'ERR_FILE_UNREADABLE'
+}
+
+/** A file of the job could not be put where the request wants it. */
+export class InjectionError extends AgentError {
+  readonly code = 'ERR_INJECTION_FAILED'
+}
+
+/** The job's shell did not start, or does not answer. */
+export class ShellError extends AgentError {
+  readonly code = 'ERR_SHELL_FAILED'
+}
+
+/** This host has nothing that gives a shell a terminal. */
+export class TerminalMissingError extends AgentError {
+  readonly code = 'ERR_TERMINAL_MISSING'
+}
+
+/** A callback URL never answered with 2xx. */
+export class CallbackError extends AgentError {
+  readonly code = 'ERR_CALLBACK_FAILED'
+}
+
+/** Nothing answers on the engine's socket, or it stopped answering in the middle of a call. */
+export class DockerUnreachableError extends AgentError {
+  readonly code = 'ERR_DOCKER_UNREACHABLE'
+
+  constructor(socketPath: string, cause: unknown) {
+    super(`Docker does not answer on ${socketPath}`, {
+      hint: 'Start the Docker Engine, or set DOCKER_HOST=unix://… if its socket is elsewhere.',
+      cause,
+    })
+  }
+}
+
+/** The engine answered, and said no. */
+export class DockerRefusedError extends AgentError {
+  readonly code = 'ERR_DOCKER_REFUSED'
+  readonly status: number
+  /** The engine's own words. */
+  readonly reason: string
+
+  constructor(action: string, status: number, reason: string, hint: string) {
+    super(`Docker refused to ${action}: ${reason} (HTTP ${status})`, { hint })
+    this.status = status
+    this.reason = reason
+  }
+}
+
+/** An image could not be pulled. */
+export class ImagePullError extends AgentError {
+  readonly code = 'ERR_IMAGE_PULL_FAILED'
+}
+
+/** A container did not start, ended early, or never became ready. */
+export class ContainerError extends AgentError {
+  readonly code = 'ERR_CONTAINER_FAILED'
+}
+
+/** `path: message`, or the message alone when the whole document is meant. */
+export function describeProblem({ path, message }: Problem): string {
+  return path === '' ? message : `${path}: ${message}`
+}
+
+/** The whole cause chain, outermost first, one line a link: for the agent's own log. */
+export function explain(error: unknown): string {
+  if (!(error instanceof Error)) return String(error)
+  const line =
+    error instanceof AgentError
+      ? `${error.message} [${error.code}] ${error.hint}`
+      : `${error.name}: ${error.message}`
+  return error.cause === undefined ? line : `${line}\n  caused by: ${explain(error.cause)}`
+}

@@ -1,0 +1,114 @@
+/**
+ * Where a job's commands run: on this host or in containers, behind one contract.
+ *
+ * @module
+ */
+
+import type { ExecutorName } from '../request/job-request.ts'
+
+/**
+ * Receives output as it appears: any bytes, cut anywhere. A returned promise means "not so fast":
+ * the caller awaits it before it reads on from the terminal.
+ */
+export type OnOutput = (bytes: Uint8Array) => Promise<void> | void
+
+/**
+ * Writes one block of the log: `cmd_started`, what `work` puts out, `cmd_finished` with the exit
+ * code `work` resolves with. When `work` throws an `AgentError`, its message and hint become output
+ * and the exit code is 1; an abort of the job's stop signal ends the block with 1 as well.
+ *
+ * @returns whether the exit code was 0
+ */
+export type WriteBlock = (
+  directive: string,
+  work: (onOutput: OnOutput) => Promise<number>,
+) => Promise<boolean>
+
+export interface RunOptions {
+  /**
+   * Aborting stops what runs: TERM to the job's processes, KILL after the grace period. The call
+   * still resolves, once the command is gone, so that its last output reaches the log.
+   */
+  readonly signal: AbortSignal
+  readonly onOutput: OnOutput
+}
+
+export interface PrepareOptions {
+  readonly signal: AbortSignal
+  readonly block: WriteBlock
+  /** Every directive the job may come to run, so that they can be staged in one go. */
+  readonly directives: readonly string[]
+}
+
+/** A decoded environment variable; the value may hold any byte but NUL. */
+export interface Variable {
+  readonly name: string
+  readonly value: Uint8Array
+}
+
+/** A decoded file; `path` may be absolute, start with `~/`, or be relative to the job's home. */
+export interface InjectedFile {
+  readonly path: string
+  readonly content: Uint8Array
+  /** What `chmod` takes: `0644`, `+x`. */
+  readonly mode: string
+}
+
+export interface RunResult {
+  /** 0 to 255. */
+  readonly exitCode: number
+  /** The shell itself ended with this command; the next `run` gets a fresh one. */
+  readonly shellExited: boolean
+}
+
+/**
+ * One executor serves one job and is then thrown away.
+ *
+ * The job calls it in this order, never concurrently:
+ *
+ * 1. `prepare` once: pull images, create containers, open the shell session.
+ * 2. `exportVariables`, `injectFiles`, `run`: any number of times, in the order of the job.
+ * 3. `dispose` once, whatever happened before, even when `prepare` failed half-way.
+ *
+ * A command that exits non-zero is a result, not an error: `run` resolves with its exit code.
+ * Methods reject with an `AgentError` only when the executor itself could not do its work (the
+ * engine died, the terminal is gone); the job is then `failed`, whatever is left of it.
+ */
+export interface Executor {
+  readonly name: ExecutorName
+
+  /** @returns false when a block it wrote has failed and said why; rejects when no block could. */
+  prepare(options: PrepareOptions): Promise<boolean>
+
+  /**
+   * Makes the variables known to the job's shell, to every shell that replaces it, and to login
+   * shells a person opens beside it. Puts out nothing itself unless bash refuses a variable.
+   *
+   * @returns exit code: not 0 when bash refused one
+   */
+  exportVariables(variables: readonly Variable[], options: RunOptions): Promise<number>
+
+  /**
+   * Writes the files in order, each announced with the output `Injecting <path> with file mode
+   * <mode>\n`. Stops at the first that fails: `Failed to set file mode to <mode>\n` for a bad mode.
+   *
+   * @returns exit code: not 0 when one could not be written; the reason is in the output
+   */
+  injectFiles(files: readonly InjectedFile[], options: RunOptions): Promise<number>
+
+  run(directive: string, options: RunOptions): Promise<RunResult>
+
+  /**
+   * Ends everything `prepare` and the job's commands made: processes, containers, network, files.
+   * Safe to call twice; what is already gone is no error. Resolves when nothing is left.
+   */
+  dispose(): Promise<void>
+}
+
+/** How patient an executor is when it stops. */
+export interface StopPolicy {
+  /** Between TERM and KILL when a job is stopped. Default 10,000. */
+  readonly gracePeriodMs: number
+  /** Aborted when the person in front asks a second time: no more grace. */
+  readonly hurry: AbortSignal
+}

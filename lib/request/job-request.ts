@@ -1,0 +1,80 @@
+/**
+ * One job, as asked for: what the rest of the agent works on once a document has been checked.
+ *
+ * Base64 stays encoded in here: undecodable content is the job author's mistake and belongs in the
+ * job's log, not in the refusal of the request (contract, section 2).
+ *
+ * @module
+ */
+
+export type ExecutorName = 'shell' | 'dockercompose'
+
+/** One directive: possibly many lines of bash. */
+export interface Command {
+  readonly directive: string
+  /** Shown in the log instead of the directive. */
+  readonly alias?: string | undefined
+}
+
+export interface EncodedVariable {
+  readonly name: string
+  /** base64, line breaks tolerated. */
+  readonly value: string
+}
+
+export interface EncodedFile {
+  readonly path: string
+  /** base64, line breaks tolerated. */
+  readonly content: string
+  /** What `chmod` takes: `0644`, `+x`. */
+  readonly mode: string
+}
+
+export interface ContainerRequest {
+  /** The name by which every other container of the job reaches it. */
+  readonly name: string
+  readonly image: string
+  /** Already split into words as a shell splits them; absent = the image's own. */
+  readonly command?: readonly string[] | undefined
+  readonly entrypoint?: readonly string[] | undefined
+  readonly user?: string | undefined
+  readonly envVars: readonly EncodedVariable[]
+}
+
+export interface PullCredential {
+  readonly envVars: readonly EncodedVariable[]
+  readonly files: readonly EncodedFile[]
+}
+
+export interface Compose {
+  /** At least one; the first is the main container, the others are services. */
+  readonly containers: readonly ContainerRequest[]
+  readonly imagePullCredentials: readonly PullCredential[]
+  readonly hostSetupCommands: readonly Command[]
+}
+
+export interface Callbacks {
+  readonly finished?: string | undefined
+  readonly teardownFinished?: string | undefined
+  /** Sent as `Authorization: Bearer`. */
+  readonly token?: string | undefined
+}
+
+export interface JobRequest {
+  readonly id: string
+  readonly executor: ExecutorName
+  readonly commands: readonly Command[]
+  readonly epilogueAlways: readonly Command[]
+  readonly epilogueOnPass: readonly Command[]
+  readonly epilogueOnFail: readonly Command[]
+  readonly envVars: readonly EncodedVariable[]
+  readonly files: readonly EncodedFile[]
+  /** Each the base64 of one authorized_keys line. */
+  readonly sshPublicKeys: readonly string[]
+  /** Present exactly when `executor` is `dockercompose`. */
+  readonly compose?: Compose | undefined
+  readonly callbacks: Callbacks
+  readonly logger: { readonly method: string; readonly maxSizeInBytes?: number | undefined }
+  /** Paths of keys this agent does not know, for its own log. */
+  readonly unknownKeys: readonly string[]
+}

@@ -1,0 +1,27 @@
+/**
+ * The terminal a job's shell lives on, wherever that shell runs.
+ *
+ * @module
+ */
+
+/**
+ * A terminal with `bash` already started on its other end. The session reads `output` once, from
+ * the first byte to the last.
+ */
+export interface Terminal {
+  /** Every byte the shell and its children print; ends when nothing more can come. */
+  readonly output: AsyncIterable<Uint8Array>
+
+  /** Types bytes into the terminal. Never more than a short line: nothing may fill its buffer. */
+  write(text: string): void
+
+  /**
+   * The shell's exit code (128 + signal when killed), once it is gone. May settle before `output`
+   * ends, which background children can hold open. Rejects with an `AgentError` when the other
+   * side was lost (the engine died) and no code will ever be known.
+   */
+  readonly exited: Promise<number>
+
+  /** Frees this side. `output` ends. Safe to call twice. Does not kill anything. */
+  close(): void
+}
