@@ -1,0 +1,231 @@
+/**
+ * Runs a job's commands in a login bash on this host.
+ *
+ * @module
+ */
+
+import { randomBytes } from 'node:crypto'
+import { appendFile, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { userInfo } from 'node:os'
+import { join } from 'node:path'
+import { ShellError } from '../errors.ts'
+import { addToLoginProfile, removeFromLoginProfile } from '../host/login-profile.ts'
+import {
+  COOKIE_NAME,
+  clockTicksNow,
+  findJobProcesses,
+  killJobProcesses,
+  signalProcesses,
+  waitForJobProcesses,
+} from '../host/processes.ts'
+import { bootScript } from '../shell/boot.ts'
+import { formatExports } from '../shell/exports.ts'
+import { createToken } from '../shell/marks.ts'
+import { Session } from '../shell/session.ts'
+import { type HostTerminal, openHostTerminal } from '../terminal/host-terminal.ts'
+import { findProgram } from '../terminal/script.ts'
+import type {
+  Executor,
+  InjectedFile,
+  OnOutput,
+  PrepareOptions,
+  RunOptions,
+  RunResult,
+  StopPolicy,
+  Variable,
+} from './executor.ts'
+import { injectHostFiles } from './shell-files.ts'
+
+export interface ShellOptions {
+  readonly policy: StopPolicy
+  /** What the shell inherits; the agent's own settings are not among it. */
+  readonly environment: Readonly<Record<string, string>>
+  /** Where the job's private directory is made. */
+  readonly temporaryDirectory: string
+}
+
+/** A login script may ask the network for something; one that asks the keyboard never ends. */
+const READY_TIMEOUT_MS = 60_000
+
+const DEFAULT_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
+
+export class ShellExecutor implements Executor {
+  readonly name = 'shell'
+  readonly #options: ShellOptions
+  readonly #cookie = randomBytes(16).toString('hex')
+  readonly #leaders = new Set<number>()
+  readonly #since = clockTicksNow()
+  #directory: string | undefined
+  #environment: Readonly<Record<string, string>> = {}
+  #terminal: HostTerminal | undefined
+  #session: Session | undefined
+  #profiled = false
+  #count = 0
+
+  constructor(options: ShellOptions) {
+    this.#options = options
+  }
+
+  async prepare({ signal }: PrepareOptions): Promise<boolean> {
+    this.#environment = { ...withDefaults(this.#options.environment), [COOKIE_NAME]: this.#cookie }
+    this.#directory = await mkdtemp(join(this.#options.temporaryDirectory, 'agent-job-'))
+    await this.#openSession(signal)
+    return true
+  }
+
+  async exportVariables(variables: readonly Variable[], options: RunOptions): Promise<number> {
+    const file = this.#path('env')
+    await appendFile(file, formatExports(variables), { mode: 0o600 })
+    if (!this.#profiled) await this.#addToProfile(file, options.onOutput)
+    const checked = formatExports(variables, ' || builtin return 1')
+    const { exitCode } = await this.#runFile(checked, options, { quiet: true })
+    return exitCode
+  }
+
+  async injectFiles(
+    files: readonly InjectedFile[],
+    { signal, onOutput }: RunOptions,
+  ): Promise<number> {
+    const session = await this.#openSession(signal)
+    return await injectHostFiles(files, { home: session.info.home, signal, onOutput })
+  }
+
+  async run(directive: string, { signal, onOutput }: RunOptions): Promise<RunResult> {
+    return await this.#runFile(Buffer.from(directive), { signal, onOutput }, { quiet: false })
+  }
+
+  async dispose(): Promise<void> {
+    this.#session?.close()
+    const results = await Promise.allSettled([
+      killJobProcesses(this.#mark()),
+      this.#directory === undefined
+        ? undefined
+        : removeFromLoginProfile(this.#home(), this.#path('env')),
+    ])
+    this.#terminal?.close()
+    if (this.#directory !== undefined) await rm(this.#directory, { recursive: true, force: true })
+    const errors = results.flatMap((result) =>
+      result.status === 'rejected' ? [result.reason] : [],
+    )
+    if (errors.length > 1) throw new AggregateError(errors, 'The job could not be cleared away')
+    if (errors.length === 1) throw errors[0]
+  }
+
+  async #runFile(
+    text: Uint8Array,
+    { signal, onOutput }: RunOptions,
+    options: { quiet: boolean },
+  ): Promise<RunResult> {
+    const session = await this.#openSession(signal)
+    const file = this.#path(`directive-${++this.#count}`)
+    await writeFile(file, text, { mode: 0o600 })
+    const stop = this.#stopOnAbort(signal)
+    try {
+      return await session.run(file, onOutput, options)
+    } finally {
+      await stop.settled()
+      await rm(file, { force: true })
+    }
+  }
+
+  /** The living session, or a fresh shell when the last one died with its directive. */
+  async #openSession(signal: AbortSignal): Promise<Session> {
+    if (this.#session !== undefined && !this.#session.closed) return this.#session
+    signal.throwIfAborted()
+    const token = createToken()
+    const boot = this.#path('boot')
+    await writeFile(boot, bootScript(token), { mode: 0o600 })
+    const bash = findProgram('bash', this.#environment['PATH'] ?? DEFAULT_PATH)
+    if (bash === undefined) {
+      throw new ShellError('This host has no bash on its PATH', {
+        hint: 'Install bash (package bash), or start the agent with a PATH that has it.',
+      })
+    }
+    this.#terminal = openHostTerminal({
+      file: bash,
+      args: ['--login', '-i', boot],
+      environment: this.#environment,
+      directory: this.#home(),
+    })
+    this.#leaders.add(this.#terminal.pid)
+    this.#session = await Session.open(this.#terminal, {
+      bootToken: token,
+      signal,
+      onOutput: () => undefined, // what login scripts print belongs to no directive
+      readyTimeoutMs: READY_TIMEOUT_MS,
+    })
+    return this.#session
+  }
+
+  /**
+   * On abort: HUP ends the shell as soon as its command is gone, so that no further line of the
+   * directive runs (TERM would not: an interactive bash ignores it); TERM asks everything else;
+   * KILL comes for what is left after the grace period.
+   */
+  #stopOnAbort(signal: AbortSignal): { settled(): Promise<void> } {
+    let stopping: Promise<void> | undefined
+    const stop = () => {
+      stopping = this.#stop()
+    }
+    if (signal.aborted) stop()
+    else signal.addEventListener('abort', stop, { once: true })
+    return {
+      settled: async () => {
+        signal.removeEventListener('abort', stop)
+        await stopping
+      },
+    }
+  }
+
+  async #stop(): Promise<void> {
+    const { gracePeriodMs, hurry } = this.#options.policy
+    const all = findJobProcesses(this.#mark())
+    signalProcesses([...this.#leaders], 'SIGHUP')
+    signalProcesses(
+      all.filter((pid) => !this.#leaders.has(pid)),
+      'SIGTERM',
+    )
+    const patience = AbortSignal.any([hurry, AbortSignal.timeout(gracePeriodMs)])
+    await waitForJobProcesses(this.#mark(), new Set(), patience)
+    await killJobProcesses(this.#mark())
+  }
+
+  async #addToProfile(file: string, onOutput: OnOutput): Promise<void> {
+    this.#profiled = true
+    try {
+      await addToLoginProfile(this.#home(), file)
+    } catch (error) {
+      // The job itself does not need it: only a person who logs in beside it misses the variables.
+      const reason = error instanceof Error ? error.message : String(error)
+      await onOutput(Buffer.from(`Login shells will not have these variables: ${reason}\n`))
+    }
+  }
+
+  #mark() {
+    return { cookie: this.#cookie, leaders: this.#leaders, since: this.#since }
+  }
+
+  #home(): string {
+    return this.#environment['HOME'] ?? '/'
+  }
+
+  #path(name: string): string {
+    if (this.#directory === undefined) {
+      throw new RangeError('the executor has not been prepared')
+    }
+    return join(this.#directory, name)
+  }
+}
+
+/** A service may be started with hardly any environment; a login shell expects these. */
+function withDefaults(environment: Readonly<Record<string, string>>): Record<string, string> {
+  const user = userInfo()
+  return {
+    HOME: user.homedir,
+    USER: user.username,
+    LOGNAME: user.username,
+    PATH: DEFAULT_PATH,
+    TERM: 'xterm-256color',
+    ...environment,
+  }
+}

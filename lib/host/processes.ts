@@ -1,0 +1,152 @@
+/**
+ * The processes a job has started on this host, wherever they have gone since, and their end.
+ *
+ * @module
+ */
+
+import { readdirSync, readFileSync } from 'node:fs'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { ShellError } from '../errors.ts'
+
+/**
+ * How a process is known to belong to a job: a variable in its environment, inherited by all it
+ * starts; or a shell's session; or a parent that belongs. A daemon loses its session and its parent
+ * but keeps the variable, `env -i` loses the variable but keeps the session.
+ */
+export interface JobMark {
+  /** Value of {@link COOKIE_NAME}, unique per job. */
+  readonly cookie: string
+  /** Processes started by the agent for this job; each is the leader of its own session. */
+  readonly leaders: ReadonlySet<number>
+  /** From {@link clockTicksNow}, before the first of them was started. */
+  readonly since: number
+}
+
+export const COOKIE_NAME = 'AGENT_JOB_COOKIE'
+
+/** Between two looks at the process table while waiting for processes to end. */
+const POLL_MS = 10
+
+/** A process in the kernel's hands (state D) survives KILL; nobody waits for it for ever. */
+const KILL_LIMIT_MS = 5_000
+
+interface ProcessEntry {
+  readonly pid: number
+  readonly parent: number
+  readonly session: number
+  /** Clock ticks since boot. With the pid it names one process for good. */
+  readonly startedAt: number
+  readonly zombie: boolean
+}
+
+/** The kernel counts a process's start in hundredths of a second since boot, on every Linux. */
+const TICKS_PER_SECOND = 100
+
+/** Now, on the clock by which the kernel dates processes. */
+export function clockTicksNow(): number {
+  const [uptime = '0'] = readFileSync('/proc/uptime', 'utf8').split(' ')
+  return Math.floor(Number(uptime) * TICKS_PER_SECOND) - 1 // rounded the other way by the kernel
+}
+
+/** Pids of the job's living processes. Takes a few milliseconds: reads all of /proc. */
+export function findJobProcesses(mark: JobMark): number[] {
+  const all = listProcesses()
+  const found = new Set<number>()
+  for (const entry of all) {
+    if (belongs(entry, mark)) found.add(entry.pid)
+  }
+  // Children of what was found, and theirs: listed in no particular order, so until nothing is new.
+  for (let before = -1; before !== found.size; ) {
+    before = found.size
+    for (const { pid, parent } of all) if (found.has(parent)) found.add(pid)
+  }
+  return all.filter(({ pid, zombie }) => found.has(pid) && !zombie).map(({ pid }) => pid)
+}
+
+/** Sends a signal to each; those that are gone meanwhile, or belong to root, are passed over. */
+export function signalProcesses(pids: readonly number[], signal: 'SIGHUP' | 'SIGKILL' | 'SIGTERM') {
+  for (const pid of pids) {
+    try {
+      process.kill(pid, signal)
+    } catch {
+      // ESRCH: it ended by itself. EPERM: it became another user; the caller sees it survive.
+    }
+  }
+}
+
+/**
+ * Kills until nothing of the job is left: what is found may fork while it is looked at.
+ *
+ * @throws {ShellError} naming the pids that are left after 5 s
+ */
+export async function killJobProcesses(mark: JobMark): Promise<void> {
+  const deadline = performance.now() + KILL_LIMIT_MS
+  let pids = findJobProcesses(mark)
+  while (pids.length > 0) {
+    if (performance.now() > deadline) {
+      throw new ShellError(`Processes of the job could not be killed: ${pids.join(', ')}`, {
+        hint: 'They run as another user or hang in the kernel: end them as root, or restart the host.',
+      })
+    }
+    signalProcesses(pids, 'SIGKILL')
+    await sleep(POLL_MS)
+    pids = findJobProcesses(mark)
+  }
+}
+
+/** Resolves when only `survivors` of the job's processes are left, or the signal is aborted. */
+export async function waitForJobProcesses(
+  mark: JobMark,
+  survivors: ReadonlySet<number>,
+  signal: AbortSignal,
+): Promise<void> {
+  while (!signal.aborted) {
+    if (findJobProcesses(mark).every((pid) => survivors.has(pid))) return
+    await sleep(POLL_MS)
+  }
+}
+
+function belongs(entry: ProcessEntry, mark: JobMark): boolean {
+  if (mark.leaders.has(entry.pid) || mark.leaders.has(entry.session)) return true
+  // Older than the job: spares reading the environment of nearly every process there is.
+  if (entry.startedAt < mark.since) return false
+  return readCookie(entry.pid) === mark.cookie
+}
+
+function listProcesses(): ProcessEntry[] {
+  const entries: ProcessEntry[] = []
+  for (const name of readdirSync('/proc')) {
+    if (!/^\d+$/.test(name) || name === String(process.pid)) continue
+    const entry = readEntry(name)
+    if (entry !== undefined) entries.push(entry)
+  }
+  return entries
+}
+
+/** @see man 5 proc_pid_stat: the name stands in parentheses and may hold any character */
+function readEntry(pid: string): ProcessEntry | undefined {
+  const stat = readProcFile(pid, 'stat')
+  if (stat === undefined) return undefined
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+  return {
+    pid: Number(pid),
+    zombie: fields[0] === 'Z' || fields[0] === 'X',
+    parent: Number(fields[1]),
+    session: Number(fields[3]),
+    startedAt: Number(fields[19]),
+  }
+}
+
+function readCookie(pid: number): string | undefined {
+  const environment = readProcFile(String(pid), 'environ')
+  const entry = environment?.split('\0').find((text) => text.startsWith(`${COOKIE_NAME}=`))
+  return entry?.slice(COOKIE_NAME.length + 1)
+}
+
+function readProcFile(pid: string, name: string): string | undefined {
+  try {
+    return readFileSync(`/proc/${pid}/${name}`, 'utf8')
+  } catch {
+    return undefined // ended since, or another user's: not one of ours to end
+  }
+}

@@ -1,0 +1,82 @@
+/**
+ * Writes one block of the log, its output batched by time and size (contract, section 3).
+ *
+ * @module
+ */
+
+import type { EventSink, JobEvent } from '../events/event.ts'
+import { OutputText } from '../events/output-text.ts'
+import { nowInSeconds } from '../time.ts'
+
+/** Long enough to gather what one small command prints, short enough not to be noticed. */
+const BATCH_MS = 20
+
+/** A burst is cut into events of about this many characters. */
+const BATCH_CHARACTERS = 64 * 1024
+
+export class BlockWriter {
+  readonly #sink: EventSink
+  readonly #directive: string
+  readonly #text = new OutputText()
+  #pending = ''
+  #timer: NodeJS.Timeout | undefined
+  #startedAt = 0
+  /** Events are written one after the other, whoever asks: the timer or the terminal. */
+  #written: Promise<void> = Promise.resolve()
+
+  constructor(sink: EventSink, directive: string) {
+    this.#sink = sink
+    this.#directive = directive
+  }
+
+  async start(): Promise<void> {
+    this.#startedAt = nowInSeconds()
+    await this.#write({
+      event: 'cmd_started',
+      timestamp: this.#startedAt,
+      directive: this.#directive,
+    })
+  }
+
+  /** @returns a promise when the log is slower than the output: await it before reading on */
+  push(bytes: Uint8Array): Promise<void> | void {
+    this.#pending += this.#text.push(bytes)
+    if (this.#pending.length >= BATCH_CHARACTERS) return this.#flush()
+    this.#timer ??= setTimeout(() => this.#flush(), BATCH_MS)
+  }
+
+  /** Text of the agent itself. */
+  async say(text: string): Promise<void> {
+    await this.push(Buffer.from(text))
+  }
+
+  async finish(exitCode: number): Promise<void> {
+    this.#pending += this.#text.end()
+    await this.#flush()
+    const finishedAt = nowInSeconds()
+    await this.#write({
+      event: 'cmd_finished',
+      timestamp: finishedAt,
+      directive: this.#directive,
+      exit_code: exitCode,
+      started_at: this.#startedAt,
+      finished_at: finishedAt,
+    })
+  }
+
+  #flush(): Promise<void> {
+    clearTimeout(this.#timer)
+    this.#timer = undefined
+    if (this.#pending === '') return this.#written
+    const output = this.#pending
+    this.#pending = ''
+    return this.#write({ event: 'cmd_output', timestamp: nowInSeconds(), output })
+  }
+
+  #write(event: JobEvent): Promise<void> {
+    const written = this.#written.then(() => this.#sink.write(event))
+    this.#written = written
+    written.catch(() => undefined) // the next push or finish rejects with it
+    return written
+  }
+}

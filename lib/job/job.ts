@@ -1,0 +1,273 @@
+/**
+ * Walks one job through its plan, writes its log, and always clears up behind it.
+ *
+ * @module
+ */
+
+import { readFile } from 'node:fs/promises'
+import { AgentError, ContentError, explain } from '../errors.ts'
+import type { EventSink, JobResult } from '../events/event.ts'
+import type { Executor, OnOutput, RunOptions, WriteBlock } from '../executors/executor.ts'
+import type { Logger } from '../log.ts'
+import type { Command, EncodedVariable, JobRequest } from '../request/job-request.ts'
+import { nowInSeconds } from '../time.ts'
+import { BlockWriter } from './block.ts'
+import type { CallbackSender } from './callbacks.ts'
+import { decodeFiles, decodeVariables } from './content.ts'
+import {
+  advance,
+  type Hooks,
+  INITIAL_STATE,
+  type JobState,
+  nextStep,
+  type Outcome,
+  type Plan,
+  type Step,
+  selfChosenResult,
+} from './plan.ts'
+
+export interface JobOptions {
+  readonly request: JobRequest
+  readonly executor: Executor
+  readonly sink: EventSink
+  readonly callbacks: CallbackSender
+  readonly log: Logger
+  readonly hooks?: Hooks
+  /** The host's own, for every job; the request's win over them. */
+  readonly hostVariables?: readonly EncodedVariable[]
+  /** Awaited before the teardown callback: until the log was collected (contract, 4.6). */
+  readonly collected?: () => Promise<void>
+}
+
+const EXPORT_TITLE = 'Exporting environment variables'
+
+/** Prints what a job that stops itself has chosen as its result. */
+const RESULT_QUERY = 'builtin printf %s "${SEMAPHORE_JOB_RESULT-}"'
+
+/** Longer than any value {@link selfChosenResult} knows. */
+const MAX_RESULT_CHARACTERS = 200
+
+export class Job {
+  readonly #options: JobOptions
+  readonly #plan: Plan
+  readonly #stop = new AbortController()
+  #state: JobState = INITIAL_STATE
+
+  constructor(options: JobOptions) {
+    this.#options = options
+    this.#plan = { ...options.request, hooks: options.hooks ?? {} }
+  }
+
+  get id(): string {
+    return this.#options.request.id
+  }
+
+  get state(): JobState {
+    return this.#state
+  }
+
+  /** The running command is ended, nothing more runs, the result is `stopped`. Repeatable. */
+  stop(): void {
+    this.#stop.abort(new Error('the job was stopped'))
+  }
+
+  /**
+   * Resolves when the job is over, its callbacks are sent and nothing of it is left. Call once.
+   *
+   * @throws what the sink throws when the log can no longer be kept; all else is cleared up by then
+   */
+  async run(): Promise<JobResult> {
+    const { executor, sink, callbacks, collected } = this.#options
+    let disposed: Promise<void> | undefined
+    try {
+      await sink.write({ event: 'job_started', timestamp: nowInSeconds() })
+      await this.#walk()
+      const result = this.#state.result ?? 'failed'
+      // The result is known: whoever waits for it does not wait for containers to be removed.
+      disposed = this.#dispose(executor)
+      await callbacks.finished(result)
+      await sink.write({ event: 'job_finished', timestamp: nowInSeconds(), result })
+      await disposed
+      await collected?.()
+      await callbacks.teardownFinished()
+      return result
+    } finally {
+      await (disposed ?? this.#dispose(executor))
+    }
+  }
+
+  async #walk(): Promise<void> {
+    let step = nextStep(this.#plan, this.#state)
+    while (step !== undefined) {
+      const outcome = await this.#take(step)
+      this.#state = advance(this.#plan, this.#state, outcome)
+      step = nextStep(this.#plan, this.#state)
+    }
+  }
+
+  async #take(step: Step): Promise<Outcome> {
+    const { signal } = this.#stop
+    if (signal.aborted) return { kind: 'stopped' }
+    const outcome = await this.#perform(step)
+    return signal.aborted ? { kind: 'stopped' } : outcome
+  }
+
+  async #perform(step: Step): Promise<Outcome> {
+    switch (step.kind) {
+      case 'prepare':
+        return await this.#prepare()
+      case 'export':
+        return await this.#export()
+      case 'inject':
+        return await this.#inject()
+      case 'command':
+        return await this.#command(step.command)
+      case 'hook':
+        return await this.#hook(step.title, step.path)
+      case 'check-result':
+        return await this.#checkResult()
+      case 'export-result':
+        return await this.#exportVariables([
+          { name: 'SEMAPHORE_JOB_RESULT', value: Buffer.from(step.result).toString('base64') },
+        ])
+    }
+  }
+
+  async #prepare(): Promise<Outcome> {
+    const { executor } = this.#options
+    const { commands, epilogueAlways, epilogueOnFail, epilogueOnPass } = this.#plan
+    const directives = [...commands, ...epilogueAlways, ...epilogueOnPass, ...epilogueOnFail]
+    try {
+      const ready = await executor.prepare({
+        signal: this.#stop.signal,
+        block: this.#writeBlock,
+        directives: [...directives.map(({ directive }) => directive), RESULT_QUERY],
+      })
+      return ready ? { kind: 'passed' } : { kind: 'failed', exitCode: 1 }
+    } catch (error) {
+      if (!(error instanceof AgentError)) this.#options.log.error(explain(error))
+      if (this.#stop.signal.aborted) return { kind: 'stopped' }
+      // No block of the executor's own could tell of it: this one does.
+      await this.#block('Preparing the job', () => Promise.reject(error))
+      return { kind: 'failed', exitCode: 1 }
+    }
+  }
+
+  async #export(): Promise<Outcome> {
+    const { request, hostVariables = [] } = this.#options
+    return await this.#exportVariables([...hostVariables, ...request.envVars])
+  }
+
+  async #exportVariables(encoded: readonly EncodedVariable[]): Promise<Outcome> {
+    return await this.#block(EXPORT_TITLE, async (onOutput) => {
+      const variables = await decodeVariables(encoded, onOutput)
+      return await this.#options.executor.exportVariables(variables, this.#runOptions(onOutput))
+    })
+  }
+
+  async #inject(): Promise<Outcome> {
+    const { executor, request } = this.#options
+    return await this.#block('Injecting Files', async (onOutput) => {
+      const files = decodeFiles(request.files)
+      return await executor.injectFiles(files, this.#runOptions(onOutput))
+    })
+  }
+
+  async #command({ directive, alias }: Command): Promise<Outcome> {
+    return await this.#block(alias || directive, async (onOutput) => {
+      if (alias) await onOutput(Buffer.from(`Running: ${directive}\n`))
+      return await this.#runDirective(directive, onOutput)
+    })
+  }
+
+  async #hook(title: string, path: string): Promise<Outcome> {
+    return await this.#block(title, async (onOutput) => {
+      const text = await readFile(path, 'utf8').catch((error: Error) => error)
+      if (typeof text === 'string') return await this.#runDirective(text, onOutput)
+      await onOutput(Buffer.from(`The hook cannot be read: ${text.message}\n`))
+      return 1
+    })
+  }
+
+  async #checkResult(): Promise<Outcome> {
+    let value = ''
+    const outcome = await this.#block('Checking job result', async (onOutput) => {
+      const { executor } = this.#options
+      await executor.run(RESULT_QUERY, {
+        signal: this.#stop.signal,
+        onOutput: (bytes) => {
+          value = (value + Buffer.from(bytes).toString()).slice(0, MAX_RESULT_CHARACTERS)
+        },
+      })
+      await onOutput(Buffer.from(describeSelfStop(value)))
+      return 0
+    })
+    return outcome.kind === 'passed' ? { kind: 'checked', value } : outcome
+  }
+
+  /** A dead shell fails its directive even when it left with 0: its state is gone (contract, section 4). */
+  async #runDirective(directive: string, onOutput: OnOutput): Promise<number> {
+    const { executor } = this.#options
+    const { exitCode, shellExited } = await executor.run(directive, this.#runOptions(onOutput))
+    this.#shellExited = shellExited
+    return exitCode
+  }
+
+  #shellExited = false
+
+  #runOptions(onOutput: OnOutput): RunOptions {
+    return { signal: this.#stop.signal, onOutput }
+  }
+
+  readonly #writeBlock: WriteBlock = async (directive, work) => {
+    const outcome = await this.#block(directive, work)
+    return outcome.kind === 'passed'
+  }
+
+  async #block(
+    directive: string,
+    work: (onOutput: OnOutput) => Promise<number>,
+  ): Promise<Outcome> {
+    const { sink, log } = this.#options
+    const writer = new BlockWriter(sink, directive)
+    this.#shellExited = false
+    await writer.start()
+    let exitCode = 1
+    let lost = false
+    try {
+      exitCode = await work((bytes) => writer.push(bytes))
+    } catch (error) {
+      lost = !(error instanceof ContentError) // the job's own mistake: its epilogues still run
+      if (!this.#stop.signal.aborted) await writer.say(describeFailure(error))
+      if (!(error instanceof AgentError)) log.error(explain(error))
+    }
+    if (this.#stop.signal.aborted) exitCode = 1
+    await writer.finish(exitCode)
+    if (lost) return { kind: 'lost' }
+    return exitCode === 0 && !this.#shellExited
+      ? { kind: 'passed' }
+      : { kind: 'failed', exitCode }
+  }
+
+  async #dispose(executor: Executor): Promise<void> {
+    try {
+      await executor.dispose()
+    } catch (error) {
+      // The job's result stands; what is left behind is for the host's owner to know.
+      this.#options.log.error(`Clearing up after the job failed: ${explain(error)}`)
+    }
+  }
+}
+
+function describeFailure(error: unknown): string {
+  if (error instanceof AgentError) return `${error.message}\n${error.hint}\n`
+  return `The agent failed: ${error instanceof Error ? error.message : String(error)}\nIts own log says more.\n`
+}
+
+/** @see the contract, section 4.4: these texts are fixed */
+function describeSelfStop(value: string): string {
+  const result = selfChosenResult(value)
+  return result === 'stopped'
+    ? `SEMAPHORE_JOB_RESULT is set to '${value}' - stopping job and marking it as stopped`
+    : `SEMAPHORE_JOB_RESULT=${value} - stopping job and marking it as ${value}`
+}

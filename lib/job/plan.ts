@@ -1,0 +1,177 @@
+/**
+ * What comes next in a job's life, and what an outcome makes of it (contract, section 4). Pure, and
+ * the state is plain data: it can be kept, shown and taken up again.
+ *
+ * @module
+ */
+
+import type { JobResult } from '../events/event.ts'
+import type { Command, JobRequest } from '../request/job-request.ts'
+
+export type Phase =
+  | 'prepare'
+  | 'export'
+  | 'inject'
+  | 'pre-job-hook'
+  | 'commands'
+  | 'check-result'
+  | 'export-result'
+  | 'epilogue-always'
+  | 'epilogue-conditional'
+  | 'post-job-hook'
+  | 'done'
+
+/** Where a job stands. */
+export interface JobState {
+  readonly phase: Phase
+  /** Next command in the phase's list. */
+  readonly index: number
+  /** Known from the end of the commands on. */
+  readonly result?: JobResult | undefined
+}
+
+export type Step =
+  | { readonly kind: 'prepare' | 'export' | 'inject' | 'check-result' }
+  | { readonly kind: 'hook'; readonly title: string; readonly path: string }
+  | { readonly kind: 'command'; readonly command: Command }
+  | { readonly kind: 'export-result'; readonly result: JobResult }
+
+/** How a step ended. */
+export type Outcome =
+  | { readonly kind: 'passed' }
+  | { readonly kind: 'failed'; readonly exitCode: number }
+  /** `SEMAPHORE_JOB_RESULT` as the job left it, after a command ended with 130. */
+  | { readonly kind: 'checked'; readonly value: string }
+  /** A client asked for it. */
+  | { readonly kind: 'stopped' }
+  /** The executor can do nothing more, e.g. its engine died. */
+  | { readonly kind: 'lost' }
+
+/** Scripts of the host's owner, run in every job (contract, section 12). */
+export interface Hooks {
+  readonly preJob?: string | undefined
+  readonly postJob?: string | undefined
+}
+
+export type Plan = Pick<
+  JobRequest,
+  'commands' | 'epilogueAlways' | 'epilogueOnFail' | 'epilogueOnPass'
+> & { readonly hooks: Hooks }
+
+/** By which a command says: the job stops itself. */
+const SELF_STOP_EXIT_CODE = 130
+
+export const INITIAL_STATE: JobState = { phase: 'prepare', index: 0 }
+
+/** @returns the step to take; undefined when the job is over and `state.result` is its result */
+export function nextStep(plan: Plan, state: JobState): Step | undefined {
+  switch (state.phase) {
+    case 'prepare':
+    case 'export':
+    case 'inject':
+    case 'check-result':
+      return { kind: state.phase }
+    case 'pre-job-hook':
+      return hookStep('pre', plan.hooks.preJob)
+    case 'post-job-hook':
+      return hookStep('post', plan.hooks.postJob)
+    case 'export-result':
+      return { kind: 'export-result', result: state.result ?? 'failed' }
+    case 'commands':
+    case 'epilogue-always':
+    case 'epilogue-conditional': {
+      const command = commandsOf(plan, state)[state.index]
+      return command === undefined ? undefined : { kind: 'command', command }
+    }
+    case 'done':
+      return undefined
+  }
+}
+
+/** @returns the state after the step that {@link nextStep} gave ended with `outcome` */
+export function advance(plan: Plan, state: JobState, outcome: Outcome): JobState {
+  return skipEmpty(plan, follow(state, outcome))
+}
+
+function follow(state: JobState, outcome: Outcome): JobState {
+  if (outcome.kind === 'stopped') return { phase: 'done', index: 0, result: 'stopped' }
+  // Epilogues never change the result, not even when the engine dies during them.
+  if (outcome.kind === 'lost') return { phase: 'done', index: 0, result: state.result ?? 'failed' }
+  if (outcome.kind === 'checked') {
+    return { phase: 'done', index: 0, result: selfChosenResult(outcome.value) }
+  }
+  return outcome.kind === 'passed' ? onPassed(state) : onFailed(state, outcome.exitCode)
+}
+
+function onPassed(state: JobState): JobState {
+  switch (state.phase) {
+    case 'commands':
+    case 'epilogue-always':
+    case 'epilogue-conditional':
+      return { ...state, index: state.index + 1 }
+    default:
+      return enter(state, PHASE_AFTER[state.phase])
+  }
+}
+
+function onFailed(state: JobState, exitCode: number): JobState {
+  switch (state.phase) {
+    case 'prepare':
+      return { phase: 'done', index: 0, result: 'failed' }
+    case 'commands':
+      return exitCode === SELF_STOP_EXIT_CODE
+        ? enter(state, 'check-result')
+        : enter({ ...state, result: 'failed' }, 'export-result')
+    case 'export':
+    case 'inject':
+    case 'pre-job-hook':
+      return enter({ ...state, result: 'failed' }, 'export-result')
+    default:
+      return enter(state, PHASE_AFTER[state.phase])
+  }
+}
+
+/** Where a phase leads when it ends; what a failure changes is told by {@link onFailed}. */
+const PHASE_AFTER: Readonly<Record<Phase, Phase>> = {
+  prepare: 'export',
+  export: 'inject',
+  inject: 'pre-job-hook',
+  'pre-job-hook': 'commands',
+  commands: 'export-result',
+  'check-result': 'done',
+  'export-result': 'epilogue-always',
+  'epilogue-always': 'epilogue-conditional',
+  'epilogue-conditional': 'post-job-hook',
+  'post-job-hook': 'done',
+  done: 'done',
+}
+
+function enter(state: JobState, phase: Phase): JobState {
+  const result = state.result ?? (phase === 'export-result' ? 'passed' : undefined)
+  return { phase, index: 0, result }
+}
+
+/** Passes over hooks that are not configured and lists that are at their end. */
+function skipEmpty(plan: Plan, state: JobState): JobState {
+  let current = state
+  while (current.phase !== 'done' && nextStep(plan, current) === undefined) {
+    current = enter(current, PHASE_AFTER[current.phase])
+  }
+  return current
+}
+
+function commandsOf(plan: Plan, { phase, result }: JobState): readonly Command[] {
+  if (phase === 'commands') return plan.commands
+  if (phase === 'epilogue-always') return plan.epilogueAlways
+  return result === 'passed' ? plan.epilogueOnPass : plan.epilogueOnFail
+}
+
+function hookStep(which: 'post' | 'pre', path: string | undefined): Step | undefined {
+  if (path === undefined) return undefined
+  return { kind: 'hook', title: `Running the ${which}-job hook configured in the agent`, path }
+}
+
+/** What `SEMAPHORE_JOB_RESULT` may say when a job stops itself; anything else means `stopped`. */
+export function selfChosenResult(value: string): JobResult {
+  return value === 'passed' || value === 'failed' ? value : 'stopped'
+}
