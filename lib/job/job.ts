@@ -42,6 +42,7 @@ export interface JobOptions {
 const EXPORT_TITLE = 'Exporting environment variables'
 
 /** Prints what a job that stops itself has chosen as its result. */
+// biome-ignore lint/suspicious/noTemplateCurlyInString: the shell is to expand it
 const RESULT_QUERY = 'builtin printf %s "${SEMAPHORE_JOB_RESULT-}"'
 
 /** Longer than any value {@link selfChosenResult} knows. */
@@ -224,10 +225,7 @@ export class Job {
     return outcome.kind === 'passed'
   }
 
-  async #block(
-    directive: string,
-    work: (onOutput: OnOutput) => Promise<number>,
-  ): Promise<Outcome> {
+  async #block(directive: string, work: (onOutput: OnOutput) => Promise<number>): Promise<Outcome> {
     const { sink, log } = this.#options
     const writer = new BlockWriter(sink, directive)
     this.#shellExited = false
@@ -244,9 +242,7 @@ export class Job {
     if (this.#stop.signal.aborted) exitCode = 1
     await writer.finish(exitCode)
     if (lost) return { kind: 'lost' }
-    return exitCode === 0 && !this.#shellExited
-      ? { kind: 'passed' }
-      : { kind: 'failed', exitCode }
+    return exitCode === 0 && !this.#shellExited ? { kind: 'passed' } : { kind: 'failed', exitCode }
   }
 
   async #dispose(executor: Executor): Promise<void> {

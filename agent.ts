@@ -1,0 +1,19 @@
+/**
+ * The agent's command line: which commands there are, each loaded when it is asked for.
+ *
+ * @module
+ */
+
+import { defineCommand } from 'citty'
+import { startCli } from './lib/cli/start.ts'
+import { VERSION } from './lib/version.ts'
+
+const main = defineCommand({
+  meta: { name: 'agent', version: VERSION, description: 'Runs CI/CD jobs on this machine.' },
+  subCommands: {
+    run: () => import('./lib/cli/run.ts').then(({ runCommand }) => runCommand),
+    version: () => import('./lib/cli/version.ts').then(({ versionCommand }) => versionCommand),
+  },
+})
+
+void startCli(main, process.argv.slice(2))

@@ -1,0 +1,129 @@
+/**
+ * A job's events as a person wants to read them on a terminal.
+ *
+ * @module
+ */
+
+import { styleText } from 'node:util'
+import type { EventSink, JobEvent, JobResult } from '../events/event.ts'
+
+export interface ViewOptions {
+  /** Resolves when it may be given more. */
+  readonly write: (text: string) => Promise<void> | void
+  readonly colours: boolean
+  /** Width of the terminal, in characters. */
+  readonly columns: number
+  /** Milliseconds on a clock that never goes back. Default: the process's own. */
+  readonly now?: () => number
+}
+
+interface StepRow {
+  readonly title: string
+  readonly exitCode: number
+  readonly elapsedMs: number
+}
+
+type Style = Parameters<typeof styleText>[0]
+
+const RESULT_STYLES: Readonly<Record<JobResult, Style>> = {
+  passed: ['green', 'bold'],
+  failed: ['red', 'bold'],
+  stopped: ['yellow', 'bold'],
+}
+
+/** Below this a table has no room for names. */
+const MIN_TITLE_COLUMNS = 20
+
+/** "  ✗ " before, two gaps, a code and a time behind. */
+const OTHER_COLUMNS = 24
+
+export class JobView implements EventSink {
+  readonly #options: ViewOptions
+  readonly #rows: StepRow[] = []
+  readonly #now: () => number
+  #jobStartedAt = 0
+  #stepStartedAt = 0
+  #endsWithNewline = true
+
+  constructor(options: ViewOptions) {
+    this.#options = options
+    this.#now = options.now ?? (() => performance.now())
+  }
+
+  write(event: JobEvent): Promise<void> | void {
+    const text = this.#render(event)
+    return text === '' ? undefined : this.#options.write(text)
+  }
+
+  #render(event: JobEvent): string {
+    switch (event.event) {
+      case 'job_started':
+        this.#jobStartedAt = this.#now()
+        return ''
+      case 'cmd_started':
+        this.#stepStartedAt = this.#now()
+        this.#endsWithNewline = true
+        return `${this.#style('cyan', '▶')} ${this.#style('bold', titleOf(event.directive))}\n`
+      case 'cmd_output':
+        this.#endsWithNewline = event.output.endsWith('\n')
+        return event.output
+      case 'cmd_finished':
+        return this.#finishStep(event.directive, event.exit_code)
+      case 'job_finished':
+        return this.#summary(event.result)
+    }
+  }
+
+  #finishStep(directive: string, exitCode: number): string {
+    const elapsedMs = this.#now() - this.#stepStartedAt
+    this.#rows.push({ title: titleOf(directive), exitCode, elapsedMs })
+    const lineEnd = this.#endsWithNewline ? '' : '\n'
+    const time = formatElapsed(elapsedMs)
+    const line =
+      exitCode === 0
+        ? this.#style('dim', `✓ ${time}`)
+        : this.#style('red', `✗ exit code ${exitCode}, ${time}`)
+    return `${lineEnd}${line}\n\n`
+  }
+
+  #summary(result: JobResult): string {
+    const room = Math.max(MIN_TITLE_COLUMNS, this.#options.columns - OTHER_COLUMNS)
+    const width = Math.min(room, Math.max(4, ...this.#rows.map(({ title }) => title.length)))
+    const lines = this.#rows.map((row) => this.#row(row, width))
+    const total = formatElapsed(this.#now() - this.#jobStartedAt)
+    const head = this.#style('dim', `  ${'Step'.padEnd(width + 2)}  Exit        Time`)
+    const verdict = this.#style(RESULT_STYLES[result], `Job ${result}`)
+    return `${lines.length === 0 ? '' : `${head}\n${lines.join('')}\n`}${verdict} in ${total}\n`
+  }
+
+  #row({ title, exitCode, elapsedMs }: StepRow, width: number): string {
+    const mark = exitCode === 0 ? this.#style('green', '✓') : this.#style('red', '✗')
+    const name = truncate(title, width).padEnd(width)
+    const code = String(exitCode).padStart(4)
+    return `  ${mark} ${name}  ${exitCode === 0 ? code : this.#style('red', code)}  ${formatElapsed(elapsedMs).padStart(10)}\n`
+  }
+
+  #style(style: Style, text: string): string {
+    return this.#options.colours ? styleText(style, text, { validateStream: false }) : text
+  }
+}
+
+/** A directive's first line; more lines are hinted at. Control characters would garble the terminal. */
+function titleOf(directive: string): string {
+  const [first = '', ...rest] = directive.trim().split('\n')
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is taken out
+  const clean = first.replace(/[\x00-\x1f\x7f]/g, ' ').trimEnd()
+  return rest.length === 0 ? clean : `${clean} …`
+}
+
+function truncate(text: string, width: number): string {
+  return text.length <= width ? text : `${text.slice(0, width - 1)}…`
+}
+
+/** `12 ms`, `3.4 s`, `2 min 05 s`. */
+export function formatElapsed(ms: number): string {
+  if (ms < 1_000) return `${Math.round(ms)} ms`
+  if (ms < 60_000) return `${(ms / 1_000).toFixed(1)} s`
+  const seconds = Math.round(ms / 1_000)
+  return `${Math.floor(seconds / 60)} min ${String(seconds % 60).padStart(2, '0')} s`
+}

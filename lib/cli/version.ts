@@ -1,0 +1,15 @@
+/**
+ * `agent version`.
+ *
+ * @module
+ */
+
+import { defineCommand } from 'citty'
+import { VERSION } from '../version.ts'
+
+export const versionCommand = defineCommand({
+  meta: { name: 'version', description: 'Print the version of the agent' },
+  run: () => {
+    process.stdout.write(`${VERSION}\n`)
+  },
+})

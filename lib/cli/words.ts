@@ -1,0 +1,66 @@
+/**
+ * Finds what is wrong with the words after a command, which the argument parser would let pass.
+ *
+ * @module
+ */
+
+import type { ArgDef, ArgsDef, CommandDef } from 'citty'
+import { ConfigError } from '../errors.ts'
+
+/** @throws {ConfigError} for an unknown flag, a flag without its value, a missing or a spare word */
+export function checkWords(
+  command: string,
+  args: NonNullable<CommandDef['args']>,
+  words: readonly string[],
+): void {
+  const definitions = args as ArgsDef
+  const hint = `See agent ${command} --help.`
+  const positionals = Object.entries(definitions).filter(([, { type }]) => type === 'positional')
+  let given = 0
+  for (let at = 0; at < words.length; at++) {
+    const word = words[at] ?? ''
+    if (!word.startsWith('-') || word === '-') {
+      given++
+      if (given > positionals.length) {
+        throw new ConfigError(`agent ${command} does not know what to do with "${word}"`, { hint })
+      }
+      continue
+    }
+    if (takesNextWord(command, definitions, word, words[at + 1], hint)) at++
+  }
+  const [missing] = positionals.slice(given).filter(([, { required }]) => required !== false)
+  if (missing !== undefined) {
+    throw new ConfigError(`agent ${command} needs ${missing[0].toUpperCase()}`, { hint })
+  }
+}
+
+/** @returns whether the word after the flag is its value */
+function takesNextWord(
+  command: string,
+  definitions: ArgsDef,
+  word: string,
+  next: string | undefined,
+  hint: string,
+): boolean {
+  const [flag = '', value] = word.split(/=(.*)/s, 2)
+  const definition = findFlag(definitions, flag)
+  if (definition === undefined) {
+    throw new ConfigError(`agent ${command} has no flag ${flag}`, { hint })
+  }
+  if (definition.type === 'boolean') {
+    if (value === undefined) return false
+    throw new ConfigError(`${flag} takes no value`, { hint })
+  }
+  if (value === undefined && next === undefined) {
+    throw new ConfigError(`${flag} needs a value`, { hint })
+  }
+  return value === undefined
+}
+
+function findFlag(definitions: ArgsDef, flag: string): ArgDef | undefined {
+  const name = flag.replace(/^--?/, '')
+  const own = Object.hasOwn(definitions, name) ? definitions[name] : undefined
+  if (own !== undefined && own.type !== 'positional') return own
+  const positive = name.startsWith('no-') ? definitions[name.slice('no-'.length)] : undefined
+  return positive?.type === 'boolean' ? positive : undefined
+}

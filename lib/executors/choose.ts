@@ -1,0 +1,27 @@
+/**
+ * The executor a request asks for, loaded only then: a shell job needs no Engine API client.
+ *
+ * @module
+ */
+
+import type { Logger } from '../log.ts'
+import type { JobRequest } from '../request/job-request.ts'
+import type { Executor, StopPolicy } from './executor.ts'
+import { ShellExecutor } from './shell.ts'
+
+export interface ExecutorOptions {
+  readonly policy: StopPolicy
+  /** What a shell on this host inherits. */
+  readonly environment: Readonly<Record<string, string>>
+  readonly temporaryDirectory: string
+  readonly dockerSocketPath: string
+  readonly log: Logger
+}
+
+export async function createExecutor(
+  request: JobRequest,
+  options: ExecutorOptions,
+): Promise<Executor> {
+  if (request.compose === undefined) return new ShellExecutor(options)
+  throw new Error('containers are not wired yet')
+}

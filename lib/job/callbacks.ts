@@ -1,0 +1,86 @@
+/**
+ * Tells the control plane that a job is finished, and that nothing of it is left (contract, 4.6).
+ *
+ * @module
+ */
+
+import { setTimeout as sleep } from 'node:timers/promises'
+import { explain } from '../errors.ts'
+import type { JobResult } from '../events/event.ts'
+import type { Logger } from '../log.ts'
+import type { Callbacks } from '../request/job-request.ts'
+
+/** Neither method rejects: a callback that never succeeds is logged, and the job still ends. */
+export interface CallbackSender {
+  finished(result: JobResult): Promise<void>
+  teardownFinished(): Promise<void>
+}
+
+export interface CallbackOptions {
+  /** How often each is tried, a second apart. */
+  readonly attempts: number
+  readonly log: Logger
+  /** Aborted when nobody wants to wait any more. */
+  readonly signal?: AbortSignal | undefined
+  /** For one attempt. Default 30,000, as the contract has it. */
+  readonly timeoutMs?: number
+  /** Between two attempts. Default 1,000, as the contract has it. */
+  readonly pauseMs?: number
+  /** Told of each callback that never succeeded. */
+  readonly onFailure?: () => void
+}
+
+const TIMEOUT_MS = 30_000
+const PAUSE_MS = 1_000
+
+/** A callback without a URL is none: it resolves at once. */
+export function createCallbackSender(
+  callbacks: Callbacks,
+  options: CallbackOptions,
+): CallbackSender {
+  const { finished, teardownFinished, token } = callbacks
+  return {
+    finished: (result) => send('finished', finished, { result }, token, options),
+    teardownFinished: () => send('teardown_finished', teardownFinished, {}, token, options),
+  }
+}
+
+async function send(
+  name: string,
+  url: string | undefined,
+  body: unknown,
+  token: string | undefined,
+  options: CallbackOptions,
+): Promise<void> {
+  if (url === undefined) return
+  const { attempts, log, signal, timeoutMs = TIMEOUT_MS, pauseMs = PAUSE_MS } = options
+  const { postJson } = await import('../outbound.ts') // only a job with callbacks needs an HTTP client
+  let reason = ''
+  for (let attempt = 1; attempt <= attempts && !signal?.aborted; attempt++) {
+    try {
+      const status = await postJson({ url, body, token, timeoutMs, signal })
+      if (status >= 200 && status < 300) return
+      reason = `it answered ${status}`
+    } catch (error) {
+      reason = explain(error)
+    }
+    log.debug(`Callback ${name}, attempt ${attempt} of ${attempts}: ${reason}`)
+    if (attempt < attempts) await pause(pauseMs, signal)
+  }
+  options.onFailure?.()
+  log.error(
+    `The ${name} callback to ${withoutSecrets(url)} was not accepted, ${signal?.aborted ? 'and the agent was told to stop trying' : `tried ${attempts} times`}: ${reason}`,
+  )
+}
+
+async function pause(ms: number, signal: AbortSignal | undefined): Promise<void> {
+  await sleep(ms, undefined, signal === undefined ? {} : { signal }).catch((error: Error) => {
+    if (error.name !== 'AbortError') throw error
+  })
+}
+
+/** A URL may carry a password or a token in its query. */
+function withoutSecrets(url: string): string {
+  const { origin, pathname } = new URL(url)
+  return `${origin}${pathname}`
+}
