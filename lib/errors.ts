@@ -13,9 +13,11 @@ export type ErrorCode =
   | 'ERR_CONTENT_INVALID'
   | 'ERR_DOCKER_REFUSED'
   | 'ERR_DOCKER_UNREACHABLE'
+  | 'ERR_DOCKER_VERSION'
   | 'ERR_FILE_UNREADABLE'
   | 'ERR_IMAGE_PULL_FAILED'
   | 'ERR_INJECTION_FAILED'
+  | 'ERR_JOB_LOG_FAILED'
   | 'ERR_REQUEST_INVALID'
   | 'ERR_SHELL_FAILED'
   | 'ERR_TERMINAL_MISSING'
@@ -83,6 +85,11 @@ export class TerminalMissingError extends AgentError {
   readonly code = 'ERR_TERMINAL_MISSING'
 }
 
+/** The file under a job's log can no longer be written or read. */
+export class JobLogError extends AgentError {
+  readonly code = 'ERR_JOB_LOG_FAILED'
+}
+
 /** A callback URL never answered with 2xx. */
 export class CallbackError extends AgentError {
   readonly code = 'ERR_CALLBACK_FAILED'
@@ -112,6 +119,11 @@ export class DockerRefusedError extends AgentError {
     this.status = status
     this.reason = reason
   }
+}
+
+/** The engine and the agent have no version of the Engine API in common. */
+export class DockerVersionError extends AgentError {
+  readonly code = 'ERR_DOCKER_VERSION'
 }
 
 /** An image could not be pulled. */

@@ -1,0 +1,239 @@
+/**
+ * One job's log in a file: written line by line, read by anyone from any line, at any time.
+ *
+ * @module
+ */
+
+import { JobLogError } from '../errors.ts'
+import { type EventSink, formatEvent, type JobEvent } from './event.ts'
+import { JobLogFile } from './job-log-file.ts'
+import { INDEX_BYTES, LineIndex } from './job-log-index.ts'
+import { JobLogReader, type ReadableLog, type ReadOptions } from './job-log-reader.ts'
+import { JobLogReserve } from './job-log-reserve.ts'
+
+const NEWLINE = 0x0a
+const LAST_LINE = Buffer.from('{"event":"job_finished"')
+
+/** One read while an index is rebuilt. */
+const REBUILD_BYTES = 256 * 1024
+
+interface PendingLine {
+  readonly bytes: Buffer
+  readonly isLast: boolean
+  readonly resolve: () => void
+  readonly reject: (error: unknown) => void
+}
+
+/**
+ * Append-only: what a reader has seen stays, at the same line number, also when the agent is
+ * killed. Readers see whole lines only, and only lines that the kernel has.
+ *
+ * A write that fails leaves the log as it was. It is up to the job to end then; the lines that
+ * tell of it may still be written: on a full disk, some room was kept for them.
+ */
+export class JobLog implements EventSink, ReadableLog {
+  readonly #file: JobLogFile
+  readonly #reserve: JobLogReserve
+  readonly #index = new LineIndex()
+  readonly #waiting = new Set<() => void>()
+  #queue: PendingLine[] = []
+  #writing: Promise<void> | undefined
+  #hasFailed = false
+  #finished = false
+  #closed = false
+  #ending: Promise<void> | undefined
+
+  private constructor(file: JobLogFile) {
+    this.#file = file
+    this.#reserve = new JobLogReserve(file.path)
+  }
+
+  /**
+   * A new log in a new file of mode 0600.
+   *
+   * @throws {JobLogError} when the file exists or cannot be made
+   */
+  static async create(path: string): Promise<JobLog> {
+    const log = new JobLog(await JobLogFile.create(path))
+    try {
+      await log.#reserve.take()
+    } catch (error) {
+      await log.close()
+      await log.#file.remove()
+      throw error
+    }
+    return log
+  }
+
+  /**
+   * The log an earlier process left, in one pass over the file. A torn last line was never shown
+   * to a reader: it is cut off.
+   *
+   * @throws {JobLogError} when the file cannot be read, or has a torn line that cannot be cut off
+   */
+  static async reopen(path: string): Promise<JobLog> {
+    const log = new JobLog(await JobLogFile.reopen(path))
+    try {
+      await log.#rebuild()
+    } catch (error) {
+      await log.close()
+      throw error
+    }
+    if (log.#finished) await log.close()
+    return log
+  }
+
+  get lineCount(): number {
+    return this.#index.lineCount
+  }
+
+  get size(): number {
+    return this.#index.size
+  }
+
+  get finished(): boolean {
+    return this.#finished
+  }
+
+  get ended(): boolean {
+    return this.#closed
+  }
+
+  /**
+   * Resolves when the kernel has the line, so that it survives the agent. Lines that arrive while
+   * the disk is busy share one write.
+   *
+   * @throws {JobLogError} when the disk is full, the file gone, changed or read-only
+   */
+  async write(event: JobEvent): Promise<void> {
+    if (this.#closed) throw new Error(`${this.#file.path} has ended: no ${event.event} after that`)
+    await new Promise<void>((resolve, reject) => {
+      const bytes = Buffer.from(formatEvent(event))
+      this.#queue.push({ bytes, isLast: event.event === 'job_finished', resolve, reject })
+      this.#writing ??= this.#drain()
+    })
+  }
+
+  /** From a line on, 0-based; a line that is not there yet is waited for when following. */
+  read(from: number, options: ReadOptions): JobLogReader {
+    return new JobLogReader(this, from, options)
+  }
+
+  /** No more lines: whoever follows gets what is there, and no more. Reading goes on. Repeatable. */
+  async close(): Promise<void> {
+    this.#ending ??= this.#end()
+    await this.#ending
+  }
+
+  async acquire(): Promise<void> {
+    await this.#file.acquire()
+  }
+
+  async release(): Promise<void> {
+    await this.#file.release()
+  }
+
+  async readBytes(position: number, length: number): Promise<Buffer> {
+    const bytes = await this.#file.read(position, length)
+    if (bytes.length < length) throw truncated(this.#file.path)
+    return bytes
+  }
+
+  async locate(line: number): Promise<number> {
+    if (line >= this.lineCount) return this.size
+    const place = this.#index.find(line)
+    if (place.line === line) return place.offset
+    const length = Math.min(INDEX_BYTES, this.size - place.offset)
+    const bytes = await this.readBytes(place.offset, length)
+    let at = 0
+    for (let missing = line - place.line; missing > 0; missing--) {
+      at = bytes.indexOf(NEWLINE, at) + 1
+    }
+    return place.offset + at
+  }
+
+  changed(signal: AbortSignal): Promise<void> {
+    if (signal.aborted) return Promise.resolve()
+    return new Promise((resolve) => {
+      const wake = () => {
+        this.#waiting.delete(wake)
+        signal.removeEventListener('abort', wake)
+        resolve()
+      }
+      this.#waiting.add(wake)
+      signal.addEventListener('abort', wake)
+    })
+  }
+
+  #wake(): void {
+    for (const wake of [...this.#waiting]) wake()
+  }
+
+  async #end(): Promise<void> {
+    this.#closed = true
+    await this.#writing
+    this.#wake()
+    await this.#reserve.free()
+    await this.#file.release()
+  }
+
+  async #drain(): Promise<void> {
+    while (this.#queue.length > 0) {
+      const lines = this.#queue
+      this.#queue = []
+      try {
+        await this.#append(lines)
+        for (const { resolve } of lines) resolve()
+      } catch (error) {
+        this.#hasFailed = true
+        for (const { reject } of lines) reject(error)
+      }
+    }
+    this.#writing = undefined
+    if (this.#finished) this.#ending ??= this.#end() // not awaited: it waits for this very loop
+  }
+
+  async #append(lines: readonly PendingLine[]): Promise<void> {
+    // The lines after a failed one say that the job is over: now is what the reserve is for.
+    if (this.#hasFailed) await this.#reserve.free()
+    await this.#file.append(joined(lines), this.size)
+    for (const { bytes, isLast } of lines) {
+      this.#index.add(bytes.length)
+      this.#finished ||= isLast
+    }
+    this.#wake()
+  }
+
+  /** Builds the index, cuts off a torn line, looks whether the job had finished. */
+  async #rebuild(): Promise<void> {
+    let lastLine = 0
+    let torn = 0
+    for (let position = 0; ; position += REBUILD_BYTES) {
+      const bytes = await this.#file.read(position, REBUILD_BYTES)
+      let begin = 0
+      for (let end = bytes.indexOf(NEWLINE); end !== -1; end = bytes.indexOf(NEWLINE, begin)) {
+        lastLine = this.size
+        this.#index.add(torn + end + 1 - begin)
+        torn = 0
+        begin = end + 1
+      }
+      torn += bytes.length - begin
+      if (bytes.length < REBUILD_BYTES) break
+    }
+    if (torn > 0) await this.#file.truncate(this.size)
+    const start = await this.#file.read(lastLine, LAST_LINE.length)
+    this.#finished = start.equals(LAST_LINE)
+  }
+}
+
+function truncated(path: string): JobLogError {
+  return new JobLogError(`The job's log ${path} cannot be read: somebody has cut it short`, {
+    hint: "Leave the agent's state directory to the agent.",
+  })
+}
+
+function joined(lines: readonly PendingLine[]): Buffer {
+  const [only] = lines
+  if (only !== undefined && lines.length === 1) return only.bytes
+  return Buffer.concat(lines.map(({ bytes }) => bytes))
+}
