@@ -47,6 +47,9 @@ export interface ShellOptions {
 /** A login script may ask the network for something; one that asks the keyboard never ends. */
 const READY_TIMEOUT_MS = 60_000
 
+/** For a shell whose commands are gone to end by itself; one that traps HUP would run on. */
+const HANGUP_MS = 300
+
 const DEFAULT_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
 
 export class ShellExecutor implements Executor {
@@ -186,7 +189,9 @@ export class ShellExecutor implements Executor {
       'SIGTERM',
     )
     const patience = AbortSignal.any([hurry, AbortSignal.timeout(gracePeriodMs)])
-    await waitForJobProcesses(this.#mark(), new Set(), patience)
+    await waitForJobProcesses(this.#mark(), this.#leaders, patience)
+    const shellPatience = AbortSignal.any([patience, AbortSignal.timeout(HANGUP_MS)])
+    await waitForJobProcesses(this.#mark(), new Set(), shellPatience)
     await killJobProcesses(this.#mark())
   }
 
