@@ -1,0 +1,41 @@
+/**
+ * The place for the one job an agent runs at a time, as the server sees it.
+ *
+ * @module
+ */
+
+import type { JobLog } from '../events/job-log.ts'
+
+/** What became of a job request. */
+export type Submission =
+  | { readonly kind: 'accepted' }
+  /** This very job runs already, or ran and its log is still kept. */
+  | { readonly kind: 'repeated' }
+  /** Another job runs. */
+  | { readonly kind: 'busy' }
+  /** No job is taken at all any more; `reason` is for the client. */
+  | { readonly kind: 'refused'; readonly reason: string }
+
+export interface JobSlot {
+  readonly state: 'job-received' | 'waiting-for-job'
+
+  /**
+   * Decides at once: of twenty requests in one moment exactly one is accepted.
+   *
+   * @param document as the client sent it, parsed from JSON
+   * @throws {RequestError} naming every field that is wrong
+   */
+  submit(document: unknown): Submission
+
+  /** Stops the job that runs, if there is one. Repeatable. */
+  stop(): void
+
+  /** The log of the job with that id: the current one's, or one that is kept. */
+  log(id: string): Promise<JobLog | undefined>
+
+  /** The log of the current job, else of the last one. Not there before its file is made. */
+  readonly currentLog: JobLog | undefined
+
+  /** A reader that counts as the collection of the log has read it to its end (contract, 7). */
+  collected(id: string): void
+}
