@@ -1,0 +1,136 @@
+/**
+ * Unknown JSON in, a job request out: or every reason why not, at once.
+ *
+ * @module
+ */
+
+import * as v from 'valibot'
+import { type Problem, RequestError } from '../errors.ts'
+import type { Compose, ContainerRequest, JobRequest } from './job-request.ts'
+import { isRecord, jobRequestSchema, UNKNOWN_KEY, type WireRequest } from './schema.ts'
+
+export interface ParseOptions {
+  /** For a request that names none: a job run by hand needs no name. */
+  readonly defaultId?: string | undefined
+}
+
+/**
+ * Checks the shape of a request (contract, section 2). Base64, file modes and other content are
+ * checked when the job comes to use them.
+ *
+ * @throws {RequestError} with every problem, each with the path of its field
+ */
+export function parseJobRequest(input: unknown, options: ParseOptions = {}): JobRequest {
+  const checked = v.safeParse(jobRequestSchema, input)
+  const issues = checked.issues ?? []
+  const problems = [
+    ...issues.filter(({ message }) => message !== UNKNOWN_KEY).map(toProblem),
+    ...relationProblems(input, options),
+  ]
+  if (problems.length > 0 || !checked.typed) throw new RequestError(problems)
+
+  const unknownKeys = issues.map((issue) => toProblem(issue).path)
+  return toJobRequest(checked.output, options.defaultId ?? '', unknownKeys)
+}
+
+function toProblem({ path, message }: v.BaseIssue<unknown>): Problem {
+  return { path: formatPath(path?.map(({ key }) => key) ?? []), message }
+}
+
+/** `compose.containers[0].image`; keys that are no plain words are quoted. */
+export function formatPath(keys: readonly unknown[]): string {
+  return keys
+    .map((key) => {
+      if (typeof key === 'number') return `[${key}]`
+      return /^[\w-]+$/.test(String(key)) ? `.${key}` : `[${JSON.stringify(key)}]`
+    })
+    .join('')
+    .replace(/^\./, '')
+}
+
+/** What holds between fields. Looks at the raw input, so that nothing else has to be right first. */
+function relationProblems(input: unknown, { defaultId }: ParseOptions): Problem[] {
+  if (!isRecord(input)) return []
+  const problems: Problem[] = []
+  const isAbsent = (key: string) => (input[key] ?? '') === ''
+  if (defaultId === undefined && isAbsent('job_id') && isAbsent('id')) {
+    problems.push({ path: 'job_id', message: 'expected a string' })
+  }
+  const containers = rawContainers(input)
+  if (input['executor'] === 'dockercompose' && containers?.length === 0) {
+    const message = 'expected at least one container for the executor "dockercompose"'
+    problems.push({ path: 'compose.containers', message })
+  }
+  return [...problems, ...repeatedNames(containers ?? [])]
+}
+
+/** @returns undefined when what is there is no list: the schema tells */
+function rawContainers(input: Readonly<Record<string, unknown>>): readonly unknown[] | undefined {
+  const compose = input['compose'] ?? {}
+  if (!isRecord(compose)) return undefined
+  const containers: unknown = compose['containers'] ?? []
+  return Array.isArray(containers) ? containers : undefined
+}
+
+function repeatedNames(containers: readonly unknown[]): Problem[] {
+  const names = containers.map((container) => (isRecord(container) ? container['name'] : undefined))
+  return names.flatMap((name, index) => {
+    const first = names.indexOf(name)
+    if (typeof name !== 'string' || first === index) return []
+    const message = `expected a name of its own, got the one of compose.containers[${first}]`
+    return [{ path: `compose.containers[${index}].name`, message }]
+  })
+}
+
+function toJobRequest(
+  wire: WireRequest,
+  defaultId: string,
+  unknownKeys: readonly string[],
+): JobRequest {
+  const executor = wire.executor || 'shell'
+  return {
+    id: wire.job_id ?? wire.id ?? defaultId,
+    executor,
+    commands: wire.commands,
+    epilogueAlways: firstFilled(wire.epilogue_always_commands, wire.epilogue_commands),
+    epilogueOnPass: wire.epilogue_on_pass_commands,
+    epilogueOnFail: wire.epilogue_on_fail_commands,
+    envVars: wire.env_vars,
+    files: firstFilled(wire.files, wire.file),
+    sshPublicKeys: wire.ssh_public_keys,
+    compose: executor === 'dockercompose' && wire.compose ? toCompose(wire.compose) : undefined,
+    callbacks: {
+      finished: wire.callbacks?.finished,
+      teardownFinished: wire.callbacks?.teardown_finished,
+      token: wire.callbacks?.token,
+    },
+    logger: {
+      method: wire.logger?.method ?? 'pull',
+      maxSizeInBytes: wire.logger?.max_size_in_bytes || undefined,
+    },
+    unknownKeys,
+  }
+}
+
+/** The key of today, else the older one for the same thing. */
+function firstFilled<T>(current: readonly T[], older: readonly T[]): readonly T[] {
+  return current.length > 0 ? current : older
+}
+
+type WireCompose = NonNullable<WireRequest['compose']>
+
+function toCompose(wire: WireCompose): Compose {
+  return {
+    containers: wire.containers.map(toContainer),
+    imagePullCredentials: wire.image_pull_credentials.map(({ env_vars, files }) => ({
+      envVars: env_vars,
+      files,
+    })),
+    hostSetupCommands: wire.host_setup_commands,
+  }
+}
+
+function toContainer(wire: WireCompose['containers'][number]): ContainerRequest {
+  const { name, image, command, entrypoint, user, env_vars } = wire
+  return { name, image, command, entrypoint, user, envVars: env_vars }
+}

@@ -1,0 +1,215 @@
+/**
+ * The shape of a job request on the wire (contract, section 2). What it lets through is typed;
+ * everything it objects to is told in the words of {@link expected}.
+ *
+ * @module
+ */
+
+import * as v from 'valibot'
+import { splitWords } from './words.ts'
+
+/** Marks keys this agent does not know: a remark, not a reason to refuse. */
+export const UNKNOWN_KEY = 'unknown key'
+
+const DEFAULT_FILE_MODE = '0644'
+
+/** The name is a host name on the job's network, and part of the real container's name. */
+const CONTAINER_NAME = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$/
+
+/** What an HTTP header can carry of a bearer token (RFC 6750, section 2.1, and then some). */
+const TOKEN = /^[\x21-\x7e]+$/
+
+/** Longer strings than this are not worth repeating in a message. */
+const MAX_SHOWN_CHARACTERS = 60
+
+/** Completes `path: expected …`; tells the kind of what was found, never the value. */
+function expected(what: string) {
+  return ({ input }: { readonly input: unknown }): string => {
+    const found = input === undefined ? '' : `, got ${kindOf(input)}`
+    return `expected ${what}${found}`
+  }
+}
+
+/** As {@link expected}, for fields that are never secret: repeats a short string. */
+function expectedValue(what: string) {
+  return ({ input }: { readonly input: unknown }): string =>
+    typeof input === 'string' && input.length <= MAX_SHOWN_CHARACTERS
+      ? `expected ${what}, got ${JSON.stringify(input)}`
+      : expected(what)({ input })
+}
+
+export function kindOf(value: unknown): string {
+  if (value === null) return 'null'
+  if (value === '') return 'an empty string'
+  if (Array.isArray(value)) return 'a list'
+  return typeof value === 'object' ? 'an object' : `a ${typeof value}`
+}
+
+export function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+/** Objects only in the form of an issue, which carries the key's path. */
+const unknownKey = v.pipe(
+  v.unknown(),
+  v.check(() => false, UNKNOWN_KEY),
+)
+
+/** An object; null counts as absent, and keys beyond `entries` are remarked on. */
+function record<const Entries extends v.ObjectEntries>(entries: Entries, what = 'an object') {
+  const absent = Object.fromEntries(Object.keys(entries).map((key) => [key, undefined]))
+  return v.pipe(
+    v.custom<Readonly<Record<string, unknown>>>(isRecord, expected(what)),
+    // Every known key is there from here on, so that a missing one is told like a wrong one.
+    v.transform((input) => ({ ...absent, ...withoutNulls(input) })),
+    v.objectWithRest(entries, unknownKey),
+  )
+}
+
+function withoutNulls(input: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(input).filter(([, value]) => value !== null))
+}
+
+function list<const Item extends v.GenericSchema>(item: Item) {
+  return v.optional(v.array(item, expected('a list')), [])
+}
+
+function text(what = 'a string') {
+  return v.string(expected(what))
+}
+
+function filledText(what: string) {
+  return v.pipe(text(what), v.nonEmpty(expected(what)))
+}
+
+/** Clients written in Go send the empty string for what they do not set. */
+function optionalText(what = 'a string') {
+  return v.pipe(
+    v.optional(text(what)),
+    v.transform((value) => value || undefined),
+  )
+}
+
+function optionalUrl() {
+  return v.pipe(
+    optionalText('an http:// or https:// URL'),
+    v.check(
+      (value) => value === undefined || isHttpUrl(value),
+      'expected an http:// or https:// URL',
+    ),
+  )
+}
+
+function isHttpUrl(value: string): boolean {
+  return /^https?:$/.test(URL.parse(value)?.protocol ?? '')
+}
+
+/** A command line, or its words already split; nothing in it means the image's own. */
+function optionalWords() {
+  return v.optional(v.lazy((input) => (Array.isArray(input) ? wordList : commandLine)))
+}
+
+type WordsSchema = v.GenericSchema<unknown, readonly string[] | undefined>
+
+const wordList: WordsSchema = v.pipe(v.array(text()), v.transform((words) => noneIfEmpty(words)))
+
+const commandLine: WordsSchema = v.pipe(
+  text('a string or a list of strings'),
+  v.check(
+    (line) => splitWords(line) !== undefined,
+    'expected a command line, got one that ends within quotes or after a backslash',
+  ),
+  v.transform((line) => noneIfEmpty(splitWords(line) ?? [])),
+)
+
+function noneIfEmpty(words: readonly string[]): readonly string[] | undefined {
+  return words.length === 0 ? undefined : words
+}
+
+const command = record({ directive: text(), alias: optionalText() })
+
+const variable = record({
+  name: filledText('the name of a variable'),
+  value: text('a string of base64'),
+})
+
+const file = record({
+  path: filledText('a path'),
+  content: text('a string of base64'),
+  mode: v.pipe(
+    v.optional(text('a string in quotes, such as "0644"'), DEFAULT_FILE_MODE),
+    v.transform((mode) => mode || DEFAULT_FILE_MODE),
+  ),
+})
+
+const container = record({
+  name: v.pipe(
+    text(),
+    v.regex(
+      CONTAINER_NAME,
+      expectedValue(
+        'a name of up to 63 letters, digits, "_", "." and "-", a letter or digit first',
+      ),
+    ),
+  ),
+  image: filledText('the name of an image'),
+  command: optionalWords(),
+  entrypoint: optionalWords(),
+  user: optionalText(),
+  env_vars: list(variable),
+})
+
+const compose = record({
+  containers: list(container),
+  image_pull_credentials: list(record({ env_vars: list(variable), files: list(file) })),
+  host_setup_commands: list(command),
+})
+
+const callbacks = record({
+  finished: optionalUrl(),
+  teardown_finished: optionalUrl(),
+  token: v.pipe(
+    optionalText(),
+    v.check(
+      (token) => token === undefined || TOKEN.test(token),
+      'expected a token without blanks, line breaks and characters beyond ASCII',
+    ),
+  ),
+})
+
+const logger = record({
+  method: optionalText(),
+  max_size_in_bytes: v.optional(
+    v.pipe(
+      v.number(expected('a number')),
+      v.integer('expected a whole number'),
+      v.minValue(0, 'expected 0 or more'),
+    ),
+  ),
+})
+
+export const jobRequestSchema = record(
+  {
+    job_id: optionalText(),
+    id: optionalText(),
+    executor: v.optional(
+      v.picklist(['', 'shell', 'dockercompose'], expectedValue('"shell" or "dockercompose"')),
+    ),
+    commands: list(command),
+    epilogue_always_commands: list(command),
+    epilogue_commands: list(command),
+    epilogue_on_pass_commands: list(command),
+    epilogue_on_fail_commands: list(command),
+    env_vars: list(variable),
+    files: list(file),
+    file: list(file),
+    ssh_public_keys: list(text('a string of base64')),
+    compose: v.optional(compose),
+    callbacks: v.optional(callbacks),
+    logger: v.optional(logger),
+  },
+  'an object with the fields of a job',
+)
+
+/** A request whose shape is right, still in the words of the wire. */
+export type WireRequest = v.InferOutput<typeof jobRequestSchema>
