@@ -1,0 +1,58 @@
+import { mkdtemp, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { suite } from 'uvu'
+import * as assert from 'uvu/assert'
+import { addToLoginProfile, removeFromLoginProfile } from '../../../lib/host/login-profile.ts'
+
+const test = suite<{ home: string }>('host: login profile')
+
+test.before.each(async (t) => {
+  t.home = await mkdtemp(join(tmpdir(), 'agent-test-'))
+})
+
+test.after.each(async (t) => {
+  await rm(t.home, { recursive: true, force: true })
+})
+
+test('a profile that was there comes back byte for byte', async ({ home }) => {
+  const profile = join(home, '.bash_profile')
+  const before = Buffer.from([0x61, 0xff, 0x0a, 0x62]) // no UTF-8, no newline at its end
+  await writeFile(profile, before, { mode: 0o640 })
+
+  await addToLoginProfile(home, '/x/env')
+  assert.match((await readFile(profile)).toString('latin1'), "[ ! -r '/x/env' ] || . '/x/env'")
+  await removeFromLoginProfile(home, '/x/env')
+
+  assert.equal(await readFile(profile), before)
+  assert.is((await stat(profile)).mode & 0o777, 0o640)
+})
+
+test('a profile made here still leads to ~/.profile, and is gone after the last job', async ({
+  home,
+}) => {
+  const profile = join(home, '.bash_profile')
+
+  await addToLoginProfile(home, '/x/one')
+  await addToLoginProfile(home, '/x/two')
+  assert.match(await readFile(profile, 'utf8'), '. ~/.profile')
+  await removeFromLoginProfile(home, '/x/one')
+  assert.not.match(await readFile(profile, 'utf8'), '/x/one')
+  await removeFromLoginProfile(home, '/x/two')
+  await removeFromLoginProfile(home, '/x/two')
+
+  assert.is(await readFile(profile).catch((error) => error.code), 'ENOENT')
+})
+
+test('a profile that is a link stays one', async ({ home }) => {
+  await writeFile(join(home, 'dotfile'), 'echo\n')
+  await symlink('dotfile', join(home, '.bash_profile'))
+
+  await addToLoginProfile(home, '/x/env')
+  await removeFromLoginProfile(home, '/x/env')
+
+  assert.is(await readFile(join(home, 'dotfile'), 'utf8'), 'echo\n')
+  assert.is(await readFile(join(home, '.bash_profile'), 'utf8'), 'echo\n')
+})
+
+test.run()

@@ -1,0 +1,111 @@
+import { suite } from 'uvu'
+import * as assert from 'uvu/assert'
+import { advance, INITIAL_STATE, nextStep, type Outcome, type Plan } from '../../../lib/job/plan.ts'
+
+const test = suite('job: plan')
+
+const PLAN: Plan = {
+  commands: [{ directive: 'c1' }, { directive: 'c2' }],
+  epilogueAlways: [{ directive: 'a1' }, { directive: 'a2' }],
+  epilogueOnPass: [{ directive: 'p1' }],
+  epilogueOnFail: [{ directive: 'f1' }],
+  hooks: {},
+}
+
+/** Walks the plan; a step answers `passed` unless its label is in `outcomes`. */
+function walk(plan: Plan, outcomes: Readonly<Record<string, Outcome>>): string[] {
+  const steps: string[] = []
+  let state = INITIAL_STATE
+  for (let step = nextStep(plan, state); step !== undefined; step = nextStep(plan, state)) {
+    const label =
+      step.kind === 'command'
+        ? step.command.directive
+        : step.kind === 'export-result'
+          ? `result=${step.result}`
+          : step.kind === 'hook'
+            ? step.path
+            : step.kind
+    steps.push(label)
+    state = advance(plan, state, outcomes[label] ?? { kind: 'passed' })
+  }
+  return [...steps, `=> ${state.result}`]
+}
+
+const failed = (exitCode = 1): Outcome => ({ kind: 'failed', exitCode })
+
+test('a job that passes runs its commands, then the always and on-pass epilogues', () => {
+  assert.equal(walk(PLAN, {}), [
+    ...['prepare', 'export', 'inject', 'c1', 'c2', 'result=passed', 'a1', 'a2', 'p1', '=> passed'],
+  ])
+})
+
+test('commands end at the first failure; the on-fail epilogue runs', () => {
+  assert.equal(walk(PLAN, { c1: failed(7) }), [
+    ...['prepare', 'export', 'inject', 'c1', 'result=failed', 'a1', 'a2', 'f1', '=> failed'],
+  ])
+})
+
+test('each epilogue list ends at its own first failure and changes no result', () => {
+  assert.equal(walk(PLAN, { a1: failed(), p1: failed() }).slice(-4), [
+    'result=passed',
+    'a1',
+    'p1',
+    '=> passed',
+  ])
+})
+
+test('no commands at all is passed', () => {
+  assert.equal(walk({ ...PLAN, commands: [] }, {}).at(-1), '=> passed')
+})
+
+test('a failed preparation ends the job without epilogues', () => {
+  assert.equal(walk(PLAN, { prepare: failed() }), ['prepare', '=> failed'])
+})
+
+for (const step of ['export', 'inject']) {
+  test(`a failed ${step} runs no commands, but the epilogues of a failed job`, () => {
+    assert.equal(walk(PLAN, { [step]: failed() }).slice(-5), [
+      'result=failed',
+      'a1',
+      'a2',
+      'f1',
+      '=> failed',
+    ])
+  })
+}
+
+for (const [value, result] of [
+  ['passed', 'passed'],
+  ['failed', 'failed'],
+  ['', 'stopped'],
+  ['odd', 'stopped'],
+] as const) {
+  test(`exit code 130 with SEMAPHORE_JOB_RESULT='${value}' is ${result}, without epilogues`, () => {
+    const outcomes = { c1: failed(130), 'check-result': { kind: 'checked', value } as const }
+
+    assert.equal(walk(PLAN, outcomes).slice(-3), ['c1', 'check-result', `=> ${result}`])
+  })
+}
+
+test('a stop ends everything, in every phase', () => {
+  for (const step of ['prepare', 'export', 'inject', 'c1', 'c2', 'a1', 'p1', 'result=passed']) {
+    assert.equal(walk(PLAN, { [step]: { kind: 'stopped' } }).slice(-2), [step, '=> stopped'])
+  }
+})
+
+test('a lost executor fails the job at once, but not one whose result is known', () => {
+  assert.equal(walk(PLAN, { c1: { kind: 'lost' } }).slice(-2), ['c1', '=> failed'])
+  assert.equal(walk(PLAN, { a1: { kind: 'lost' } }).slice(-2), ['a1', '=> passed'])
+})
+
+test('hooks run before the commands and after the epilogues; a failing first one fails the job', () => {
+  const plan = { ...PLAN, hooks: { preJob: 'pre', postJob: 'post' } }
+
+  assert.equal(walk(plan, {}).slice(2, 5), ['inject', 'pre', 'c1'])
+  assert.equal(walk(plan, {}).slice(-2), ['post', '=> passed'])
+  assert.equal(walk(plan, { pre: failed() }).slice(3), [
+    ...['pre', 'result=failed', 'a1', 'a2', 'f1', 'post', '=> failed'],
+  ])
+})
+
+test.run()
