@@ -5,12 +5,11 @@
  */
 
 import type { ExecutorName } from '../request/job-request.ts'
+import type { Variable } from '../shell/exports.ts'
+import type { RunResult } from '../shell/session.ts'
+import type { OnOutput } from '../shell/terminal.ts'
 
-/**
- * Receives output as it appears: any bytes, cut anywhere. A returned promise means "not so fast":
- * the caller awaits it before it reads on from the terminal.
- */
-export type OnOutput = (bytes: Uint8Array) => Promise<void> | void
+export type { OnOutput, RunResult, Variable }
 
 /**
  * Writes one block of the log: `cmd_started`, what `work` puts out, `cmd_finished` with the exit
@@ -40,25 +39,12 @@ export interface PrepareOptions {
   readonly directives: readonly string[]
 }
 
-/** A decoded environment variable; the value may hold any byte but NUL. */
-export interface Variable {
-  readonly name: string
-  readonly value: Uint8Array
-}
-
 /** A decoded file; `path` may be absolute, start with `~/`, or be relative to the job's home. */
 export interface InjectedFile {
   readonly path: string
   readonly content: Uint8Array
   /** What `chmod` takes: `0644`, `+x`. */
   readonly mode: string
-}
-
-export interface RunResult {
-  /** 0 to 255. */
-  readonly exitCode: number
-  /** The shell itself ended with this command; the next `run` gets a fresh one. */
-  readonly shellExited: boolean
 }
 
 /**

@@ -5,8 +5,13 @@
  */
 
 import { ContentError } from '../errors.ts'
-import type { Variable } from '../executors/executor.ts'
 import { quoteWord } from './quote.ts'
+
+/** A decoded environment variable; the value may hold any byte but NUL. */
+export interface Variable {
+  readonly name: string
+  readonly value: Uint8Array
+}
 
 const NAME = /^[A-Za-z_][A-Za-z0-9_]*$/
 

@@ -6,10 +6,17 @@
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import { ShellError } from '../errors.ts'
-import type { OnOutput, RunResult } from '../executors/executor.ts'
 import { createToken } from './marks.ts'
 import { type ShellEvent, StreamParser } from './stream-parser.ts'
-import type { Terminal } from './terminal.ts'
+import type { OnOutput, Terminal } from './terminal.ts'
+
+/** How a directive ended. */
+export interface RunResult {
+  /** 0 to 255. */
+  readonly exitCode: number
+  /** The shell itself ended with this command; the next `run` gets a fresh one. */
+  readonly shellExited: boolean
+}
 
 /** What the shell said of itself when it came up. */
 export interface SessionInfo {

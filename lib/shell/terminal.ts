@@ -5,6 +5,12 @@
  */
 
 /**
+ * Receives output as it appears: any bytes, cut anywhere. A returned promise means "not so fast":
+ * the caller awaits it before it reads on from the terminal.
+ */
+export type OnOutput = (bytes: Uint8Array) => Promise<void> | void
+
+/**
  * A terminal with `bash` already started on its other end. The session reads `output` once, from
  * the first byte to the last.
  */
