@@ -36,6 +36,9 @@ export interface JobSlot {
   /** The log of the current job, else of the last one. Not there before its file is made. */
   readonly currentLog: JobLog | undefined
 
+  /** The id of the job that {@link currentLog} belongs to; defined whenever that is. */
+  readonly currentId: string | undefined
+
   /** A reader that counts as the collection of the log has read it to its end (contract, 7). */
   collected(id: string): void
 }
