@@ -20,6 +20,7 @@ export type ErrorCode =
   | 'ERR_JOB_LOG_FAILED'
   | 'ERR_REQUEST_INVALID'
   | 'ERR_SHELL_FAILED'
+  | 'ERR_STATE_UNUSABLE'
   | 'ERR_TERMINAL_MISSING'
 
 /** Base class. Only subclasses are thrown, so `code` always names the case. */
@@ -88,6 +89,11 @@ export class TerminalMissingError extends AgentError {
 /** The file under a job's log can no longer be written or read. */
 export class JobLogError extends AgentError {
   readonly code = 'ERR_JOB_LOG_FAILED'
+}
+
+/** The directory in which the agent keeps what must outlive it cannot be used. */
+export class StateError extends AgentError {
+  readonly code = 'ERR_STATE_UNUSABLE'
 }
 
 /** A callback URL never answered with 2xx. */

@@ -1,0 +1,170 @@
+/**
+ * The images section of the Engine API, and logins to registries.
+ *
+ * @module
+ */
+
+import { DockerUnreachableError, ImagePullError } from '../errors.ts'
+import { type DockerClient, segment } from './client.ts'
+import type { ImageReference } from './reference.ts'
+
+/** What the agent wants to know of an image. */
+export interface ImageInfo {
+  readonly id: string
+  /** As in its Dockerfile; empty = root. */
+  readonly user: string
+  readonly hasHealthCheck: boolean
+}
+
+/** One line of a pull's progress, as the engine sends it. */
+export interface PullMessage {
+  readonly status?: string
+  /** A layer's short id; on the first message the tag. */
+  readonly id?: string
+  readonly progressDetail?: { readonly current?: number; readonly total?: number }
+  readonly error?: string
+}
+
+export interface RegistryLogin {
+  /** Host and port, as {@link ImageReference.registry}. */
+  readonly registry: string
+  /** What the engine is told, e.g. `https://index.docker.io/v1/` for Docker Hub. */
+  readonly address: string
+  readonly username: string
+  readonly password: string
+  /** Given by some registries in exchange for the password. */
+  readonly identityToken?: string | undefined
+}
+
+/** The engine reports progress several times a second, but checks a large layer in silence. */
+const PULL_STALL_MS = 300_000
+
+/** The engine asks the registry before it answers at all. */
+const REGISTRY_TIMEOUT_MS = 120_000
+
+interface InspectAnswer {
+  readonly Id: string
+  readonly Config?: {
+    readonly User?: string
+    readonly Healthcheck?: { readonly Test?: readonly string[] | null } | null
+  } | null
+}
+
+/** @returns undefined when the engine does not have it */
+export async function inspectImage(
+  docker: DockerClient,
+  reference: ImageReference,
+  signal?: AbortSignal,
+): Promise<ImageInfo | undefined> {
+  const path = reference.text.split('/').map(segment).join('/')
+  const { value } = await docker.call<InspectAnswer>({
+    action: `inspect image "${reference.text}"`,
+    method: 'GET',
+    path: `/images/${path}/json`,
+    signal,
+    ok: [200, 404],
+  })
+  if (value === undefined) return undefined
+  const test = value.Config?.Healthcheck?.Test ?? []
+  return {
+    id: value.Id,
+    user: value.Config?.User ?? '',
+    hasHealthCheck: test.length > 0 && test[0] !== 'NONE',
+  }
+}
+
+/**
+ * Pulls an image; it is there when the iteration ends.
+ *
+ * @throws {DockerRefusedError} when the engine says no before it begins: not found, no access
+ * @throws {ImagePullError} when it breaks off later, with the engine's reason
+ */
+export async function* pullImage(
+  docker: DockerClient,
+  reference: ImageReference,
+  { login, signal }: { login?: RegistryLogin | undefined; signal?: AbortSignal },
+): AsyncGenerator<PullMessage, void> {
+  const chunks = await docker.stream({
+    action: `pull image "${reference.text}"`,
+    method: 'POST',
+    path: '/images/create',
+    query: { fromImage: reference.repository, tag: reference.version },
+    headers: login === undefined ? {} : { 'x-registry-auth': encodeLogin(login) },
+    signal,
+    ok: [200],
+    hints: {
+      404: 'Check the name and the tag, and that its registry lets this host read it.',
+      500: 'Check the name and the tag, and that its registry can be reached from this host.',
+    },
+    timeoutMs: REGISTRY_TIMEOUT_MS,
+    stallMs: PULL_STALL_MS,
+  })
+  for await (const message of parseLines(chunks, docker.socketPath)) {
+    if (message.error !== undefined) {
+      throw new ImagePullError(`Image "${reference.text}" could not be pulled: ${message.error}`, {
+        hint: 'Check the name and the tag, and that its registry lets this host read it.',
+      })
+    }
+    yield message
+  }
+}
+
+/**
+ * Has the engine log in to a registry, to see whether name and password are right. The engine
+ * keeps nothing of it.
+ *
+ * @returns the login to pull with
+ * @throws {DockerRefusedError} with the registry's reason
+ */
+export async function verifyLogin(
+  docker: DockerClient,
+  login: RegistryLogin,
+  signal?: AbortSignal,
+): Promise<RegistryLogin> {
+  const { value } = await docker.call<{ IdentityToken?: string }>({
+    action: `log in to ${login.registry} as "${login.username}"`,
+    method: 'POST',
+    path: '/auth',
+    json: { username: login.username, password: login.password, serveraddress: login.address },
+    signal,
+    ok: [200],
+    hints: {
+      401: 'Check user name and password of the credential.',
+      500: 'Check the address of the registry, and user name and password of the credential.',
+    },
+    timeoutMs: REGISTRY_TIMEOUT_MS,
+  })
+  return { ...login, identityToken: value?.IdentityToken || undefined }
+}
+
+/** @see the Engine API's chapter "Authentication" */
+function encodeLogin({ username, password, address, identityToken }: RegistryLogin): string {
+  const secret = identityToken === undefined ? { password } : { identitytoken: identityToken }
+  const text = JSON.stringify({ username, ...secret, serveraddress: address })
+  return Buffer.from(text)
+    .toString('base64url')
+    .padEnd(Math.ceil(text.length / 3) * 4, '=')
+}
+
+/** One JSON object per line, cut anywhere. */
+async function* parseLines(
+  chunks: AsyncIterable<Uint8Array>,
+  socketPath: string,
+): AsyncGenerator<PullMessage, void> {
+  const decoder = new TextDecoder()
+  let rest = ''
+  for await (const chunk of chunks) {
+    const lines = (rest + decoder.decode(chunk, { stream: true })).split('\n')
+    rest = lines.pop() ?? ''
+    for (const line of lines) if (line.trim() !== '') yield parseMessage(line, socketPath)
+  }
+  if (rest.trim() !== '') yield parseMessage(rest, socketPath)
+}
+
+function parseMessage(line: string, socketPath: string): PullMessage {
+  try {
+    return JSON.parse(line) as PullMessage
+  } catch (cause) {
+    throw new DockerUnreachableError(socketPath, cause) // half an answer: the engine went away
+  }
+}

@@ -1,0 +1,77 @@
+/**
+ * The networks section of the Engine API.
+ *
+ * @module
+ */
+
+import { DockerRefusedError } from '../errors.ts'
+import { type DockerClient, segment } from './client.ts'
+
+/** iptables takes its time on a host with many rules. */
+const TIMEOUT_MS = 60_000
+
+/** @returns the new network's id */
+export async function createNetwork(
+  docker: DockerClient,
+  name: string,
+  labels: Readonly<Record<string, string>>,
+): Promise<string> {
+  const { value } = await docker.call<{ Id: string }>({
+    action: `create network "${name}"`,
+    method: 'POST',
+    path: '/networks/create',
+    json: { Name: name, Driver: 'bridge', Labels: labels },
+    ok: [201],
+    hints: {
+      403: 'The host may have run out of address pools: remove networks nobody uses.',
+      500: 'The host may have run out of address pools: remove networks nobody uses.',
+    },
+    timeoutMs: TIMEOUT_MS,
+  })
+  return value?.Id ?? name
+}
+
+/**
+ * Removing what is already gone succeeds. Containers that the job itself has connected, and left
+ * running, are disconnected first: they are not ours to end, but the network is.
+ */
+export async function removeNetwork(docker: DockerClient, name: string): Promise<void> {
+  try {
+    await deleteNetwork(docker, name)
+  } catch (error) {
+    if (!(error instanceof DockerRefusedError) || error.status !== 403) throw error
+    for (const id of await connectedContainers(docker, name)) await disconnect(docker, name, id)
+    await deleteNetwork(docker, name)
+  }
+}
+
+async function deleteNetwork(docker: DockerClient, name: string): Promise<void> {
+  await docker.call({
+    action: `remove network "${name}"`,
+    method: 'DELETE',
+    path: `/networks/${segment(name)}`,
+    ok: [204, 404],
+    timeoutMs: TIMEOUT_MS,
+  })
+}
+
+async function connectedContainers(docker: DockerClient, name: string): Promise<string[]> {
+  const { value } = await docker.call<{ Containers?: Record<string, unknown> | null }>({
+    action: `inspect network "${name}"`,
+    method: 'GET',
+    path: `/networks/${segment(name)}`,
+    ok: [200, 404],
+  })
+  return Object.keys(value?.Containers ?? {})
+}
+
+async function disconnect(docker: DockerClient, name: string, id: string): Promise<void> {
+  await docker.call({
+    action: `disconnect container ${id.slice(0, 12)} from network "${name}"`,
+    method: 'POST',
+    path: `/networks/${segment(name)}/disconnect`,
+    json: { Container: id, Force: true },
+    ok: [200, 204, 404],
+    timeoutMs: TIMEOUT_MS,
+  })
+}
