@@ -126,7 +126,10 @@ const TRICKS: readonly Trick[] = [
   {
     name: 'traps act on the directives and not on the agent between them',
     steps: [
-      [`trap 'echo "ERR $BASH_COMMAND"' ERR; trap 'echo "DEBUG $BASH_COMMAND"' DEBUG; echo 1`, 'DEBUG echo 1\n1\n'],
+      [
+        `trap 'echo "ERR $BASH_COMMAND"' ERR; trap 'echo "DEBUG $BASH_COMMAND"' DEBUG; echo 1`,
+        'DEBUG echo 1\n1\n',
+      ],
       ['echo 2', '2\n'],
       ['! false; trap - ERR DEBUG', ''],
       [`trap 'echo EXIT' EXIT`, ''],
@@ -146,7 +149,8 @@ const TRICKS: readonly Trick[] = [
     steps: [
       [
         'if then fi',
-        /^bash: \S+: line 1: syntax error near unexpected token `then'\nbash: \S+: line 1: `if then fi'\n$/.source,
+        /^bash: \S+: line 1: syntax error near unexpected token `then'\nbash: \S+: line 1: `if then fi'\n$/
+          .source,
         2,
       ],
     ],
@@ -165,18 +169,27 @@ const TRICKS: readonly Trick[] = [
     name: 'bytes that are no UTF-8 become U+FFFD one by one, and characters are never cut',
     steps: [
       [`builtin printf 'a\\xe2\\x82b\\xff\\n'`, 'a\ufffd\ufffdb\ufffd\n'],
-      [`builtin printf '\\xe2'; builtin printf '\\x82'; read -t 0.1 x <> <(:); builtin printf '\\xac\\n'`, '€\n'],
+      [
+        `builtin printf '\\xe2'; builtin printf '\\x82'; read -t 0.1 x <> <(:); builtin printf '\\xac\\n'`,
+        '€\n',
+      ],
     ],
   },
   {
     name: 'a carriage return directly before a line feed is dropped, every other is kept',
     steps: [
-      [`builtin printf 'a\\r'; read -t 0.1 x <> <(:); builtin printf '\\nb\\r\\r\\nc\\rd\\n'`, 'a\nb\r\nc\rd\n'],
+      [
+        `builtin printf 'a\\r'; read -t 0.1 x <> <(:); builtin printf '\\nb\\r\\r\\nc\\rd\\n'`,
+        'a\nb\r\nc\rd\n',
+      ],
     ],
   },
   {
     name: 'output without a final newline is delivered as it is',
-    steps: [['builtin printf abc', 'abc'], ['builtin printf def', 'def']],
+    steps: [
+      ['builtin printf abc', 'abc'],
+      ['builtin printf def', 'def'],
+    ],
   },
   {
     name: 'output that comes after the end of a directive is not lost',
@@ -224,7 +237,11 @@ const inContainer = (image: string) => ({
 const WORLDS: readonly World[] = [
   { name: 'shell', lacks: [], job: { executor: 'shell' } },
   { name: 'container', lacks: [], job: inContainer('agent-test/debian') },
-  { name: 'container with nothing but bash', lacks: ['coreutils', 'stty'], job: inContainer('agent-test/bare') },
+  {
+    name: 'container with nothing but bash',
+    lacks: ['coreutils', 'stty'],
+    job: inContainer('agent-test/bare'),
+  },
   { name: 'container with an old bash', lacks: [], job: inContainer('agent-test/old-bash') },
 ]
 
