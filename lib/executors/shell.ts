@@ -4,17 +4,19 @@
  * @module
  */
 
-import { randomBytes } from 'node:crypto'
-import { appendFile, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { appendFile, mkdir, rm, writeFile } from 'node:fs/promises'
 import { userInfo } from 'node:os'
 import { join } from 'node:path'
 import { ShellError } from '../errors.ts'
+import { type HostTraces, planHostTraces, variablesFile } from '../host/job-traces.ts'
 import { addToLoginProfile, removeFromLoginProfile } from '../host/login-profile.ts'
 import {
   COOKIE_NAME,
-  clockTicksNow,
   findJobProcesses,
+  identifyLeader,
+  type JobMark,
   killJobProcesses,
+  type Leader,
   signalProcesses,
   waitForJobProcesses,
 } from '../host/processes.ts'
@@ -42,6 +44,10 @@ export interface ShellOptions {
   readonly environment: Readonly<Record<string, string>>
   /** Where the job's private directory is made. */
   readonly temporaryDirectory: string
+  /** By which the job will be known, for someone who clears up if this process cannot. Default: new ones. */
+  readonly traces?: HostTraces | undefined
+  /** Awaited for each shell before a directive runs in it. */
+  readonly onLeader?: ((leader: Leader) => Promise<void>) | undefined
 }
 
 /** A login script may ask the network for something; one that asks the keyboard never ends. */
@@ -55,10 +61,8 @@ const DEFAULT_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/b
 export class ShellExecutor implements Executor {
   readonly name = 'shell'
   readonly #options: ShellOptions
-  readonly #cookie = randomBytes(16).toString('hex')
   readonly #leaders = new Set<number>()
-  readonly #since = clockTicksNow()
-  #directory: string | undefined
+  #traces: HostTraces | undefined
   #environment: Readonly<Record<string, string>> = {}
   #terminal: HostTerminal | undefined
   #session: Session | undefined
@@ -70,14 +74,17 @@ export class ShellExecutor implements Executor {
   }
 
   async prepare({ signal }: PrepareOptions): Promise<boolean> {
-    this.#environment = { ...withDefaults(this.#options.environment), [COOKIE_NAME]: this.#cookie }
-    this.#directory = await mkdtemp(join(this.#options.temporaryDirectory, 'agent-job-'))
+    const { environment, temporaryDirectory, traces } = this.#options
+    const complete = withDefaults(environment)
+    this.#traces = traces ?? planHostTraces(temporaryDirectory, complete['HOME'] ?? '/')
+    this.#environment = { ...complete, [COOKIE_NAME]: this.#traces.cookie }
+    await mkdir(this.#traces.directory, { mode: 0o700 })
     await this.#openSession(signal)
     return true
   }
 
   async exportVariables(variables: readonly Variable[], options: RunOptions): Promise<number> {
-    const file = this.#path('env')
+    const file = variablesFile(this.#prepared())
     await appendFile(file, formatExports(variables), { mode: 0o600 })
     if (!this.#profiled) await this.#addToProfile(file, options.onOutput)
     const checked = formatExports(variables, ' || builtin return 1')
@@ -98,15 +105,14 @@ export class ShellExecutor implements Executor {
   }
 
   async dispose(): Promise<void> {
+    if (this.#traces === undefined) return
     this.#session?.close()
     const results = await Promise.allSettled([
       killJobProcesses(this.#mark()),
-      this.#directory === undefined
-        ? undefined
-        : removeFromLoginProfile(this.#home(), this.#path('env')),
+      removeFromLoginProfile(this.#traces.home, variablesFile(this.#traces)),
     ])
     this.#terminal?.close()
-    if (this.#directory !== undefined) await rm(this.#directory, { recursive: true, force: true })
+    await rm(this.#traces.directory, { recursive: true, force: true })
     const errors = results.flatMap((result) =>
       result.status === 'rejected' ? [result.reason] : [],
     )
@@ -148,9 +154,10 @@ export class ShellExecutor implements Executor {
       file: bash,
       args: ['--login', '-i', boot],
       environment: this.#environment,
-      directory: this.#home(),
+      directory: this.#prepared().home,
     })
     this.#leaders.add(this.#terminal.pid)
+    await this.#announceLeader(this.#terminal)
     this.#session = await Session.open(this.#terminal, {
       bootToken: token,
       signal,
@@ -158,6 +165,15 @@ export class ShellExecutor implements Executor {
       readyTimeoutMs: READY_TIMEOUT_MS,
     })
     return this.#session
+  }
+
+  async #announceLeader(terminal: HostTerminal): Promise<void> {
+    try {
+      await this.#options.onLeader?.(identifyLeader(terminal.pid))
+    } catch (error) {
+      terminal.close()
+      throw error
+    }
   }
 
   /**
@@ -198,7 +214,7 @@ export class ShellExecutor implements Executor {
   async #addToProfile(file: string, onOutput: OnOutput): Promise<void> {
     this.#profiled = true
     try {
-      await addToLoginProfile(this.#home(), file)
+      await addToLoginProfile(this.#prepared().home, file)
     } catch (error) {
       // The job itself does not need it: only a person who logs in beside it misses the variables.
       const reason = error instanceof Error ? error.message : String(error)
@@ -206,19 +222,18 @@ export class ShellExecutor implements Executor {
     }
   }
 
-  #mark() {
-    return { cookie: this.#cookie, leaders: this.#leaders, since: this.#since }
-  }
-
-  #home(): string {
-    return this.#environment['HOME'] ?? '/'
+  #mark(): JobMark {
+    const { cookie, since } = this.#prepared()
+    return { cookie, since, leaders: this.#leaders }
   }
 
   #path(name: string): string {
-    if (this.#directory === undefined) {
-      throw new RangeError('the executor has not been prepared')
-    }
-    return join(this.#directory, name)
+    return join(this.#prepared().directory, name)
+  }
+
+  #prepared(): HostTraces {
+    if (this.#traces === undefined) throw new RangeError('the executor has not been prepared')
+    return this.#traces
   }
 }
 

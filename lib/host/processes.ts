@@ -22,6 +22,13 @@ export interface JobMark {
   readonly since: number
 }
 
+/** A process that leads a session, so that another one that comes to have its pid is told apart. */
+export interface Leader {
+  readonly pid: number
+  /** On the clock of {@link clockTicksNow}; undefined when it ended before that could be read. */
+  readonly startedAt?: number | undefined
+}
+
 export const COOKIE_NAME = 'AGENT_JOB_COOKIE'
 
 /** Between two looks at the process table while waiting for processes to end. */
@@ -46,6 +53,17 @@ const TICKS_PER_SECOND = 100
 export function clockTicksNow(): number {
   const [uptime = '0'] = readFileSync('/proc/uptime', 'utf8').split(' ')
   return Math.floor(Number(uptime) * TICKS_PER_SECOND) - 1 // rounded the other way by the kernel
+}
+
+/** @param pid of a process that was started by this one, and not yet waited for */
+export function identifyLeader(pid: number): Leader {
+  return { pid, startedAt: readEntry(String(pid))?.startedAt }
+}
+
+/** Whether the pid has not gone to another process meanwhile. True when no process has it: its session may live on. */
+export function isStillLeader({ pid, startedAt }: Leader): boolean {
+  const entry = readEntry(String(pid))
+  return entry === undefined || entry.startedAt === startedAt
 }
 
 /** Pids of the job's living processes. Takes a few milliseconds: reads all of /proc. */
