@@ -1,0 +1,42 @@
+/**
+ * Bodies of answers: one message each, and errors turned into such.
+ *
+ * @module
+ */
+
+import { HTTPException } from 'hono/http-exception'
+import { AgentError, describeProblem, explain, RequestError } from '../errors.ts'
+import type { Logger } from '../log.ts'
+
+/** The space after the colon belongs to the contract (section 7): some clients compare bytes. */
+export function messageAnswer(
+  message: string,
+  status: number,
+  headers: Readonly<Record<string, string>> = {},
+): Response {
+  return new Response(`{"message": ${JSON.stringify(message)}}`, {
+    status,
+    headers: { ...headers, 'content-type': 'application/json' },
+  })
+}
+
+/** Says what is wrong, never how the agent looks inside. */
+export function errorAnswer(error: unknown, log: Logger): Response {
+  if (error instanceof HTTPException) return messageAnswer(error.message, error.status)
+  if (error instanceof RequestError) return malformed(error)
+  log.error(`A request failed: ${explain(error)}`)
+  if (error instanceof AgentError) return messageAnswer(`${error.message}. ${error.hint}`, 500)
+  if (error instanceof Error && error.stack !== undefined) log.debug(error.stack)
+  return messageAnswer('The agent failed to answer this request; its own log says why.', 500)
+}
+
+function malformed({ problems }: RequestError): Response {
+  const errors = problems.map(describeProblem)
+  const [first = 'no reason given'] = errors
+  const message =
+    errors.length > 1
+      ? `The job request is malformed: ${errors.length} errors, the first: ${first}`
+      : `The job request is malformed: ${first}`
+  const body = `{"message": ${JSON.stringify(message)}, "errors": ${JSON.stringify(errors)}}`
+  return new Response(body, { status: 422, headers: { 'content-type': 'application/json' } })
+}

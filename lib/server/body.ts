@@ -1,0 +1,81 @@
+/**
+ * Takes the JSON body of a request, within limits.
+ *
+ * @module
+ */
+
+import type { Context } from 'hono'
+import { HTTPException } from 'hono/http-exception'
+import { RequestError } from '../errors.ts'
+
+/** All bodies that are on their way at one time may take this many times the limit of one. */
+const BODIES_AT_ONCE = 4
+
+export class BodyReader {
+  readonly #maxBytes: number
+  /** Bytes of bodies that are not complete yet, of all requests. */
+  #held = 0
+
+  /** @param maxBytes of one body */
+  constructor(maxBytes: number) {
+    this.#maxBytes = maxBytes
+  }
+
+  /**
+   * Whatever content type the client claims: many claim none.
+   *
+   * @throws {HTTPException} 413 too large, 503 too many at once, 400 when the client went away
+   * @throws {RequestError} when it is not JSON
+   */
+  async readJson(c: Context): Promise<unknown> {
+    return parseJson(await this.#read(c))
+  }
+
+  async #read(c: Context): Promise<Buffer> {
+    const announced = Number(c.req.header('content-length') ?? 0)
+    if (announced > this.#maxBytes) throw this.#tooLarge()
+    const { body } = c.req.raw
+    if (body === null) return Buffer.alloc(0)
+    const parts: Uint8Array[] = []
+    let bytes = 0
+    try {
+      for await (const part of body) {
+        bytes += part.length
+        this.#held += part.length
+        if (bytes > this.#maxBytes) throw this.#tooLarge()
+        if (this.#held > this.#maxBytes * BODIES_AT_ONCE) throw tooMany()
+        parts.push(part)
+      }
+    } catch (error) {
+      if (error instanceof HTTPException) throw error
+      throw new HTTPException(400, { message: 'The body ended early', cause: error })
+    } finally {
+      this.#held -= bytes
+    }
+    return Buffer.concat(parts)
+  }
+
+  #tooLarge(): HTTPException {
+    return new HTTPException(413, {
+      message: `The body is larger than the ${this.#maxBytes} bytes this agent takes`,
+    })
+  }
+}
+
+function tooMany(): HTTPException {
+  return new HTTPException(503, { message: 'Too many large requests at once: try again' })
+}
+
+function parseJson(bytes: Uint8Array): unknown {
+  try {
+    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes))
+  } catch (error) {
+    const reason = error instanceof SyntaxError ? withoutExcerpt(error.message) : 'not UTF-8'
+    throw new RequestError([{ path: '', message: `expected JSON: ${reason}` }])
+  }
+}
+
+/** V8 quotes the text around a mistake, which may be a secret. */
+function withoutExcerpt(message: string): string {
+  return message.replace(/, (\.\.\.)?".*$/s, '')
+}

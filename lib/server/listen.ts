@@ -1,0 +1,188 @@
+/**
+ * Puts an app on a port, over TLS, where anybody may knock.
+ *
+ * @module
+ */
+
+import { createPrivateKey, X509Certificate } from 'node:crypto'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { createServer, type Server } from 'node:https'
+import type { AddressInfo } from 'node:net'
+import { getRequestListener, RequestError } from '@hono/node-server'
+import type { Hono } from 'hono'
+import { ConfigError } from '../errors.ts'
+import type { Logger } from '../log.ts'
+import { messageAnswer } from './answers.ts'
+import { answerBrokenRequest } from './broken-request.ts'
+import { Connections } from './connections.ts'
+import type { ServerEnv } from './stream-answer.ts'
+
+export interface ListenOptions {
+  readonly host: string
+  /** 0 = any that is free. */
+  readonly port: number
+  /** Called at the start and at each {@link Listener.reloadTls}: reads the files anew. */
+  readonly tls: () => TlsMaterial
+  readonly log: Logger
+  readonly timeouts?: Partial<Timeouts>
+}
+
+/** PEM. */
+export interface TlsMaterial {
+  readonly cert: Buffer | string
+  readonly key: Buffer | string
+}
+
+/** In milliseconds. */
+export interface Timeouts {
+  /** From the first byte of a request to the end of its headers. Default 20,000. */
+  readonly headersMs: number
+  /** From the first byte of a request to the end of its body. Default 120,000. */
+  readonly requestMs: number
+  /** A connection without a request. Default 75,000: longer than most proxies keep theirs. */
+  readonly keepAliveMs: number
+  /** A client that takes nothing of an answer that waits for it. Default 600,000. */
+  readonly stalledMs: number
+}
+
+export interface Listener {
+  readonly port: number
+  /**
+   * New connections get the certificate as it is now; a bad one changes nothing.
+   *
+   * @throws {ConfigError} when certificate and key cannot be used
+   */
+  reloadTls(): void
+  /**
+   * No new connections; answers under way may end, then what is left is cut off. Repeatable.
+   *
+   * @param limitMs for those answers. Default 5,000
+   */
+  close(limitMs?: number): Promise<void>
+}
+
+const DEFAULT_TIMEOUTS: Timeouts = {
+  headersMs: 20_000,
+  requestMs: 120_000,
+  keepAliveMs: 75_000,
+  stalledMs: 600_000,
+}
+
+/** How often Node looks for requests that are over time. */
+const CHECK_MS = 1_000
+
+const MAX_CONNECTIONS = 2_000
+
+/** Ample for a token; beyond it the answer is 431. */
+const MAX_HEADER_BYTES = 32 * 1024
+
+const CLOSE_LIMIT_MS = 5_000
+
+/** @throws {ConfigError} when the address cannot be had or certificate and key do not fit */
+export async function listen(app: Hono<ServerEnv>, options: ListenOptions): Promise<Listener> {
+  const times = { ...DEFAULT_TIMEOUTS, ...options.timeouts }
+  const server = createSecureServer(options.tls, times, listenerOf(app))
+  server.maxConnections = MAX_CONNECTIONS
+  server.keepAliveTimeout = times.keepAliveMs
+  server.on('clientError', answerBrokenRequest)
+  server.on('tlsClientError', (error) => options.log.debug(`TLS handshake: ${error.message}`))
+  server.setTimeout(times.stalledMs, (socket) => {
+    // Silence is fine: a follower of a quiet job. An answer that nobody takes is not.
+    if (socket.writableLength > 0) socket.destroy()
+  })
+  const connections = new Connections(server)
+  await bind(server, options)
+  server.on('error', (error) => options.log.error(`The server's socket: ${error.message}`))
+
+  let closing: Promise<void> | undefined
+  return {
+    port: (server.address() as AddressInfo).port,
+    reloadTls: () => withTls(() => server.setSecureContext(tlsOptions(options.tls))),
+    close(limitMs = CLOSE_LIMIT_MS) {
+      closing ??= close(server, connections, limitMs)
+      return closing
+    },
+  }
+}
+
+function listenerOf(app: Hono<ServerEnv>): ReturnType<typeof getRequestListener> {
+  return getRequestListener(app.fetch, {
+    // What fails before the app is reached: a target or a host that makes no URL.
+    errorHandler: (error) =>
+      error instanceof RequestError
+        ? messageAnswer(`Bad request: ${error.message}`, 400)
+        : messageAnswer('The agent failed to answer this request.', 500),
+  })
+}
+
+function createSecureServer(
+  tls: () => TlsMaterial,
+  times: Timeouts,
+  listener: (request: IncomingMessage, response: ServerResponse) => void,
+): Server {
+  return withTls(() =>
+    createServer(
+      {
+        ...tlsOptions(tls),
+        handshakeTimeout: times.headersMs,
+        headersTimeout: times.headersMs,
+        requestTimeout: times.requestMs,
+        connectionsCheckingInterval: Math.min(CHECK_MS, times.headersMs),
+        maxHeaderSize: MAX_HEADER_BYTES,
+        keepAlive: true, // TCP's: finds clients that vanished without a word
+        keepAliveInitialDelay: 30_000,
+      },
+      listener,
+    ),
+  )
+}
+
+function tlsOptions(tls: () => TlsMaterial) {
+  const { cert, key } = tls()
+  // Node takes an empty file for "no certificate" and a stranger's key until the first handshake.
+  if (!new X509Certificate(cert).checkPrivateKey(createPrivateKey(key))) {
+    throw new Error('the key is not the one of the certificate')
+  }
+  return { cert, key, minVersion: 'TLSv1.2' } as const
+}
+
+function withTls<T>(action: () => T): T {
+  try {
+    return action()
+  } catch (cause) {
+    if (cause instanceof ConfigError) throw cause
+    const reason = cause instanceof Error ? cause.message : String(cause)
+    throw new ConfigError(`The TLS certificate and key cannot be used: ${reason}`, {
+      hint: 'Both must be PEM files that belong together: --tls-cert-path, --tls-key-path.',
+      cause,
+    })
+  }
+}
+
+async function bind(server: Server, { host, port }: ListenOptions): Promise<void> {
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject)
+    server.listen(port, host, () => {
+      server.off('error', reject)
+      resolve()
+    })
+  }).catch((cause: NodeJS.ErrnoException) => {
+    const [reason, hint] = BIND_FAILURES[cause.code ?? ''] ?? [cause.message, 'Use another --host.']
+    throw new ConfigError(`The agent cannot listen on ${host}:${port}: ${reason}`, { hint, cause })
+  })
+}
+
+const BIND_FAILURES: Readonly<Record<string, readonly [reason: string, hint: string]>> = {
+  EADDRINUSE: ['the port is in use', 'End the program that has it, or use another --port.'],
+  EACCES: ['permission denied', 'Use a --port from 1024, or allow the agent to bind low ports.'],
+  EADDRNOTAVAIL: ['this host does not have that address', 'Use another --host.'],
+  ENOTFOUND: ['that name is not known', 'Use an IP address as --host.'],
+}
+
+async function close(server: Server, connections: Connections, limitMs: number): Promise<void> {
+  const closed = new Promise<void>((resolve) => server.close(() => resolve()))
+  connections.end()
+  const timer = setTimeout(() => connections.cut(), limitMs)
+  await closed
+  clearTimeout(timer)
+}

@@ -1,0 +1,139 @@
+/**
+ * Gives out the logs of jobs, and the agent's own.
+ *
+ * @module
+ */
+
+import { open } from 'node:fs/promises'
+import { Hono } from 'hono'
+import { HTTPException } from 'hono/http-exception'
+import { FileError } from '../errors.ts'
+import type { JobLog } from '../events/job-log.ts'
+import type { JobSlot } from '../job/slot.ts'
+import type { Logger } from '../log.ts'
+import { messageAnswer } from './answers.ts'
+import { toServerSentEvents } from './server-sent-events.ts'
+import { type ServerContext, type ServerEnv, streamAnswer, whenSent } from './stream-answer.ts'
+
+const TEXT = 'text/plain; charset=utf-8'
+const EVENT_STREAM = 'text/event-stream'
+const HEARTBEAT_MS = 15_000
+
+/** The client whose read of a whole log lets a job end (contract, 4.6). */
+const COLLECTOR = 'archivator'
+
+export interface LogRoutesOptions {
+  readonly slot: JobSlot
+  readonly log: Logger
+  readonly agentLogPath?: string | undefined
+}
+
+export function logRoutes({ slot, log, agentLogPath }: LogRoutesOptions): Hono<ServerEnv> {
+  return new Hono<ServerEnv>()
+    .get('/jobs/:id/log', async (c) => {
+      const id = c.req.param('id')
+      const jobLog = await slot.log(id)
+      if (jobLog === undefined) return messageAnswer(`job ${id} is not running`, 404)
+      return await jobLogAnswer(c, jobLog, { log, collected: () => slot.collected(id) })
+    })
+    .get('/job_logs', async (c) => {
+      const { currentLog, currentId } = slot
+      if (currentLog === undefined || currentId === undefined) {
+        return messageAnswer('no job is running', 404)
+      }
+      return await jobLogAnswer(c, currentLog, { log, collected: () => slot.collected(currentId) })
+    })
+    .get('/agent_logs', async (c) => {
+      const size = agentLogPath === undefined ? undefined : await fileSize(agentLogPath)
+      if (agentLogPath === undefined || size === undefined) {
+        return messageAnswer('the agent keeps no log of its own', 404)
+      }
+      const chunks = fileChunks(agentLogPath, size)
+      return await streamAnswer(c, { chunks, contentType: TEXT, isLive: false, log })
+    })
+}
+
+interface JobLogAnswer {
+  readonly log: Logger
+  readonly collected: () => void
+}
+
+async function jobLogAnswer(
+  c: ServerContext,
+  jobLog: JobLog,
+  { log, collected }: JobLogAnswer,
+): Promise<Response> {
+  const sendsEvents = c.req.header('accept')?.includes(EVENT_STREAM) === true
+  const from = firstLine(c, sendsEvents)
+  const isLive = readFollow(c, sendsEvents)
+  // The only way to tell an EventSource not to come back.
+  if (sendsEvents && jobLog.ended && from >= jobLog.lineCount) {
+    return new Response(null, { status: 204 })
+  }
+  const reader = jobLog.read(from, { follow: isLive, signal: c.req.raw.signal })
+  if (c.req.method !== 'HEAD' && c.req.header('x-client-name') === COLLECTOR) {
+    whenSent(c, () => {
+      if (reader.reachedEnd) collected()
+    })
+  }
+  return await streamAnswer(c, {
+    chunks: sendsEvents
+      ? toServerSentEvents(reader, { firstId: from, heartbeatMs: HEARTBEAT_MS })
+      : reader,
+    contentType: sendsEvents ? EVENT_STREAM : TEXT,
+    isLive,
+    log,
+  })
+}
+
+/** Where to begin: after the last event a client has, else as `start_from` says. */
+function firstLine(c: ServerContext, sendsEvents: boolean): number {
+  const start = readLineNumber('start_from', c.req.query('start_from')) ?? 0
+  if (!sendsEvents) return start
+  const lastEvent = readLineNumber('Last-Event-ID', c.req.header('last-event-id'))
+  return lastEvent === undefined ? start : lastEvent + 1
+}
+
+function readLineNumber(name: string, value: string | undefined): number | undefined {
+  if (value === undefined || value === '') return undefined
+  const number = Number(value)
+  if (/^\d+$/.test(value) && Number.isSafeInteger(number)) return number
+  throw new HTTPException(422, {
+    message: `${name}: expected a whole number from 0, got ${JSON.stringify(value)}`,
+  })
+}
+
+/** Events are for those who stay: they follow unless told not to. */
+function readFollow(c: ServerContext, sendsEvents: boolean): boolean {
+  const value = c.req.query('follow')
+  if (value === undefined || value === '') return sendsEvents
+  if (value === 'true' || value === '1') return true
+  if (value === 'false' || value === '0') return false
+  throw new HTTPException(422, {
+    message: `follow: expected true or false, got ${JSON.stringify(value)}`,
+  })
+}
+
+/** @returns `undefined` when there is no such file */
+async function fileSize(path: string): Promise<number | undefined> {
+  try {
+    await using file = await open(path)
+    return (await file.stat()).size
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+    throw new FileError(`The agent's log ${path} cannot be read`, {
+      hint: "Give the agent's user access to it.",
+      cause,
+    })
+  }
+}
+
+/** The file as long as it is now: it may well grow by this very request. */
+async function* fileChunks(
+  path: string,
+  size: number,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  if (size === 0) return
+  await using file = await open(path)
+  yield* file.createReadStream({ end: size - 1, autoClose: false })
+}
