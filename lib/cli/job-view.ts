@@ -5,6 +5,7 @@
  */
 
 import { styleText } from 'node:util'
+import stringWidth from 'string-width'
 import type { EventSink, JobEvent, JobResult } from '../events/event.ts'
 
 export interface ViewOptions {
@@ -31,6 +32,20 @@ const RESULT_STYLES: Readonly<Record<JobResult, Style>> = {
   stopped: ['yellow', 'bold'],
 }
 
+const ESCAPE = '\x1b'
+const RESET = '\x1b[0m'
+
+/** What the agent does on its own account steps back behind the job's commands. */
+const OWN_STEPS: ReadonlySet<string> = new Set([
+  'Checking job result',
+  'Exporting environment variables',
+  'Injecting Files',
+  'Preparing the job',
+  'Pulling docker images...',
+  'Setting up image pull credentials',
+  'Starting the docker image...',
+])
+
 /** Below this a table has no room for names. */
 const MIN_TITLE_COLUMNS = 20
 
@@ -44,6 +59,8 @@ export class JobView implements EventSink {
   #jobStartedAt = 0
   #stepStartedAt = 0
   #endsWithNewline = true
+  /** A step may leave its colours on. */
+  #mayBeColoured = false
 
   constructor(options: ViewOptions) {
     this.#options = options
@@ -63,9 +80,11 @@ export class JobView implements EventSink {
       case 'cmd_started':
         this.#stepStartedAt = this.#now()
         this.#endsWithNewline = true
-        return `${this.#style('cyan', '▶')} ${this.#style('bold', titleOf(event.directive))}\n`
+        this.#mayBeColoured = false
+        return `${this.#style('cyan', '▶')} ${this.#title(event.directive)}\n`
       case 'cmd_output':
         this.#endsWithNewline = event.output.endsWith('\n')
+        this.#mayBeColoured ||= event.output.includes(ESCAPE)
         return event.output
       case 'cmd_finished':
         return this.#finishStep(event.directive, event.exit_code)
@@ -77,18 +96,20 @@ export class JobView implements EventSink {
   #finishStep(directive: string, exitCode: number): string {
     const elapsedMs = this.#now() - this.#stepStartedAt
     this.#rows.push({ title: titleOf(directive), exitCode, elapsedMs })
+    const reset = this.#options.colours && this.#mayBeColoured ? RESET : ''
     const lineEnd = this.#endsWithNewline ? '' : '\n'
     const time = formatElapsed(elapsedMs)
     const line =
       exitCode === 0
         ? this.#style('dim', `✓ ${time}`)
         : this.#style('red', `✗ exit code ${exitCode}, ${time}`)
-    return `${lineEnd}${line}\n\n`
+    return `${reset}${lineEnd}${line}\n\n`
   }
 
   #summary(result: JobResult): string {
     const room = Math.max(MIN_TITLE_COLUMNS, this.#options.columns - OTHER_COLUMNS)
-    const width = Math.min(room, Math.max(4, ...this.#rows.map(({ title }) => title.length)))
+    const longest = this.#rows.reduce((most, { title }) => Math.max(most, stringWidth(title)), 4)
+    const width = Math.min(room, longest)
     const lines = this.#rows.map((row) => this.#row(row, width))
     const total = formatElapsed(this.#now() - this.#jobStartedAt)
     const head = this.#style('dim', `  ${'Step'.padEnd(width + 2)}  Exit        Time`)
@@ -98,9 +119,13 @@ export class JobView implements EventSink {
 
   #row({ title, exitCode, elapsedMs }: StepRow, width: number): string {
     const mark = exitCode === 0 ? this.#style('green', '✓') : this.#style('red', '✗')
-    const name = truncate(title, width).padEnd(width)
+    const name = fit(title, width)
     const code = String(exitCode).padStart(4)
     return `  ${mark} ${name}  ${exitCode === 0 ? code : this.#style('red', code)}  ${formatElapsed(elapsedMs).padStart(10)}\n`
+  }
+
+  #title(directive: string): string {
+    return this.#style(OWN_STEPS.has(directive) ? 'dim' : 'bold', titleOf(directive))
   }
 
   #style(style: Style, text: string): string {
@@ -111,13 +136,20 @@ export class JobView implements EventSink {
 /** A directive's first line; more lines are hinted at. Control characters would garble the terminal. */
 function titleOf(directive: string): string {
   const [first = '', ...rest] = directive.trim().split('\n')
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is taken out
-  const clean = first.replace(/[\x00-\x1f\x7f]/g, ' ').trimEnd()
+  const clean = first.replace(/\p{Cc}/gu, ' ').trimEnd()
   return rest.length === 0 ? clean : `${clean} …`
 }
 
-function truncate(text: string, width: number): string {
-  return text.length <= width ? text : `${text.slice(0, width - 1)}…`
+/** Exactly `width` columns of the terminal, in which an ideograph or an emoji takes two. */
+function fit(text: string, width: number): string {
+  const missing = width - stringWidth(text)
+  if (missing >= 0) return text + ' '.repeat(missing)
+  let start = ''
+  for (const { segment } of new Intl.Segmenter().segment(text)) {
+    if (stringWidth(start + segment) >= width) break
+    start += segment
+  }
+  return `${start}…${' '.repeat(width - 1 - stringWidth(start))}`
 }
 
 /** `12 ms`, `3.4 s`, `2 min 05 s`. */

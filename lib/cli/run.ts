@@ -6,8 +6,8 @@
 
 import { defineCommand } from 'citty'
 import { loadRunConfig, type RunConfig } from '../config.ts'
-import type { EventSink, JobResult } from '../events/event.ts'
-import { formatEvent } from '../events/event.ts'
+import { AgentError, explain } from '../errors.ts'
+import { type EventSink, formatEvent, type JobResult } from '../events/event.ts'
 import { createExecutor } from '../executors/choose.ts'
 import { createCallbackSender } from '../job/callbacks.ts'
 import { Job } from '../job/job.ts'
@@ -23,19 +23,28 @@ const EXIT_CODES: Readonly<Record<JobResult, number>> = { passed: 0, failed: 1, 
 export const runCommand = defineCommand({
   meta: {
     name: 'run',
-    description:
-      'Run the job described in a file and show its log. Exit code: 0 passed, 1 failed, 130 stopped, 2 not started. Example: agent run job.yaml',
+    description: `Run the job described in a file and show its log.
+
+Exit code:
+  0    the job passed
+  1    it failed
+  130  it was stopped: by itself, by Ctrl-C or by TERM
+  2    nothing was started, as the call or the file cannot be used
+
+Examples:
+  agent run job.yaml
+  agent run --format json - < job.json > log.jsonl`,
   },
   args: {
     file: {
       type: 'positional',
       description: 'The job, as YAML or JSON; - reads standard input',
-      valueHint: 'FILE',
+      required: true,
     },
     format: {
-      type: 'enum',
-      options: ['text', 'json'],
+      type: 'string',
       default: 'text',
+      valueHint: 'text|json',
       description: 'A log to read, or the event log, one JSON object a line',
     },
     color: {
@@ -47,31 +56,59 @@ export const runCommand = defineCommand({
     'stop-grace-period': {
       type: 'string',
       default: '10s',
-      description: 'Between asking and killing when the job is stopped, e.g. 500ms, 10s, 2m',
+      valueHint: 'DURATION',
+      description: 'From asking to killing when the job is stopped: 500ms, 10s, 2m',
     },
     'callback-retry-attempts': {
       type: 'string',
       default: '60',
+      valueHint: 'N',
       description: 'How often a callback is tried, a second apart',
     },
   },
   run: async ({ args }) => {
     const config = loadRunConfig(args)
     const log = createLogger({ write: (text) => void process.stderr.write(text) })
-    const request = parseJobRequest(await loadJobFile(args.file), {
-      defaultId: `run-${process.pid}`,
-    })
+    const document = await loadJobFile(args.file, process.stdin)
+    const request = parseJobRequest(document, { defaultId: `run-${process.pid}` })
     if (request.unknownKeys.length > 0) {
       log.warn(`Unknown keys in ${args.file} are ignored: ${request.unknownKeys.join(', ')}`)
     }
-    process.exit(EXIT_CODES[await runJob(request, config, log)])
+    process.exit(await runToTheEnd(request, config, log))
   },
 })
 
-async function runJob(request: JobRequest, config: RunConfig, log: Logger): Promise<JobResult> {
+/** @returns the exit code. From here on 2 is none of them: something has been started */
+async function runToTheEnd(request: JobRequest, config: RunConfig, log: Logger): Promise<number> {
   const hurry = new AbortController()
+  const output = new StandardOutput({ stream: process.stdout, hurry: hurry.signal })
+  try {
+    const job = await createJob(request, config, { hurry: hurry.signal, output, log })
+    const stop = stopper(job, hurry)
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, stop)
+    const result = await job.run()
+    await output.flush()
+    return EXIT_CODES[result]
+  } catch (error) {
+    if (!(error instanceof AgentError)) throw error
+    log.error(explain(error))
+    return EXIT_CODES.failed
+  }
+}
+
+interface Surroundings {
+  readonly hurry: AbortSignal
+  readonly output: StandardOutput
+  readonly log: Logger
+}
+
+async function createJob(
+  request: JobRequest,
+  config: RunConfig,
+  { hurry, output, log }: Surroundings,
+): Promise<Job> {
   const executor = await createExecutor(request, {
-    policy: { gracePeriodMs: config.stopGracePeriodMs, hurry: hurry.signal },
+    policy: { gracePeriodMs: config.stopGracePeriodMs, hurry },
     environment: config.jobEnvironment,
     temporaryDirectory: config.temporaryDirectory,
     dockerSocketPath: config.dockerSocketPath,
@@ -80,12 +117,9 @@ async function runJob(request: JobRequest, config: RunConfig, log: Logger): Prom
   const callbacks = createCallbackSender(request.callbacks, {
     attempts: config.callbackAttempts,
     log,
-    signal: hurry.signal,
+    signal: hurry,
   })
-  const job = new Job({ request, executor, sink: createSink(config), callbacks, log })
-  const stop = stopper(job, hurry)
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, stop)
-  return await job.run()
+  return new Job({ request, executor, sink: createSink(config, output), callbacks, log })
 }
 
 /** The first signal asks, the second insists. */
@@ -94,13 +128,12 @@ function stopper(job: Job, hurry: AbortController): () => void {
   return () => {
     if (asked) return hurry.abort()
     asked = true
-    process.stderr.write('agent: stopping the job; press Ctrl-C again to kill it at once\n')
+    process.stderr.write('agent: stopping the job; once more (Ctrl-C) kills it at once\n')
     job.stop()
   }
 }
 
-function createSink(config: RunConfig): EventSink {
-  const output = new StandardOutput()
+function createSink(config: RunConfig, output: StandardOutput): EventSink {
   if (config.format === 'json') return { write: (event) => output.write(formatEvent(event)) }
   return new JobView({
     write: (text) => output.write(text),

@@ -1,52 +1,86 @@
 /**
- * Standard output as a slow reader of the log: waited for, never blocking the event loop.
+ * Standard output as a slow reader of the log: waited for, and survived when it goes away.
  *
  * @module
  */
 
-import { write } from 'node:fs'
-import { setTimeout as sleep } from 'node:timers/promises'
-import { promisify } from 'node:util'
+import type { Writable } from 'node:stream'
+import { JobLogError } from '../errors.ts'
 
-const STDOUT = 1
+export interface OutputOptions {
+  /** `process.stdout`; on Linux it never blocks the process on a full pipe (measured with Node 24). */
+  readonly stream: Writable
+  /** Aborted when nobody wants to wait for the reader any more: it gets what it takes at once. */
+  readonly hurry: AbortSignal
+}
 
-/** A reader that left a non-blocking pipe full is asked again after this. */
-const RETRY_MS = 5
-
-const writeTo = promisify(write)
+/** A reader that is there takes the end of the log in far less. */
+const HURRIED_MS = 100
 
 /**
- * `process.stdout` writes to pipes synchronously: a reader that stalls (`agent run … | less`) would
- * stop signals and callbacks. This writes from a thread, one piece after the other.
+ * A reader that has gone away (`agent run … | head`) is no failure: the job goes on without it.
  */
 export class StandardOutput {
-  #closed = false
+  readonly #stream: Writable
+  #failure: Error | undefined
+  readonly #hurry: AbortSignal
+  #isOver = false
+  /** Wakes whoever waits for the reader. */
+  #wake: () => void = () => undefined
 
-  /**
-   * Resolves when the text has been handed over; at once, and with no effect, after the reader has
-   * gone away, since the job goes on without it.
-   *
-   * @throws {Error} of the file system, e.g. ENOSPC when redirected to a file
-   */
-  async write(text: string): Promise<void> {
-    if (this.#closed) return
-    let rest = Buffer.from(text)
-    while (rest.length > 0) rest = rest.subarray(await this.#writeSome(rest))
+  constructor({ stream, hurry }: OutputOptions) {
+    this.#stream = stream
+    stream.on('drain', () => this.#wake())
+    stream.on('error', (error: NodeJS.ErrnoException) => {
+      if (error.code !== 'EPIPE') this.#failure ??= error
+      this.#end()
+    })
+    this.#hurry = hurry
+    hurry.addEventListener('abort', () => this.#wake(), { once: true })
   }
 
-  async #writeSome(bytes: Buffer): Promise<number> {
-    try {
-      const { bytesWritten } = await writeTo(STDOUT, bytes, 0, bytes.length, null)
-      return bytesWritten
-    } catch (error) {
-      const { code } = error as NodeJS.ErrnoException
-      if (code === 'EAGAIN') {
-        await sleep(RETRY_MS)
-        return 0
-      }
-      if (code !== 'EPIPE') throw error
-      this.#closed = true
-      return bytes.length
+  /**
+   * @returns a promise when the reader is slower than the log: await it before writing on
+   * @throws {JobLogError} when the text cannot be kept, e.g. on a full disk; also as a rejection
+   */
+  write(text: string): Promise<void> | void {
+    this.#throwIfFailed()
+    if (this.#isOver || this.#stream.write(text) || this.#hurry.aborted) return
+    return this.#drained()
+  }
+
+  /** Resolves when the reader has taken everything, or is gone. */
+  async flush(): Promise<void> {
+    if (!this.#isOver) {
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve
+        this.#stream.write('', () => resolve()) // after all that was written before
+        if (this.#hurry.aborted) setTimeout(resolve, HURRIED_MS)
+      })
     }
+    this.#throwIfFailed()
+  }
+
+  async #drained(): Promise<void> {
+    await new Promise<void>((resolve) => {
+      this.#wake = resolve
+    })
+    this.#throwIfFailed()
+  }
+
+  #end(): void {
+    this.#isOver = true
+    this.#wake()
+  }
+
+  #throwIfFailed(): void {
+    if (this.#failure === undefined) return
+    throw new JobLogError(
+      `The log cannot be written to standard output: ${this.#failure.message}`,
+      {
+        hint: 'Make room where standard output goes to, or send it elsewhere.',
+        cause: this.#failure,
+      },
+    )
   }
 }

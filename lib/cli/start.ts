@@ -5,8 +5,9 @@
  * @module
  */
 
-import { type CommandDef, renderUsage, runCommand, type SubCommandsDef } from 'citty'
+import { type CommandDef, runCommand, type SubCommandsDef } from 'citty'
 import { AgentError, ConfigError, explain } from '../errors.ts'
+import { renderCommandUsage, renderProgramUsage } from './usage.ts'
 import { checkWords } from './words.ts'
 
 /** Exit code of a call or a document that cannot be used: nothing has been started. */
@@ -16,6 +17,7 @@ const EXIT_INTERNAL = 1
 
 /** Runs the command that the words name; never rejects. */
 export async function startCli(main: CommandDef, words: readonly string[]): Promise<void> {
+  surviveClosedStreams()
   try {
     await dispatch(main, words)
   } catch (error) {
@@ -23,10 +25,18 @@ export async function startCli(main: CommandDef, words: readonly string[]): Prom
   }
 }
 
+/** A reader that has gone away (`agent --help | head -1`) must end neither a command nor a job. */
+function surviveClosedStreams(): void {
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined)
+}
+
 async function dispatch(main: CommandDef, words: readonly string[]): Promise<void> {
   const [name, ...rest] = words
   if (name === '--version' || name === '-v') return await dispatch(main, ['version'])
-  if (name === undefined || isHelp(name) || name === 'help') return await showUsage(main)
+  if (name === 'help' && rest[0] !== undefined) return await dispatch(main, [rest[0], '--help'])
+  if (name === undefined || isHelp(name) || name === 'help') {
+    return print(await renderProgramUsage(main))
+  }
 
   const subCommands = (main.subCommands ?? {}) as SubCommandsDef
   const load = Object.hasOwn(subCommands, name) ? subCommands[name] : undefined
@@ -36,7 +46,7 @@ async function dispatch(main: CommandDef, words: readonly string[]): Promise<voi
     })
   }
   const command = (typeof load === 'function' ? await load() : await load) as CommandDef
-  if (rest.some(isHelp)) return await showUsage(command, main)
+  if (rest.some(isHelp)) return print(renderCommandUsage(main, command))
   checkWords(name, command.args ?? {}, rest)
   await runCommand(command, { rawArgs: [...rest] })
 }
@@ -45,14 +55,8 @@ function isHelp(word: string): boolean {
   return word === '--help' || word === '-h'
 }
 
-async function showUsage(command: CommandDef, parent?: CommandDef): Promise<void> {
-  const usage = await renderUsage(command, parent)
-  process.stdout.write(`${process.stdout.isTTY ? usage : withoutColours(usage)}\n`)
-}
-
-function withoutColours(text: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: that is what a colour begins with
-  return text.replace(/\x1b\[[0-9;]*m/g, '')
+function print(text: string): void {
+  process.stdout.write(`${text}\n`)
 }
 
 function report(error: unknown): number {

@@ -17,9 +17,14 @@ export function checkWords(
   const hint = `See agent ${command} --help.`
   const positionals = Object.entries(definitions).filter(([, { type }]) => type === 'positional')
   let given = 0
+  let flagsAreOver = false
   for (let at = 0; at < words.length; at++) {
     const word = words[at] ?? ''
-    if (!word.startsWith('-') || word === '-') {
+    if (word === '--' && !flagsAreOver) {
+      flagsAreOver = true
+      continue
+    }
+    if (flagsAreOver || !word.startsWith('-') || word === '-') {
       given++
       if (given > positionals.length) {
         throw new ConfigError(`agent ${command} does not know what to do with "${word}"`, { hint })

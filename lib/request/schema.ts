@@ -111,7 +111,10 @@ function optionalWords() {
 
 type WordsSchema = v.GenericSchema<unknown, readonly string[] | undefined>
 
-const wordList: WordsSchema = v.pipe(v.array(text()), v.transform((words) => noneIfEmpty(words)))
+const wordList: WordsSchema = v.pipe(
+  v.array(text()),
+  v.transform((words) => noneIfEmpty(words)),
+)
 
 const commandLine: WordsSchema = v.pipe(
   text('a string or a list of strings'),

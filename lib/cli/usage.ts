@@ -1,0 +1,82 @@
+/**
+ * What `--help` prints, from the definitions of a command alone.
+ *
+ * @module
+ */
+
+import type { ArgDef, ArgsDef, CommandDef, CommandMeta, SubCommandsDef } from 'citty'
+
+type Row = readonly [words: string, description: string]
+
+/** Of the program itself: its commands, each loaded for its one line. */
+export async function renderProgramUsage(program: CommandDef): Promise<string> {
+  const { name = '', description = '' } = (program.meta ?? {}) as CommandMeta
+  const rows: Row[] = []
+  for (const [word, load] of Object.entries((program.subCommands ?? {}) as SubCommandsDef)) {
+    const command = (typeof load === 'function' ? await load() : await load) as CommandDef
+    rows.push([word, splitDescription(command).summary])
+  }
+  return [
+    `Usage: ${name} COMMAND [OPTIONS]`,
+    description,
+    `Commands:\n${renderRows(rows)}`,
+    `${name} COMMAND --help tells more about each.`,
+  ].join('\n\n')
+}
+
+/**
+ * Of one command. The first line of its description is the summary, the others come last: exit
+ * codes, examples.
+ */
+export function renderCommandUsage(program: CommandDef, command: CommandDef): string {
+  const prefix = [program, command].map(({ meta }) => (meta as CommandMeta | undefined)?.name)
+  const { summary, notes } = splitDescription(command)
+  const args = Object.entries((command.args ?? {}) as ArgsDef)
+  const positionals = args.filter(([, { type }]) => type === 'positional')
+  const words = positionals.map(([name]) => name.toUpperCase())
+  const options = args.filter(([, { type }]) => type !== 'positional')
+  const sections = [
+    `Usage: ${[...prefix, ...words, ...(options.length > 0 ? ['[OPTIONS]'] : [])].join(' ')}`,
+    summary,
+    renderSection(
+      'Arguments',
+      positionals.map(([name, definition]) => argumentRow(name, definition)),
+    ),
+    renderSection(
+      'Options',
+      options.map(([name, definition]) => optionRow(name, definition)),
+    ),
+    notes,
+  ]
+  return sections.filter((section) => section !== '').join('\n\n')
+}
+
+function splitDescription(command: CommandDef): { summary: string; notes: string } {
+  const { description = '' } = (command.meta ?? {}) as CommandMeta
+  const [summary = '', ...others] = description.split('\n')
+  return { summary, notes: others.join('\n').trim() }
+}
+
+function argumentRow(name: string, { description = '' }: ArgDef): Row {
+  return [name.toUpperCase(), description]
+}
+
+/** A switch that is on by itself is shown by the words that turn it off. */
+function optionRow(name: string, definition: ArgDef): Row {
+  const { description = '' } = definition
+  if (definition.type !== 'boolean') {
+    const ending = definition.default === undefined ? '' : ` (default: ${definition.default})`
+    return [`--${name} ${definition.valueHint ?? 'VALUE'}`, `${description}${ending}`]
+  }
+  if (definition.default !== true) return [`--${name}`, description]
+  return [`--no-${name}`, definition.negativeDescription ?? description]
+}
+
+function renderSection(title: string, rows: readonly Row[]): string {
+  return rows.length === 0 ? '' : `${title}:\n${renderRows(rows)}`
+}
+
+function renderRows(rows: readonly Row[]): string {
+  const width = Math.max(...rows.map(([words]) => words.length))
+  return rows.map(([words, description]) => `  ${words.padEnd(width)}  ${description}`).join('\n')
+}
