@@ -55,6 +55,7 @@ async function send(
   if (url === undefined) return
   const { attempts, log, signal, timeoutMs = TIMEOUT_MS, pauseMs = PAUSE_MS } = options
   const { postJson } = await import('../outbound.ts') // only a job with callbacks needs an HTTP client
+  const what = `The ${name} callback to ${withoutSecrets(url)}`
   let reason = ''
   for (let attempt = 1; attempt <= attempts && !signal?.aborted; attempt++) {
     try {
@@ -64,12 +65,13 @@ async function send(
     } catch (error) {
       reason = explain(error)
     }
-    log.debug(`Callback ${name}, attempt ${attempt} of ${attempts}: ${reason}`)
+    if (attempt === 1) log.warn(`${what} failed in attempt 1 of ${attempts}: ${reason}`)
     if (attempt < attempts) await pause(pauseMs, signal)
   }
   options.onFailure?.()
+  const end = signal?.aborted ? 'until the agent was told not to wait' : `${attempts} times`
   log.error(
-    `The ${name} callback to ${withoutSecrets(url)} was not accepted, ${signal?.aborted ? 'and the agent was told to stop trying' : `tried ${attempts} times`}: ${reason}`,
+    `${what} never succeeded, and was tried ${end}: ${reason || 'there was no time for it'}`,
   )
 }
 
