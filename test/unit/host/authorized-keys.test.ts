@@ -1,0 +1,89 @@
+import { appendFile, chmod, mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { suite } from 'uvu'
+import * as assert from 'uvu/assert'
+import { addKeys, decodeKeys, formatKeys, removeKeys } from '../../../lib/host/authorized-keys.ts'
+
+const test = suite<{ home: string; file: string }>('host: authorized keys')
+
+const KEY = 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOne someone@somewhere'
+const mode = async (path: string) => (await stat(path)).mode & 0o777
+
+test.before.each(async (t) => {
+  t.home = await mkdtemp(join(tmpdir(), 'agent-test-'))
+  t.file = join(t.home, '.ssh', 'authorized_keys')
+})
+
+test.after.each(async (t) => {
+  await rm(t.home, { recursive: true, force: true })
+})
+
+test('a user without keys gets a directory and a file that sshd accepts', async (t) => {
+  await addKeys(t.home, formatKeys('one', [KEY]))
+
+  assert.is(await mode(join(t.home, '.ssh')), 0o700)
+  assert.is(await mode(t.file), 0o600)
+  assert.ok((await readFile(t.file, 'utf8')).split('\n').includes(KEY))
+})
+
+test('the file is gone again when nobody else has written to it', async (t) => {
+  await addKeys(t.home, formatKeys('one', [KEY]))
+  await removeKeys(t.home, formatKeys('one', [KEY]))
+  await removeKeys(t.home, formatKeys('one', [KEY]))
+
+  assert.is(await stat(t.file).catch((error) => error.code), 'ENOENT')
+})
+
+for (const [name, content] of [
+  ['without a newline at its end', Buffer.from('ssh-rsa AAAA me')],
+  ['with Windows line ends', Buffer.from('ssh-rsa AAAA me\r\n')],
+  ['that is no UTF-8', Buffer.from([0x23, 0xff, 0x00, 0x0a, 0x0a])],
+  ['that has the same key already', Buffer.from(`${KEY}\n`)],
+  ['that is empty', Buffer.alloc(0)],
+] as const) {
+  test(`a file ${name} comes back byte for byte`, async (t) => {
+    await mkdir(join(t.home, '.ssh'))
+    await writeFile(t.file, content)
+    await chmod(t.file, 0o644)
+
+    await addKeys(t.home, formatKeys('one', [KEY]))
+    assert.ok((await readFile(t.file, 'latin1')).split('\n').includes(KEY))
+    assert.is(await mode(t.file), 0o600)
+    await removeKeys(t.home, formatKeys('one', [KEY]))
+
+    assert.equal(await readFile(t.file), content)
+  })
+}
+
+test('what the user adds meanwhile stays', async (t) => {
+  await addKeys(t.home, formatKeys('one', [KEY]))
+  await appendFile(t.file, 'ssh-rsa BBBB you\n')
+  await removeKeys(t.home, formatKeys('one', [KEY]))
+
+  assert.match(await readFile(t.file, 'utf8'), /\nssh-rsa BBBB you\n$/)
+  assert.not.match(await readFile(t.file, 'utf8'), KEY)
+})
+
+test('ten jobs at once, of as many agents, take nothing from each other', async (t) => {
+  await mkdir(join(t.home, '.ssh'))
+  await writeFile(t.file, 'mine\n')
+  const texts = Array.from({ length: 10 }, (_, index) => formatKeys(`job-${index}`, [KEY]))
+
+  await Promise.all(texts.map((text) => addKeys(t.home, text)))
+  await Promise.all(texts.slice(1).map((text) => removeKeys(t.home, text)))
+
+  assert.is(await readFile(t.file, 'utf8'), `mine\n${texts[0]}`)
+})
+
+test('a key that is no base64 is named, and locks nobody else out', () => {
+  const good = Buffer.from(`${KEY}\n`).toString('base64')
+
+  const { lines, problems } = decodeKeys(['***', good])
+
+  assert.equal(lines, [KEY])
+  assert.is(problems.length, 1)
+  assert.match(problems[0] ?? '', 'ssh_public_keys[0]')
+})
+
+test.run()

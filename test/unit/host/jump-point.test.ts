@@ -1,0 +1,61 @@
+import { execFile } from 'node:child_process'
+import { mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { suite } from 'uvu'
+import * as assert from 'uvu/assert'
+import { SHELL_JUMP_POINT, writeJumpPoint } from '../../../lib/host/jump-point.ts'
+
+const test = suite<{ directory: string; path: string }>('host: jump point')
+
+const run = promisify(execFile)
+
+test.before.each(async (t) => {
+  t.directory = await mkdtemp(join(tmpdir(), 'agent-test-'))
+  t.path = join(t.directory, 'ssh_jump_point')
+  await writeFile(join(t.directory, '.bash_profile'), 'export FROM_PROFILE=yes\n')
+})
+
+test.after.each(async (t) => {
+  await rm(t.directory, { recursive: true, force: true })
+})
+
+test('a command keeps its words, its status, and has the login shell’s variables', async (t) => {
+  await writeJumpPoint(SHELL_JUMP_POINT, t.path)
+  const env = { HOME: t.directory, PATH: process.env['PATH'] ?? '' }
+
+  const { stdout } = await run('bash', [t.path, 'printf', '<%s>', 'a b', '', '*'], { env })
+  const variable = await run('bash', [t.path, 'printenv', 'FROM_PROFILE'], { env })
+  const status = await run('bash', [t.path, 'bash', '-c', 'exit 7'], { env }).catch(
+    ({ code }) => code,
+  )
+
+  assert.is(stdout, '<a b><><*>')
+  assert.is(variable.stdout, 'yes\n')
+  assert.is(status, 7)
+})
+
+test('without a command it is a login shell', async (t) => {
+  await writeJumpPoint(SHELL_JUMP_POINT, t.path)
+  const env = { HOME: t.directory, PATH: process.env['PATH'] ?? '' }
+
+  const shell = run('bash', [t.path], { env })
+  shell.child.stdin?.end('shopt -q login_shell && echo "login $FROM_PROFILE"\n')
+
+  assert.is((await shell).stdout, 'login yes\n')
+})
+
+test('a link that somebody put in its place is replaced, not followed', async (t) => {
+  const victim = join(t.directory, 'victim')
+  await writeFile(victim, 'precious')
+  await symlink(victim, t.path)
+
+  await writeJumpPoint(SHELL_JUMP_POINT, t.path)
+
+  assert.is(await readFile(victim, 'utf8'), 'precious')
+  assert.is(await readFile(t.path, 'utf8'), SHELL_JUMP_POINT)
+  assert.equal((await readdir(t.directory)).sort(), ['.bash_profile', 'ssh_jump_point', 'victim'])
+})
+
+test.run()
