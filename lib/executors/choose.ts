@@ -18,10 +18,24 @@ export interface ExecutorOptions {
   readonly log: Logger
 }
 
+/** For a service's health check to pass, from its start. */
+const SERVICE_START_TIMEOUT_MS = 60_000
+
 export async function createExecutor(
   request: JobRequest,
   options: ExecutorOptions,
 ): Promise<Executor> {
   if (request.compose === undefined) return new ShellExecutor(options)
-  throw new Error('containers are not wired yet')
+  const { ContainerExecutor } = await import('./container/executor.ts')
+  return new ContainerExecutor({
+    jobId: request.id,
+    compose: request.compose,
+    socketPath: options.dockerSocketPath,
+    policy: options.policy,
+    environment: options.environment,
+    hostFiles: [],
+    failOnMissingFiles: false,
+    exposeKvmDevice: true,
+    serviceStartTimeoutMs: SERVICE_START_TIMEOUT_MS,
+  })
 }

@@ -37,6 +37,8 @@ export interface PrepareOptions {
   readonly block: WriteBlock
   /** Every directive the job may come to run, so that they can be staged in one go. */
   readonly directives: readonly string[]
+  /** Sets of variables it may come to export, likewise; staging one does not export it. */
+  readonly exports?: readonly (readonly Variable[])[]
 }
 
 /** A decoded file; `path` may be absolute, start with `~/`, or be relative to the job's home. */

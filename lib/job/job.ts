@@ -7,7 +7,7 @@
 import { readFile } from 'node:fs/promises'
 import { AgentError, ContentError, explain } from '../errors.ts'
 import type { EventSink, JobResult } from '../events/event.ts'
-import type { Executor, OnOutput, RunOptions, WriteBlock } from '../executors/executor.ts'
+import type { Executor, OnOutput, RunOptions, Variable, WriteBlock } from '../executors/executor.ts'
 import type { Logger } from '../log.ts'
 import type { Command, EncodedVariable, JobRequest } from '../request/job-request.ts'
 import { nowInSeconds } from '../time.ts'
@@ -128,9 +128,7 @@ export class Job {
       case 'check-result':
         return await this.#checkResult()
       case 'export-result':
-        return await this.#exportVariables([
-          { name: 'SEMAPHORE_JOB_RESULT', value: Buffer.from(step.result).toString('base64') },
-        ])
+        return await this.#exportVariables(resultVariables(step.result))
     }
   }
 
@@ -143,6 +141,7 @@ export class Job {
         signal: this.#stop.signal,
         block: this.#writeBlock,
         directives: [...directives.map(({ directive }) => directive), RESULT_QUERY],
+        exports: await this.#foreseenExports(),
       })
       return ready ? { kind: 'passed' } : { kind: 'failed', exitCode: 1 }
     } catch (error) {
@@ -155,8 +154,26 @@ export class Job {
   }
 
   async #export(): Promise<Outcome> {
+    return await this.#exportVariables(this.#requestedVariables())
+  }
+
+  #requestedVariables(): readonly EncodedVariable[] {
     const { request, hostVariables = [] } = this.#options
-    return await this.#exportVariables([...hostVariables, ...request.envVars])
+    return [...hostVariables, ...request.envVars]
+  }
+
+  /** Every set of variables this job can come to export. */
+  async #foreseenExports(): Promise<readonly (readonly Variable[])[]> {
+    const results = (['passed', 'failed'] as const).map(resultVariables)
+    const sets: Variable[][] = []
+    for (const encoded of [this.#requestedVariables(), ...results]) {
+      try {
+        sets.push(await decodeVariables(encoded, () => undefined))
+      } catch (error) {
+        if (!(error instanceof ContentError)) throw error // that one is told in its own block
+      }
+    }
+    return sets
   }
 
   async #exportVariables(encoded: readonly EncodedVariable[]): Promise<Outcome> {
@@ -253,6 +270,10 @@ export class Job {
       this.#options.log.error(`Clearing up after the job failed: ${explain(error)}`)
     }
   }
+}
+
+function resultVariables(result: JobResult): readonly EncodedVariable[] {
+  return [{ name: 'SEMAPHORE_JOB_RESULT', value: Buffer.from(result).toString('base64') }]
 }
 
 function describeFailure(error: unknown): string {

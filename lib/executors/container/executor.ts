@@ -1,0 +1,166 @@
+/**
+ * Runs a job's commands in containers: a main one with the job's shell, and services beside it on
+ * a network of their own (contract, section 6).
+ *
+ * @module
+ */
+
+import { DockerClient } from '../../docker/client.ts'
+import type { RegistryLogin } from '../../docker/images.ts'
+import type { Compose } from '../../request/job-request.ts'
+import type { Session } from '../../shell/session.ts'
+import type {
+  Executor,
+  InjectedFile,
+  PrepareOptions,
+  RunOptions,
+  RunResult,
+  StopPolicy,
+  Variable,
+} from '../executor.ts'
+import { setUpCredentials } from './credentials.ts'
+import { injectContainerFiles } from './files.ts'
+import { runHostSetup } from './host-setup.ts'
+import { JobObjects, type Ownership } from './job-objects.ts'
+import type { MainContainer } from './main-container.ts'
+import { ensureImages, type PullReport } from './pull.ts'
+import { Staging } from './staging.ts'
+import { type StartOptions, startContainers } from './start.ts'
+
+export interface ContainerOptions extends Ownership, StartOptions {
+  readonly compose: Compose
+  /** Of the engine; also what the main container gets as its own. */
+  readonly socketPath: string
+  readonly policy: StopPolicy
+  /** What the host setup commands inherit. */
+  readonly environment: Readonly<Record<string, string>>
+  readonly onPulled?: ((report: PullReport) => void) | undefined
+}
+
+export class ContainerExecutor implements Executor {
+  readonly name = 'dockercompose'
+  readonly #options: ContainerOptions
+  readonly #docker: DockerClient
+  readonly #objects: JobObjects
+  readonly #staging = new Staging()
+  readonly #logins: RegistryLogin[] = []
+  #main: MainContainer | undefined
+  #exported = false
+
+  constructor(options: ContainerOptions) {
+    this.#options = options
+    this.#docker = new DockerClient(options.socketPath)
+    this.#objects = new JobObjects(this.#docker, options)
+  }
+
+  async prepare({ signal, block, directives, exports = [] }: PrepareOptions): Promise<boolean> {
+    const { compose, onPulled } = this.#options
+    const { containers, hostSetupCommands, imagePullCredentials } = compose
+    if (!(await runHostSetup(hostSetupCommands, { signal, block }, this.#options))) return false
+
+    const loggedIn =
+      imagePullCredentials.length === 0 ||
+      (await block('Setting up image pull credentials', (onOutput) =>
+        setUpCredentials(this.#docker, imagePullCredentials, this.#logins, { signal, onOutput }),
+      ))
+    if (!loggedIn) return false
+
+    let images: Awaited<ReturnType<typeof ensureImages>> = new Map()
+    const pulled = await block('Pulling docker images...', async (onOutput) => {
+      const names = containers.map(({ image }) => image)
+      const logins = this.#logins
+      images = await ensureImages(this.#docker, names, { logins, signal, onOutput, onPulled })
+      return 0
+    })
+    if (!pulled) return false
+
+    return await block('Starting the docker image...', async (onOutput) => {
+      const { exitCode, main } = await startContainers({
+        ...this.#options,
+        docker: this.#docker,
+        objects: this.#objects,
+        staging: this.#staging,
+        containers,
+        images,
+        directives,
+        exports,
+        signal,
+        onOutput,
+      })
+      this.#main = main
+      return exitCode
+    })
+  }
+
+  async exportVariables(variables: readonly Variable[], options: RunOptions): Promise<number> {
+    if (variables.length === 0) return 0
+    const { main, session } = await this.#open(options.signal)
+    const owner = session.info
+    const [values, script] = this.#staging.exports(variables, owner)
+    const files = [this.#staging.environmentFile(owner), values, script]
+    await main.write(files, options.signal)
+    const { exitCode } = await this.#run(script.path, options, { quiet: true })
+    this.#exported = true
+    return exitCode
+  }
+
+  async injectFiles(files: readonly InjectedFile[], options: RunOptions): Promise<number> {
+    const { main, session } = await this.#open(options.signal)
+    const target = { docker: this.#docker, containerId: main.id, info: session.info }
+    return await injectContainerFiles(target, files, options)
+  }
+
+  async run(directive: string, options: RunOptions): Promise<RunResult> {
+    const { main } = await this.#open(options.signal)
+    const file = this.#staging.directive(directive)
+    await main.write([file], options.signal)
+    return await this.#run(file.path, options, { quiet: false })
+  }
+
+  async dispose(): Promise<void> {
+    this.#main?.close()
+    await this.#objects.removeAll()
+    await this.#docker.close()
+  }
+
+  async #run(
+    path: string,
+    { signal, onOutput }: RunOptions,
+    options: { quiet: boolean },
+  ): Promise<RunResult> {
+    const { main, session } = await this.#open(signal)
+    const ended = new AbortController()
+    const stopping = Promise.withResolvers<never>()
+    const stop = () => {
+      // A stop that fails is the engine's failure, and ends the wait for the command as well.
+      main.stop(this.#options.policy, ended.signal).catch(stopping.reject)
+    }
+    if (signal.aborted) stop()
+    else signal.addEventListener('abort', stop, { once: true })
+    try {
+      const result = await Promise.race([session.run(path, onOutput, options), stopping.promise])
+      if (result.shellExited && !signal.aborted) {
+        await main.explainDeath(result.exitCode, onOutput)
+      }
+      return result
+    } finally {
+      signal.removeEventListener('abort', stop)
+      ended.abort()
+    }
+  }
+
+  /** The living shell, or a fresh one when the last one died with its directive. */
+  async #open(signal: AbortSignal): Promise<{ main: MainContainer; session: Session }> {
+    signal.throwIfAborted()
+    const main = this.#main
+    if (main === undefined) throw new RangeError('the executor has not been prepared')
+    if (main.session !== undefined) return { main, session: main.session }
+
+    const quiet = { signal, onOutput: () => undefined } // start-up noise belongs to no directive
+    const session = await main.open(this.#staging.bootToken, quiet)
+    // Its login has read them, if there is a home; if there is none, this is how it knows them.
+    const environment = this.#staging.environmentFile(session.info).path
+    if (this.#exported) await session.run(environment, quiet.onOutput, { quiet: true })
+    return { main, session }
+  }
+}

@@ -1,0 +1,101 @@
+/**
+ * The request's commands for this host, before anything else of a job in containers.
+ *
+ * @module
+ */
+
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { ContainerError } from '../../errors.ts'
+import type { Command } from '../../request/job-request.ts'
+import type { PrepareOptions, StopPolicy } from '../executor.ts'
+
+export interface HostSetupOptions {
+  readonly environment: Readonly<Record<string, string>>
+  readonly policy: StopPolicy
+}
+
+/** Shown of a command that failed: its end, where the reason stands. */
+const MAX_OUTPUT_BYTES = 256 * 1024
+
+/** A child left in the background may hold the pipes open for ever; what it says then is not waited for. */
+const DRAIN_MS = 200
+
+/** @returns false when one has failed; the block it wrote says how */
+export async function runHostSetup(
+  commands: readonly Command[],
+  { signal, block }: Pick<PrepareOptions, 'block' | 'signal'>,
+  options: HostSetupOptions,
+): Promise<boolean> {
+  for (const { directive, alias } of commands) {
+    signal.throwIfAborted()
+    const { exitCode, output } = await runOnHost(directive, signal, options)
+    signal.throwIfAborted()
+    if (exitCode === 0) continue
+    return await block(alias || directive, async (onOutput) => {
+      await onOutput(output)
+      return exitCode
+    })
+  }
+  return true
+}
+
+async function runOnHost(
+  directive: string,
+  signal: AbortSignal,
+  { environment, policy }: HostSetupOptions,
+): Promise<{ exitCode: number; output: Buffer }> {
+  // In a process group of its own, so that a stop reaches what it starts.
+  const child = spawn('bash', ['-c', directive], {
+    env: { ...environment },
+    stdio: ['ignore', 'pipe', 'pipe'],
+    detached: true,
+  })
+  let output = Buffer.alloc(0)
+  const keep = (chunk: Buffer) => {
+    output = Buffer.concat([output, chunk]).subarray(-MAX_OUTPUT_BYTES)
+  }
+  child.stdout.on('data', keep)
+  child.stderr.on('data', keep)
+  const stop = () => endGroup(child, policy)
+  signal.addEventListener('abort', stop, { once: true })
+  try {
+    const closed = once(child, 'close')
+    closed.catch(() => undefined) // fails as 'exit' does
+    const [code, name] = (await once(child, 'exit')) as [number | null, NodeJS.Signals | null]
+    await Promise.race([closed, sleep(DRAIN_MS)])
+    if (signal.aborted) signalGroup(child, 'SIGKILL')
+    if (name !== null) keep(Buffer.from(`The command was ended by ${name}.\n`))
+    return { exitCode: code ?? 1, output }
+  } catch (cause) {
+    throw new ContainerError('A host setup command could not be started: bash does not run here', {
+      hint: 'Install bash on the host of the agent (package bash).',
+      cause,
+    })
+  } finally {
+    signal.removeEventListener('abort', stop)
+    child.stdout.destroy()
+    child.stderr.destroy()
+  }
+}
+
+/** TERM, then KILL once the patience is used up. */
+function endGroup(child: ChildProcess, { gracePeriodMs, hurry }: StopPolicy): void {
+  const patience = AbortSignal.any([hurry, AbortSignal.timeout(gracePeriodMs)])
+  signalGroup(child, 'SIGTERM')
+  const kill = () => {
+    if (child.exitCode === null) signalGroup(child, 'SIGKILL')
+  }
+  if (patience.aborted) kill()
+  else patience.addEventListener('abort', kill, { once: true })
+}
+
+function signalGroup({ pid }: ChildProcess, signal: NodeJS.Signals): void {
+  if (pid === undefined) return
+  try {
+    process.kill(-pid, signal)
+  } catch {
+    // ESRCH: all of the group has ended by itself.
+  }
+}

@@ -1,0 +1,117 @@
+/**
+ * The container a job's shell lives in: started for the first session and again whenever the shell
+ * has died, for the shell is its main process.
+ *
+ * @module
+ */
+
+import { type ArchiveEntry, putArchive } from '../../docker/archive.ts'
+import type { DockerClient } from '../../docker/client.ts'
+import { inspectContainer, killContainer, startContainer } from '../../docker/containers.ts'
+import { runExec } from '../../docker/exec.ts'
+import { Session } from '../../shell/session.ts'
+import type { OnOutput, RunOptions, StopPolicy } from '../executor.ts'
+import { ContainerTerminal } from './terminal.ts'
+
+/** An entrypoint may migrate a database first; one that waits for a keyboard never ends. */
+const READY_TIMEOUT_MS = 60_000
+
+/**
+ * HUP ends the shell as soon as its command is gone, so that no further line of the directive
+ * runs; TERM asks everything else (and spares process 1). Then it waits until those it has asked
+ * are gone, and a little for the shell, which may have a trap for HUP and run on.
+ */
+const STOP_SCRIPT = `before=(/proc/[0-9]*)
+kill -HUP 1
+kill -TERM -1 2>/dev/null
+exec 3<> <(:)
+for process in "\${before[@]}"; do
+  [[ $process == /proc/1 || $process == /proc/$$ ]] && continue
+  while [[ -e $process ]]; do read -t 0.05 -u 3; done
+done
+read -t 0.3 -u 3`
+
+const KILLED = 137
+
+export class MainContainer {
+  readonly id: string
+  readonly #docker: DockerClient
+  /** Paths the agent has written. */
+  readonly #written = new Set<string>()
+  #session: Session | undefined
+
+  constructor(docker: DockerClient, id: string) {
+    this.#docker = docker
+    this.id = id
+  }
+
+  /** Writes those of the entries that are not there yet: the agent's own files never change. */
+  async write(entries: readonly ArchiveEntry[], signal?: AbortSignal): Promise<void> {
+    const fresh = new Map(entries.map((entry) => [entry.path, entry]))
+    for (const path of this.#written) fresh.delete(path)
+    if (fresh.size === 0) return
+    await putArchive(this.#docker, this.id, [...fresh.values()], signal)
+    for (const path of fresh.keys()) this.#written.add(path)
+  }
+
+  /** The living session; none before the first {@link open}, and none after the shell's death. */
+  get session(): Session | undefined {
+    return this.#session?.closed ? undefined : this.#session
+  }
+
+  /**
+   * Starts the container, and with it its shell.
+   *
+   * @throws {ShellError} when there is no shell ready within a minute
+   * @throws {DockerRefusedError} when the engine cannot start it
+   */
+  async open(bootToken: string, { signal, onOutput }: RunOptions): Promise<Session> {
+    const terminal = await ContainerTerminal.attach(this.#docker, this.id, signal)
+    try {
+      await startContainer(this.#docker, this.id)
+      this.#session = await Session.open(terminal, {
+        bootToken,
+        signal,
+        onOutput,
+        readyTimeoutMs: READY_TIMEOUT_MS,
+      })
+      return this.#session
+    } catch (error) {
+      terminal.close()
+      throw error
+    }
+  }
+
+  /**
+   * Ends what runs in it: politely, and after the grace period for good.
+   *
+   * @param ended aborted when there is nothing left to wait for
+   */
+  async stop({ gracePeriodMs, hurry }: StopPolicy, ended: AbortSignal): Promise<void> {
+    const patience = AbortSignal.any([hurry, ended, AbortSignal.timeout(gracePeriodMs)])
+    if (!patience.aborted) await this.#ask(patience)
+    if (!ended.aborted) await killContainer(this.#docker, this.id)
+  }
+
+  /** Why a shell was killed that nobody stopped, if it can be told. */
+  async explainDeath(exitCode: number, onOutput: OnOutput): Promise<void> {
+    if (exitCode !== KILLED) return
+    const { outOfMemory, memoryLimit } = await inspectContainer(this.#docker, this.id)
+    if (!outOfMemory) return
+    const limit = memoryLimit === 0 ? '' : ` (its limit: ${(memoryLimit / 2 ** 20).toFixed(0)} MiB)`
+    await onOutput(Buffer.from(`The main container ran out of memory and was killed${limit}.\n`))
+  }
+
+  close(): void {
+    this.#session?.close()
+  }
+
+  async #ask(patience: AbortSignal): Promise<void> {
+    const command = ['bash', '-c', STOP_SCRIPT]
+    try {
+      await runExec(this.#docker, this.id, { command, user: '0', signal: patience })
+    } catch {
+      // The patience is used up, or the container is gone, or cannot be asked: it is killed next.
+    }
+  }
+}

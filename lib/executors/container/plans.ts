@@ -1,0 +1,75 @@
+/**
+ * From a container as the request describes it to one as the engine makes it. Pure.
+ *
+ * @module
+ */
+
+import type { Mount } from '../../docker/containers.ts'
+import { ContentError } from '../../errors.ts'
+import { decodeBase64 } from '../../request/base64.ts'
+import type { ContainerRequest } from '../../request/job-request.ts'
+import type { ContainerPlan } from './job-objects.ts'
+
+export interface MainExtras {
+  /** The boot script's path in the container. */
+  readonly bootPath: string
+  readonly mounts: readonly Mount[]
+  readonly devices: readonly string[]
+}
+
+/** The job's shell is the container's command, under the image's own entrypoint. */
+export function planMain(
+  request: ContainerRequest,
+  { bootPath, mounts, devices }: MainExtras,
+): ContainerPlan {
+  return {
+    ...planCommon(request),
+    command: ['bash', '--login', '-i', bootPath],
+    mounts,
+    devices,
+    output: 'attached',
+  }
+}
+
+export function planService(request: ContainerRequest): ContainerPlan {
+  return {
+    ...planCommon(request),
+    command: givenWords(request.command),
+    mounts: [],
+    devices: [],
+    output: 'logged',
+  }
+}
+
+/** @throws {ContentError} for a variable no container can have */
+function planCommon(request: ContainerRequest) {
+  return {
+    image: request.image,
+    entrypoint: givenWords(request.entrypoint),
+    user: request.user || undefined,
+    environment: request.envVars.map(({ name, value }) => {
+      const what = `The value of ${name} of container "${request.name}"`
+      return `${name}=${decodeText(value, what)}`
+    }),
+    aliases: [request.name],
+  }
+}
+
+/** An empty string is how some clients leave a field out. */
+function givenWords(words: readonly string[] | undefined): readonly string[] | undefined {
+  return words === undefined || words.length === 0 ? undefined : words
+}
+
+/** The Engine API is JSON: it has no way to carry other bytes. */
+function decodeText(encoded: string, what: string): string {
+  const bytes = decodeBase64(encoded, what)
+  try {
+    const text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)
+    if (!text.includes('\0')) return text
+  } catch {
+    // Told below, together with the other byte no variable can hold.
+  }
+  throw new ContentError(`${what} is not text: it has a NUL byte or is not UTF-8`, {
+    hint: 'Export it by env_vars of the job instead, or inject it as a file.',
+  })
+}

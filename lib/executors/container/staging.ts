@@ -1,0 +1,90 @@
+/**
+ * The agent's own files in a job's main container: where they are, whose they are, what they say.
+ * They are made before the container starts, as far as they are known by then. Pure.
+ *
+ * @module
+ */
+
+import { createHash, randomBytes } from 'node:crypto'
+import type { ArchiveEntry } from '../../docker/archive.ts'
+import { bootScript } from '../../shell/boot.ts'
+import { formatExports, type Variable } from '../../shell/exports.ts'
+import { createToken } from '../../shell/marks.ts'
+
+/** Whom the job's shell runs as. */
+export interface Owner {
+  readonly uid: number
+  readonly gid: number
+}
+
+const READABLE = 0o644
+const SECRET = 0o600
+
+/** bash reads the first of these that exists; ours must not hide the others. */
+const CREATED_PROFILE =
+  'if [ -r ~/.bash_login ]; then . ~/.bash_login; elif [ -r ~/.profile ]; then . ~/.profile; fi'
+
+export class Staging {
+  readonly bootToken = createToken()
+  /** Unguessable, so that no image and no job has something of its own there. */
+  readonly directory = `/.agent-${randomBytes(8).toString('hex')}`
+
+  get bootPath(): string {
+    return `${this.directory}/boot`
+  }
+
+  /** The directory itself and the boot script. */
+  boot({ uid, gid }: Owner): ArchiveEntry[] {
+    const content = Buffer.from(bootScript(this.bootToken))
+    return [
+      { path: this.directory, mode: 0o755, uid, gid },
+      { path: this.bootPath, content, mode: READABLE, uid, gid },
+    ]
+  }
+
+  /** Named by its text: the same directive twice is one file. */
+  directive(text: string): ArchiveEntry {
+    const content = Buffer.from(text)
+    const path = `${this.directory}/${digest(content)}`
+    return { path, content, mode: READABLE, uid: 0, gid: 0 }
+  }
+
+  /** Every exported variable of the job so far, for shells that start later. */
+  environmentFile({ uid, gid }: Owner): ArchiveEntry {
+    const path = `${this.directory}/env-${uid}`
+    return { path, content: Buffer.alloc(0), mode: SECRET, uid, gid }
+  }
+
+  /**
+   * The files by which a set of variables is exported, the one to run last. The values are in a
+   * file of their own, which only the job's user can read.
+   *
+   * @throws {ContentError} for a variable bash cannot have
+   */
+  exports(variables: readonly Variable[], { uid, gid }: Owner): [ArchiveEntry, ArchiveEntry] {
+    const content = formatExports(variables, ' || builtin return 1')
+    const path = `${this.directory}/vars-${uid}-${digest(content)}`
+    return [
+      { path, content, mode: SECRET, uid, gid },
+      this.directive(exportScript(path, this.environmentFile({ uid, gid }).path)),
+    ]
+  }
+}
+
+/**
+ * Written by the shell itself, not by an archive: it knows its home, and needs no round trip. A
+ * home that cannot be written to is no error: only a person who logs in there misses the variables.
+ */
+function exportScript(variables: string, environment: string): string {
+  return `[[ -s ${environment} ]] || {
+  [[ -e ~/.bash_profile ]] || builtin printf '%s\\n' '${CREATED_PROFILE}' >~/.bash_profile
+  builtin printf '%s\\n' '[ ! -r ${environment} ] || . ${environment}' >>~/.bash_profile
+} 2>/dev/null || builtin :
+builtin printf '. %s\\n' ${variables} >>${environment} || builtin return 1
+builtin . ${variables}
+`
+}
+
+function digest(content: Uint8Array): string {
+  return createHash('sha256').update(content).digest('hex').slice(0, 16)
+}

@@ -1,0 +1,216 @@
+/**
+ * Makes a job's network and containers and starts them, as much as possible at the same time.
+ *
+ * @module
+ */
+
+import { existsSync } from 'node:fs'
+import type { ArchiveEntry } from '../../docker/archive.ts'
+import type { DockerClient } from '../../docker/client.ts'
+import { type Mount, startContainer } from '../../docker/containers.ts'
+import type { ImageInfo } from '../../docker/images.ts'
+import { AgentError, ContentError, DockerRefusedError } from '../../errors.ts'
+import type { ContainerRequest } from '../../request/job-request.ts'
+import type { RunOptions, Variable } from '../executor.ts'
+import type { JobObjects } from './job-objects.ts'
+import { MainContainer } from './main-container.ts'
+import { planMain, planService } from './plans.ts'
+import { awaitHealthy, type Service } from './services.ts'
+import { settleAll } from './settle.ts'
+import type { Owner, Staging } from './staging.ts'
+
+/** What the agent's flags decide. */
+export interface StartOptions {
+  /** Path of the engine's socket, mounted into the main container. */
+  readonly socketPath: string
+  /** Files and directories of the host for the main container. */
+  readonly hostFiles: readonly Mount[]
+  /** Whether a missing one fails the job; else it is skipped with a warning. */
+  readonly failOnMissingFiles: boolean
+  readonly exposeKvmDevice: boolean
+  /** For services with a health check, from their start. Default 60,000. */
+  readonly serviceStartTimeoutMs: number
+}
+
+export interface StartRequest extends StartOptions, RunOptions {
+  readonly docker: DockerClient
+  readonly objects: JobObjects
+  readonly staging: Staging
+  readonly containers: readonly ContainerRequest[]
+  readonly images: ReadonlyMap<string, ImageInfo>
+  readonly directives: readonly string[]
+  readonly exports: readonly (readonly Variable[])[]
+}
+
+export interface Started {
+  readonly exitCode: number
+  readonly main: MainContainer | undefined
+}
+
+interface ServicePlan extends Service {
+  readonly hasHealthCheck: boolean
+}
+
+const SOCKET_IN_CONTAINER = '/var/run/docker.sock'
+
+const KVM_DEVICE = '/dev/kvm'
+
+/**
+ * Resolves when the job's shell is ready and every service with a health check is healthy.
+ *
+ * @returns exit code: 1 when the main container has no shell; the reason is in the output
+ * @throws {AgentError} for everything else that fails
+ */
+export async function startContainers(request: StartRequest): Promise<Started> {
+  const { docker, signal, onOutput, containers, images, objects } = request
+  await onOutput(Buffer.from('Starting a new bash session.\n'))
+  const mounts = await existingMounts(request)
+  if (mounts === undefined) return { exitCode: 1, main: undefined }
+  const [mainRequest, ...serviceRequests] = containers
+  if (mainRequest === undefined) throw new RangeError('a job in containers has a main container')
+
+  // An engine looks for the network only when it starts a container.
+  const [, main, services] = await settleTuple(
+    objects.createNetwork(),
+    createMain(request, mainRequest, mounts),
+    settleAll(
+      serviceRequests.map(async (service): Promise<ServicePlan> => {
+        const id = await objects.createContainer(service.name, planService(service))
+        const hasHealthCheck = images.get(service.image)?.hasHealthCheck ?? false
+        return { name: service.name, id, hasHealthCheck }
+      }),
+    ),
+  )
+  signal.throwIfAborted()
+  await settleAll(services.map(({ id }) => startContainer(docker, id)))
+  signal.throwIfAborted()
+
+  const exitCode = await openWhileWaiting(request, main, services)
+  return { exitCode, main }
+}
+
+async function createMain(
+  { objects, staging, images, directives, exports, ...request }: StartRequest,
+  container: ContainerRequest,
+  mounts: readonly Mount[],
+): Promise<MainContainer> {
+  const devices = request.exposeKvmDevice && existsSync(KVM_DEVICE) ? [KVM_DEVICE] : []
+  const plan = planMain(container, { bootPath: staging.bootPath, mounts, devices })
+  const main = new MainContainer(
+    request.docker,
+    await objects.createContainer(container.name, plan),
+  )
+  const owner = guessOwner(container.user || images.get(container.image)?.user || '')
+  await main.write([
+    ...staging.boot(owner ?? { uid: 0, gid: 0 }),
+    ...directives.map((directive) => staging.directive(directive)),
+    ...(owner === undefined ? [] : stageExports(staging, exports, owner)),
+  ])
+  return main
+}
+
+function stageExports(
+  staging: Staging,
+  exports: StartRequest['exports'],
+  owner: Owner,
+): ArchiveEntry[] {
+  const entries = exports.flatMap((variables) => {
+    try {
+      return staging.exports(variables, owner)
+    } catch (error) {
+      if (error instanceof ContentError) return [] // told when it is their turn to be exported
+      throw error
+    }
+  })
+  return [staging.environmentFile(owner), ...entries]
+}
+
+/** Opens the shell and waits for the services meanwhile; the first failure ends the others. */
+async function openWhileWaiting(
+  { docker, staging, signal, onOutput, serviceStartTimeoutMs }: StartRequest,
+  main: MainContainer,
+  services: readonly ServicePlan[],
+): Promise<number> {
+  const failed = new AbortController()
+  const together = { signal: AbortSignal.any([signal, failed.signal]), onOutput }
+  const guard = async <T>(work: Promise<T>): Promise<T> => {
+    try {
+      return await work
+    } catch (error) {
+      failed.abort(error)
+      throw error
+    }
+  }
+  const health = { ...together, timeoutMs: serviceStartTimeoutMs }
+  const waits = services
+    .filter(({ hasHealthCheck }) => hasHealthCheck)
+    .map((service) => guard(awaitHealthy(docker, service, health)))
+  const opened = guard(openShell(main, staging.bootToken, together))
+  const [exitCode = 1] = await settleAll([opened, ...waits.map((wait) => wait.then(() => 0))])
+  return exitCode
+}
+
+async function openShell(
+  main: MainContainer,
+  bootToken: string,
+  options: RunOptions,
+): Promise<number> {
+  try {
+    await main.open(bootToken, options)
+    return 0
+  } catch (error) {
+    options.signal.throwIfAborted()
+    if (!(error instanceof AgentError) || error.code === 'ERR_DOCKER_UNREACHABLE') throw error
+    const reason = describeStartFailure(error)
+    await options.onOutput(Buffer.from(`Failed to start the docker image\n${reason}\n`))
+    return 1
+  }
+}
+
+/** One line, whatever the engine or the image had to say. */
+function describeStartFailure(error: AgentError): string {
+  const reason = error instanceof DockerRefusedError ? error.reason : error.message
+  const oneLine = reason.trim().replace(/\s*[\r\n]+\s*/g, '; ')
+  return /"bash": (executable file not found|stat )/.test(oneLine)
+    ? `The image has no bash on its PATH, which the job's commands need: install it in the image (${oneLine})`
+    : oneLine
+}
+
+/** The user's ids, where they can be told without asking the image. A wrong guess costs a round trip. */
+function guessOwner(user: string): Owner | undefined {
+  if (user === '' || user === 'root') return { uid: 0, gid: 0 }
+  const [, uid, gid] = /^(\d+)(?::(\d+))?$/.exec(user) ?? []
+  return uid === undefined ? undefined : { uid: Number(uid), gid: Number(gid ?? 0) }
+}
+
+/** @returns undefined when one is missing that must not be */
+async function existingMounts({
+  hostFiles,
+  failOnMissingFiles,
+  socketPath,
+  onOutput,
+}: StartRequest): Promise<readonly Mount[] | undefined> {
+  const mounts: Mount[] = [{ source: socketPath, target: SOCKET_IN_CONTAINER }]
+  for (const mount of hostFiles) {
+    if (existsSync(mount.source)) {
+      mounts.push(mount)
+      continue
+    }
+    if (failOnMissingFiles) {
+      await onOutput(Buffer.from(`The host has no ${mount.source}, which --files names.\n`))
+      return undefined
+    }
+    await onOutput(Buffer.from(`Skipping ${mount.source}: the host has no such file.\n`))
+  }
+  return mounts
+}
+
+/** {@link settleAll} for results of different types. */
+async function settleTuple<A, B, C>(
+  a: Promise<A>,
+  b: Promise<B>,
+  c: Promise<C>,
+): Promise<[A, B, C]> {
+  await settleAll<unknown>([a, b, c])
+  return [await a, await b, await c]
+}
