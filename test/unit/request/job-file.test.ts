@@ -1,0 +1,135 @@
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { suite } from 'uvu'
+import * as assert from 'uvu/assert'
+import { describeProblem, FileError, RequestError } from '../../../lib/errors.ts'
+import { loadJobFile } from '../../../lib/request/job-file.ts'
+
+interface Context {
+  directory: string
+}
+
+const test = suite<Context>('request: job file')
+
+async function* noInput(): AsyncGenerator<Uint8Array> {}
+
+async function* inputOf(...pieces: string[]): AsyncGenerator<Uint8Array> {
+  for (const piece of pieces) yield Buffer.from(piece)
+}
+
+async function rejectionOf(path: string, input = noInput()): Promise<Error> {
+  const error = await loadJobFile(path, input).then(
+    () => undefined,
+    (reason: unknown) => reason,
+  )
+  assert.instance(error, Error)
+  return error as Error
+}
+
+test.before.each(async (t) => {
+  t.directory = await mkdtemp(join(tmpdir(), 'job-file-'))
+})
+
+test.after.each(async ({ directory }) => {
+  await rm(directory, { recursive: true, force: true })
+})
+
+test('a file is read, a byte order mark is skipped', async ({ directory }) => {
+  const path = join(directory, 'job.yaml')
+  await writeFile(path, '\ufeffjob_id: a\n')
+
+  assert.equal(await loadJobFile(path, noInput()), { job_id: 'a' })
+})
+
+test('- reads standard input, however it was cut', async () => {
+  assert.equal(await loadJobFile('-', inputOf('job_', 'id: "', 'a"')), { job_id: 'a' })
+})
+
+test('a file that cannot be read is named, with the reason', async ({ directory }) => {
+  const missing = join(directory, 'nope.yaml')
+  const error = await rejectionOf(missing)
+  assert.instance(error, FileError)
+  assert.is(error.message, `The job cannot be read from ${missing}: there is no such file`)
+
+  const { message } = await rejectionOf(directory)
+  assert.is(message, `The job cannot be read from ${directory}: it is a directory`)
+})
+
+test('a file that is no text is refused', async ({ directory }) => {
+  const path = join(directory, 'job.yaml')
+  await writeFile(path, Buffer.from([0x61, 0x3a, 0x20, 0xff, 0xfe]))
+
+  assert.match((await rejectionOf(path)).message, /it is no UTF-8 text$/)
+})
+
+test('an endless file is not read to its end', async () => {
+  let pieces = 0
+  async function* endless(): AsyncGenerator<Uint8Array> {
+    for (;;) {
+      pieces++
+      yield Buffer.alloc(1024 * 1024, ' ')
+    }
+  }
+
+  const { message } = await rejectionOf('-', endless())
+
+  assert.is(message, 'The job cannot be read from standard input: it is larger than 67108864 bytes')
+  assert.is(pieces, 65)
+})
+
+test('mistakes name the file, or standard input', async ({ directory }) => {
+  const path = join(directory, 'job.yaml')
+  await writeFile(path, 'a: 1\na: 2\n')
+
+  assert.match((await rejectionOf(path)).message, `${path}:2:1: `)
+  assert.match((await rejectionOf('-', inputOf('a: 1\na: 2\n'))).message, 'standard input:2:1: ')
+})
+
+test('file: takes the content of a file beside the job file', async ({ directory }) => {
+  const path = join(directory, 'job.yaml')
+  await mkdir(join(directory, 'parts'))
+  await writeFile(join(directory, 'parts', 'a b.bin'), Buffer.from([0, 255]))
+  await writeFile(
+    path,
+    `files:
+  - { path: x, file: parts/a b.bin, mode: "0600" }
+  - { path: y, content: eA== }
+  - { path: z, file: ${join(directory, 'parts', 'a b.bin')} }
+`,
+  )
+
+  assert.equal(await loadJobFile(path, noInput()), {
+    files: [
+      { path: 'x', mode: '0600', content: 'AP8=' },
+      { path: 'y', content: 'eA==' },
+      { path: 'z', content: 'AP8=' },
+    ],
+  })
+})
+
+test('all files that cannot be embedded are told at once', async ({ directory }) => {
+  const path = join(directory, 'job.yaml')
+  await writeFile(
+    path,
+    `files:
+  - { path: x, file: nope }
+  - { path: y, file: ., content: eA== }
+  - { path: z, file: . }
+  - { path: z, file: 3 }
+  - 7
+`,
+  )
+
+  const error = await rejectionOf(path)
+
+  assert.instance(error, RequestError)
+  assert.equal((error as RequestError).problems.map(describeProblem), [
+    'files[0].file: nope cannot be read: there is no such file',
+    'files[1].file: expected either file or content, got both',
+    'files[2].file: . cannot be read: it is a directory',
+    'files[3].file: expected the path of a file on this machine',
+  ])
+})
+
+test.run()
