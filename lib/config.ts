@@ -35,12 +35,18 @@ const DEFAULT_COLUMNS = 80
 /** The agent's own settings, its secret among them, are none of the job's business. */
 const OWN_VARIABLES = 'SEMAPHORE_AGENT_'
 
+/** What of the process settings depend on; a test passes a plain object. */
+export interface Host {
+  readonly env: NodeJS.ProcessEnv
+  readonly stdout: { readonly isTTY?: boolean; readonly columns?: number }
+}
+
 /** @throws {ConfigError} naming the flag or variable that cannot be used */
-export function loadRunConfig(flags: RunFlags): RunConfig {
-  const { env, stdout } = process
+export function loadRunConfig(flags: RunFlags, host: Host = process): RunConfig {
+  const { env, stdout } = host
   return {
     format: parseFormat(flags.format),
-    colours: wantsColours(flags.color, env, stdout.isTTY),
+    colours: wantsColours(flags.color, env, stdout.isTTY === true),
     columns: stdout.columns ?? DEFAULT_COLUMNS,
     stopGracePeriodMs: parseDuration('--stop-grace-period', flags['stop-grace-period']),
     callbackAttempts: parseCount('--callback-retry-attempts', flags['callback-retry-attempts']),

@@ -1,0 +1,108 @@
+import { suite } from 'uvu'
+import * as assert from 'uvu/assert'
+import { type Host, loadRunConfig, parseDuration, type RunFlags } from '../../../lib/config.ts'
+import { ConfigError } from '../../../lib/errors.ts'
+
+const test = suite('config')
+
+const FLAGS: RunFlags = {
+  format: 'text',
+  color: true,
+  'stop-grace-period': '10s',
+  'callback-retry-attempts': '60',
+}
+
+const onTerminal = (env: NodeJS.ProcessEnv = {}): Host => ({
+  env,
+  stdout: { isTTY: true, columns: 120 },
+})
+
+const onPipe = (env: NodeJS.ProcessEnv = {}): Host => ({ env, stdout: {} })
+
+function complaintAbout(flags: Partial<RunFlags>, host = onPipe()): string {
+  try {
+    loadRunConfig({ ...FLAGS, ...flags }, host)
+  } catch (error) {
+    assert.instance(error, ConfigError)
+    return (error as ConfigError).message
+  }
+  return ''
+}
+
+test('the defaults are those of the contract', () => {
+  const config = loadRunConfig(FLAGS, onPipe())
+
+  assert.is(config.stopGracePeriodMs, 10_000)
+  assert.is(config.callbackAttempts, 60)
+  assert.is(config.dockerSocketPath, '/var/run/docker.sock')
+  assert.is(config.columns, 80)
+})
+
+test('durations have a unit', () => {
+  const durations = ['0s', '500ms', '10s', '1.5s', '2m', '1h'].map((text) =>
+    parseDuration('x', text),
+  )
+
+  assert.equal(durations, [0, 500, 10_000, 1_500, 120_000, 3_600_000])
+  for (const text of ['', '10', 's', '-1s', '1 s', '1d', 'ten seconds']) {
+    assert.is(
+      complaintAbout({ 'stop-grace-period': text }),
+      `--stop-grace-period: expected a duration, got "${text}"`,
+    )
+  }
+})
+
+test('counts are whole numbers of 1 or more', () => {
+  assert.is(
+    loadRunConfig({ ...FLAGS, 'callback-retry-attempts': '3' }, onPipe()).callbackAttempts,
+    3,
+  )
+  for (const text of ['', '0', '-1', '1.5', '1e3', 'many', '9'.repeat(20)]) {
+    assert.is(
+      complaintAbout({ 'callback-retry-attempts': text }),
+      `--callback-retry-attempts: expected a whole number of 1 or more, got "${text}"`,
+    )
+  }
+})
+
+test('a format is text or json', () => {
+  assert.is(loadRunConfig({ ...FLAGS, format: 'json' }, onPipe()).format, 'json')
+  assert.is(complaintAbout({ format: 'xml' }), '--format: expected text or json, got "xml"')
+})
+
+test('the engine is on a Unix socket', () => {
+  const socketOf = (host: string) =>
+    loadRunConfig(FLAGS, onPipe({ DOCKER_HOST: host })).dockerSocketPath
+
+  assert.is(socketOf(''), '/var/run/docker.sock')
+  assert.is(socketOf('unix:///run/user/1000/docker.sock'), '/run/user/1000/docker.sock')
+  for (const host of ['tcp://1.2.3.4:2375', 'unix://', 'unix://relative', '/run/docker.sock']) {
+    assert.is(
+      complaintAbout({}, onPipe({ DOCKER_HOST: host })),
+      `DOCKER_HOST: expected unix:///path/to/docker.sock, got "${host}"`,
+    )
+  }
+})
+
+test('colours are for terminals, unless somebody says otherwise', () => {
+  const coloursOf = (host: Host, color = true) => loadRunConfig({ ...FLAGS, color }, host).colours
+
+  assert.is(coloursOf(onTerminal()), true)
+  assert.is(coloursOf(onPipe()), false)
+  assert.is(coloursOf(onTerminal(), false), false)
+  assert.is(coloursOf(onTerminal({ NO_COLOR: '1' })), false)
+  assert.is(coloursOf(onTerminal({ NO_COLOR: '' })), true)
+  assert.is(coloursOf(onPipe({ FORCE_COLOR: '1' })), true)
+  assert.is(coloursOf(onPipe({ FORCE_COLOR: '1', NO_COLOR: '1' })), false)
+  assert.is(coloursOf(onTerminal({ FORCE_COLOR: '0' })), false)
+})
+
+test("a job inherits the environment without the agent's own settings", () => {
+  const env = { PATH: '/bin', SEMAPHORE_AGENT_AUTH_TOKEN_SECRET: 'x', SEMAPHORE_JOB_ID: '1' }
+
+  const { jobEnvironment } = loadRunConfig(FLAGS, onPipe(env))
+
+  assert.equal(jobEnvironment, { PATH: '/bin', SEMAPHORE_JOB_ID: '1' })
+})
+
+test.run()

@@ -1,0 +1,56 @@
+import type { ArgsDef } from 'citty'
+import { suite } from 'uvu'
+import * as assert from 'uvu/assert'
+import { checkWords } from '../../../lib/cli/words.ts'
+import { ConfigError } from '../../../lib/errors.ts'
+
+const test = suite('cli: words')
+
+const ARGS: ArgsDef = {
+  file: { type: 'positional', required: true },
+  color: { type: 'boolean', default: true },
+  format: { type: 'string' },
+}
+
+function complaintOf(...words: string[]): string {
+  try {
+    checkWords('run', ARGS, words)
+  } catch (error) {
+    assert.instance(error, ConfigError)
+    assert.is((error as ConfigError).hint, 'See agent run --help.')
+    return (error as ConfigError).message
+  }
+  return ''
+}
+
+test('what the command defines passes', () => {
+  const calls = [
+    ['a.yaml'],
+    ['-'],
+    ['a.yaml', '--format', 'json'],
+    ['--format=json', 'a.yaml', '--no-color'],
+    ['--color', '--format', '-', 'a.yaml'],
+    ['--', '-a.yaml'],
+  ]
+  for (const words of calls) assert.is(complaintOf(...words), '', words.join(' '))
+})
+
+test('what it does not define is named', () => {
+  assert.is(complaintOf('a', '--nope'), 'agent run has no flag --nope')
+  assert.is(complaintOf('a', '-x'), 'agent run has no flag -x')
+  assert.is(complaintOf('a', '--fo=x'), 'agent run has no flag --fo')
+  assert.is(complaintOf('a', '--no-format'), 'agent run has no flag --no-format')
+  assert.is(complaintOf('a', '--file', 'b'), 'agent run has no flag --file')
+  assert.is(complaintOf('a', '--toString'), 'agent run has no flag --toString')
+  assert.is(complaintOf('a', '--constructor=x'), 'agent run has no flag --constructor')
+  assert.is(complaintOf('a', 'b'), 'agent run does not know what to do with "b"')
+})
+
+test('missing words and values are named', () => {
+  assert.is(complaintOf(), 'agent run needs FILE')
+  assert.is(complaintOf('--format', 'json'), 'agent run needs FILE')
+  assert.is(complaintOf('a', '--format'), '--format needs a value')
+  assert.is(complaintOf('a', '--color=yes'), '--color takes no value')
+})
+
+test.run()
