@@ -14,6 +14,8 @@ import { JobLogReserve } from './job-log-reserve.ts'
 const NEWLINE = 0x0a
 const LAST_LINE = Buffer.from('{"event":"job_finished"')
 
+const WAKE_AT_ONCE = 16
+
 /** One read while an index is rebuilt. */
 const REBUILD_BYTES = 256 * 1024
 
@@ -165,8 +167,15 @@ export class JobLog implements EventSink, ReadableLog {
     })
   }
 
+  /** Hundreds of readers at once would keep the event loop from everybody else. */
   #wake(): void {
-    for (const wake of [...this.#waiting]) wake()
+    const waiting = [...this.#waiting]
+    const wakeSome = (from: number) => {
+      for (const wake of waiting.slice(from, from + WAKE_AT_ONCE)) wake()
+      const next = from + WAKE_AT_ONCE
+      if (next < waiting.length) setImmediate(wakeSome, next)
+    }
+    wakeSome(0)
   }
 
   async #end(): Promise<void> {
