@@ -13,6 +13,7 @@ export interface ImageInfo {
   readonly id: string
   /** As in its Dockerfile; empty = root. */
   readonly user: string
+  readonly entrypoint: readonly string[]
   readonly hasHealthCheck: boolean
 }
 
@@ -46,6 +47,7 @@ interface InspectAnswer {
   readonly Id: string
   readonly Config?: {
     readonly User?: string
+    readonly Entrypoint?: readonly string[] | null
     readonly Healthcheck?: { readonly Test?: readonly string[] | null } | null
   } | null
 }
@@ -69,6 +71,7 @@ export async function inspectImage(
   return {
     id: value.Id,
     user: value.Config?.User ?? '',
+    entrypoint: value.Config?.Entrypoint ?? [],
     hasHealthCheck: test.length > 0 && test[0] !== 'NONE',
   }
 }

@@ -145,7 +145,7 @@ export class ContainerExecutor implements Executor {
       return result
     } finally {
       signal.removeEventListener('abort', stop)
-      ended.abort()
+      ended.abort('the directive is over')
     }
   }
 
@@ -157,7 +157,7 @@ export class ContainerExecutor implements Executor {
     if (main.session !== undefined) return { main, session: main.session }
 
     const quiet = { signal, onOutput: () => undefined } // start-up noise belongs to no directive
-    const session = await main.open(this.#staging.bootToken, quiet)
+    const session = await main.open(quiet)
     // Its login has read them, if there is a home; if there is none, this is how it knows them.
     const environment = this.#staging.environmentFile(session.info).path
     if (this.#exported) await session.run(environment, quiet.onOutput, { quiet: true })

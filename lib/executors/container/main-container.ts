@@ -11,6 +11,7 @@ import { inspectContainer, killContainer, startContainer } from '../../docker/co
 import { runExec } from '../../docker/exec.ts'
 import { Session } from '../../shell/session.ts'
 import type { OnOutput, RunOptions, StopPolicy } from '../executor.ts'
+import type { Staging } from './staging.ts'
 import { ContainerTerminal } from './terminal.ts'
 
 /** An entrypoint may migrate a database first; one that waits for a keyboard never ends. */
@@ -18,15 +19,21 @@ const READY_TIMEOUT_MS = 60_000
 
 /**
  * HUP ends the shell as soon as its command is gone, so that no further line of the directive
- * runs; TERM asks everything else (and spares process 1). Then it waits until those it has asked
- * are gone, and a little for the shell, which may have a trap for HUP and run on.
+ * runs (an interactive one ignores TERM); TERM asks everything else. Then it waits until those it
+ * has asked are gone, and a little for the shell, which may have a trap for HUP and run on.
+ * In bash alone: an image need not have more. `$1` is the boot script's path.
  */
-const STOP_SCRIPT = `before=(/proc/[0-9]*)
-kill -HUP 1
-kill -TERM -1 2>/dev/null
+const STOP_SCRIPT = `asked=()
+for process in /proc/[0-9]*; do
+  pid=\${process#/proc/}
+  [[ $pid == 1 || $pid == $$ ]] && continue
+  last=
+  while IFS= read -r -d '' word; do last=$word; done <$process/cmdline
+  if [[ $last == "$1" ]]; then kill -HUP $pid; else asked+=($process); fi
+done 2>/dev/null
+kill -TERM -1
 exec 3<> <(:)
-for process in "\${before[@]}"; do
-  [[ $process == /proc/1 || $process == /proc/$$ ]] && continue
+for process in "\${asked[@]}"; do
   while [[ -e $process ]]; do read -t 0.05 -u 3; done
 done
 read -t 0.3 -u 3`
@@ -36,13 +43,15 @@ const KILLED = 137
 export class MainContainer {
   readonly id: string
   readonly #docker: DockerClient
+  readonly #staging: Pick<Staging, 'bootPath' | 'bootToken'>
   /** Paths the agent has written. */
   readonly #written = new Set<string>()
   #session: Session | undefined
 
-  constructor(docker: DockerClient, id: string) {
+  constructor(docker: DockerClient, id: string, staging: Pick<Staging, 'bootPath' | 'bootToken'>) {
     this.#docker = docker
     this.id = id
+    this.#staging = staging
   }
 
   /** Writes those of the entries that are not there yet: the agent's own files never change. */
@@ -65,12 +74,12 @@ export class MainContainer {
    * @throws {ShellError} when there is no shell ready within a minute
    * @throws {DockerRefusedError} when the engine cannot start it
    */
-  async open(bootToken: string, { signal, onOutput }: RunOptions): Promise<Session> {
+  async open({ signal, onOutput }: RunOptions): Promise<Session> {
     const terminal = await ContainerTerminal.attach(this.#docker, this.id, signal)
     try {
       await startContainer(this.#docker, this.id)
       this.#session = await Session.open(terminal, {
-        bootToken,
+        bootToken: this.#staging.bootToken,
         signal,
         onOutput,
         readyTimeoutMs: READY_TIMEOUT_MS,
@@ -107,7 +116,7 @@ export class MainContainer {
   }
 
   async #ask(patience: AbortSignal): Promise<void> {
-    const command = ['bash', '-c', STOP_SCRIPT]
+    const command = ['bash', '-c', STOP_SCRIPT, 'stop', this.#staging.bootPath]
     try {
       await runExec(this.#docker, this.id, { command, user: '0', signal: patience })
     } catch {

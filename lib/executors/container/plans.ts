@@ -11,8 +11,10 @@ import type { ContainerRequest } from '../../request/job-request.ts'
 import type { ContainerPlan } from './job-objects.ts'
 
 export interface MainExtras {
-  /** The boot script's path in the container. */
-  readonly bootPath: string
+  /** A script in the container, for bash. */
+  readonly startPath: string
+  /** The image's own; absent when it has none. */
+  readonly entrypoint?: readonly string[] | undefined
   readonly mounts: readonly Mount[]
   readonly devices: readonly string[]
 }
@@ -20,11 +22,14 @@ export interface MainExtras {
 /** The job's shell is the container's command, under the image's own entrypoint. */
 export function planMain(
   request: ContainerRequest,
-  { bootPath, mounts, devices }: MainExtras,
+  { startPath, entrypoint, mounts, devices }: MainExtras,
 ): ContainerPlan {
+  const words = ['bash', startPath]
+  const under = givenWords(request.entrypoint) ?? entrypoint ?? []
   return {
     ...planCommon(request),
-    command: ['bash', '--login', '-i', bootPath],
+    // `sh -c` takes its first argument for the whole command.
+    command: under.at(-1) === '-c' ? [words.join(' ')] : words,
     mounts,
     devices,
     output: 'attached',

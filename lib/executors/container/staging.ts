@@ -29,16 +29,24 @@ export class Staging {
   /** Unguessable, so that no image and no job has something of its own there. */
   readonly directory = `/.agent-${randomBytes(8).toString('hex')}`
 
+  /** What the main container runs. */
+  get startPath(): string {
+    return `${this.directory}/start`
+  }
+
+  /** The job's shell is known by this word of its command line. */
   get bootPath(): string {
     return `${this.directory}/boot`
   }
 
-  /** The directory itself and the boot script. */
+  /** The directory itself and the scripts that lead to a shell. */
   boot({ uid, gid }: Owner): ArchiveEntry[] {
-    const content = Buffer.from(bootScript(this.bootToken))
+    const start = Buffer.from(startScript(this.bootPath))
+    const boot = Buffer.from(bootScript(this.bootToken))
     return [
       { path: this.directory, mode: 0o755, uid, gid },
-      { path: this.bootPath, content, mode: READABLE, uid, gid },
+      { path: this.startPath, content: start, mode: READABLE, uid, gid },
+      { path: this.bootPath, content: boot, mode: READABLE, uid, gid },
     ]
   }
 
@@ -69,6 +77,19 @@ export class Staging {
       this.directive(exportScript(path, this.environmentFile({ uid, gid }).path)),
     ]
   }
+}
+
+/**
+ * The job's shell is not process 1: the kernel keeps KILL and other signals from that one, and
+ * `kill -9 $$` would do nothing. Process 1 reaps orphans and passes the exit code on; what it has
+ * to say of a killed child is for nobody.
+ */
+function startScript(bootPath: string): string {
+  return `exec 2>/dev/null
+SHLVL=0
+bash --login -i ${bootPath} 2>&1
+exit $?
+`
 }
 
 /**

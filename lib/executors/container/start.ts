@@ -95,12 +95,16 @@ async function createMain(
   mounts: readonly Mount[],
 ): Promise<MainContainer> {
   const devices = request.exposeKvmDevice && existsSync(KVM_DEVICE) ? [KVM_DEVICE] : []
-  const plan = planMain(container, { bootPath: staging.bootPath, mounts, devices })
-  const main = new MainContainer(
-    request.docker,
-    await objects.createContainer(container.name, plan),
-  )
-  const owner = guessOwner(container.user || images.get(container.image)?.user || '')
+  const image = images.get(container.image)
+  const plan = planMain(container, {
+    startPath: staging.startPath,
+    entrypoint: image?.entrypoint,
+    mounts,
+    devices,
+  })
+  const id = await objects.createContainer(container.name, plan)
+  const main = new MainContainer(request.docker, id, staging)
+  const owner = guessOwner(container.user || image?.user || '')
   await main.write([
     ...staging.boot(owner ?? { uid: 0, gid: 0 }),
     ...directives.map((directive) => staging.directive(directive)),
@@ -127,7 +131,7 @@ function stageExports(
 
 /** Opens the shell and waits for the services meanwhile; the first failure ends the others. */
 async function openWhileWaiting(
-  { docker, staging, signal, onOutput, serviceStartTimeoutMs }: StartRequest,
+  { docker, signal, onOutput, serviceStartTimeoutMs }: StartRequest,
   main: MainContainer,
   services: readonly ServicePlan[],
 ): Promise<number> {
@@ -145,18 +149,14 @@ async function openWhileWaiting(
   const waits = services
     .filter(({ hasHealthCheck }) => hasHealthCheck)
     .map((service) => guard(awaitHealthy(docker, service, health)))
-  const opened = guard(openShell(main, staging.bootToken, together))
+  const opened = guard(openShell(main, together))
   const [exitCode = 1] = await settleAll([opened, ...waits.map((wait) => wait.then(() => 0))])
   return exitCode
 }
 
-async function openShell(
-  main: MainContainer,
-  bootToken: string,
-  options: RunOptions,
-): Promise<number> {
+async function openShell(main: MainContainer, options: RunOptions): Promise<number> {
   try {
-    await main.open(bootToken, options)
+    await main.open(options)
     return 0
   } catch (error) {
     options.signal.throwIfAborted()
