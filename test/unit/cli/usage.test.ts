@@ -5,7 +5,7 @@ import { renderCommandUsage, renderProgramUsage } from '../../../lib/cli/usage.t
 
 const test = suite('cli: usage')
 
-const cook = defineCommand({
+const cook: CommandDef = {
   meta: { name: 'cook', description: 'Cook a meal.\n\nExit code: 0 when it was eaten' },
   args: {
     recipe: { type: 'positional', description: 'What to cook', required: true },
@@ -13,7 +13,7 @@ const cook = defineCommand({
     light: { type: 'boolean', default: true, description: 'Light', negativeDescription: 'Dark' },
     fast: { type: 'boolean', description: 'No patience' },
   },
-})
+}
 
 const program = defineCommand({
   meta: { name: 'kitchen', description: 'Feeds people.' },
@@ -40,7 +40,7 @@ kitchen COMMAND --help tells more about each.`,
 
 test('a command is its words, options with their defaults, and notes at the end', () => {
   assert.is(
-    renderCommandUsage(program, cook as CommandDef),
+    renderCommandUsage(program, cook),
     `Usage: kitchen cook RECIPE [OPTIONS]
 
 Cook a meal.
