@@ -6,7 +6,7 @@
  */
 
 import { DockerClient } from '../../docker/client.ts'
-import type { RegistryLogin } from '../../docker/images.ts'
+import type { ImageInfo, RegistryLogin } from '../../docker/images.ts'
 import type { Compose } from '../../request/job-request.ts'
 import type { Session } from '../../shell/session.ts'
 import type {
@@ -53,9 +53,9 @@ export class ContainerExecutor implements Executor {
     this.#objects = new JobObjects(this.#docker, options)
   }
 
-  async prepare({ signal, block, directives, exports = [] }: PrepareOptions): Promise<boolean> {
-    const { compose, onPulled } = this.#options
-    const { containers, hostSetupCommands, imagePullCredentials } = compose
+  async prepare(options: PrepareOptions): Promise<boolean> {
+    const { signal, block } = options
+    const { hostSetupCommands, imagePullCredentials } = this.#options.compose
     if (!(await runHostSetup(hostSetupCommands, { signal, block }, this.#options))) return false
 
     const loggedIn =
@@ -65,31 +65,14 @@ export class ContainerExecutor implements Executor {
       ))
     if (!loggedIn) return false
 
-    let images: Awaited<ReturnType<typeof ensureImages>> = new Map()
-    const pulled = await block('Pulling docker images...', async (onOutput) => {
-      const names = containers.map(({ image }) => image)
-      const logins = this.#logins
-      images = await ensureImages(this.#docker, names, { logins, signal, onOutput, onPulled })
-      return 0
-    })
-    if (!pulled) return false
-
-    return await block('Starting the docker image...', async (onOutput) => {
-      const { exitCode, main } = await startContainers({
-        ...this.#options,
-        docker: this.#docker,
-        objects: this.#objects,
-        staging: this.#staging,
-        containers,
-        images,
-        directives,
-        exports,
-        signal,
-        onOutput,
-      })
-      this.#main = main
-      return exitCode
-    })
+    // Takes a fifth of a job's start, and waits for nothing: so it begins while images are looked for.
+    const network = this.#objects.createNetwork()
+    network.catch(() => undefined) // told where it is needed, unless something else fails before
+    try {
+      return await this.#pullAndStart(network, options)
+    } finally {
+      await Promise.allSettled([network]) // so that dispose finds it whole
+    }
   }
 
   async exportVariables(variables: readonly Variable[], options: RunOptions): Promise<number> {
@@ -121,6 +104,40 @@ export class ContainerExecutor implements Executor {
     this.#main?.close()
     await this.#objects.removeAll()
     await this.#docker.close()
+  }
+
+  async #pullAndStart(
+    network: Promise<void>,
+    { signal, block, directives, exports = [] }: PrepareOptions,
+  ): Promise<boolean> {
+    const { compose, onPulled } = this.#options
+    const { containers } = compose
+    let images: ReadonlyMap<string, ImageInfo> = new Map()
+    const pulled = await block('Pulling docker images...', async (onOutput) => {
+      const names = containers.map(({ image }) => image)
+      const logins = this.#logins
+      images = await ensureImages(this.#docker, names, { logins, signal, onOutput, onPulled })
+      return 0
+    })
+    if (!pulled) return false
+
+    return await block('Starting the docker image...', async (onOutput) => {
+      const { exitCode, main } = await startContainers({
+        ...this.#options,
+        docker: this.#docker,
+        objects: this.#objects,
+        staging: this.#staging,
+        network,
+        containers,
+        images,
+        directives,
+        exports,
+        signal,
+        onOutput,
+      })
+      this.#main = main
+      return exitCode
+    })
   }
 
   async #run(

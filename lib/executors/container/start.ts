@@ -36,6 +36,8 @@ export interface StartRequest extends StartOptions, RunOptions {
   readonly docker: DockerClient
   readonly objects: JobObjects
   readonly staging: Staging
+  /** Resolves when the job's network is there. */
+  readonly network: Promise<void>
   readonly containers: readonly ContainerRequest[]
   readonly images: ReadonlyMap<string, ImageInfo>
   readonly directives: readonly string[]
@@ -62,7 +64,7 @@ const KVM_DEVICE = '/dev/kvm'
  * @throws {AgentError} for everything else that fails
  */
 export async function startContainers(request: StartRequest): Promise<Started> {
-  const { docker, signal, onOutput, containers, images, objects } = request
+  const { docker, signal, onOutput, containers, images, objects, network } = request
   await onOutput(Buffer.from('Starting a new bash session.\n'))
   const mounts = await existingMounts(request)
   if (mounts === undefined) return { exitCode: 1, main: undefined }
@@ -71,7 +73,7 @@ export async function startContainers(request: StartRequest): Promise<Started> {
 
   // An engine looks for the network only when it starts a container.
   const [, main, services] = await settleTuple(
-    objects.createNetwork(),
+    network,
     createMain(request, mainRequest, mounts),
     settleAll(
       serviceRequests.map(async (service): Promise<ServicePlan> => {
