@@ -33,6 +33,11 @@ export class Connections {
     })
   }
 
+  /** A request came in, and its answer is not over. */
+  owesAnswer(socket: Socket): boolean {
+    return (this.#answers.get(socket) ?? 0) > 0
+  }
+
   /** Closes every connection as soon as it has given the answers it owes. */
   end(): void {
     this.#isEnding = true

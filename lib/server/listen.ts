@@ -86,11 +86,12 @@ export async function listen(app: Hono<ServerEnv>, options: ListenOptions): Prom
   server.keepAliveTimeout = times.keepAliveMs
   server.on('clientError', answerBrokenRequest)
   server.on('tlsClientError', (error) => options.log.debug(`TLS handshake: ${error.message}`))
-  server.setTimeout(times.stalledMs, (socket) => {
-    // Silence is fine: a follower of a quiet job. An answer that nobody takes is not.
-    if (socket.writableLength > 0) socket.destroy()
-  })
   const connections = new Connections(server)
+  server.setTimeout(times.stalledMs, (socket) => {
+    // With this listener Node leaves it to us. A follower of a quiet job may wait on; one that
+    // takes nothing of what waits for it may not, nor a kept connection that is not used.
+    if (socket.writableLength > 0 || !connections.owesAnswer(socket)) socket.destroy()
+  })
   await bind(server, options)
   server.on('error', (error) => options.log.error(`The server's socket: ${error.message}`))
 

@@ -234,6 +234,16 @@ test('a connection is used for many requests', async ({ start }) => {
   agent.destroy()
 })
 
+test('a kept connection that is not used is closed in time', async ({ start }) => {
+  const { port } = await start({ timeouts: { keepAliveMs: 50 } })
+  const { socket, received, closed } = await wire(port)
+  socket.write('GET /is_alive HTTP/1.1\r\nHost: x\r\n\r\n')
+
+  await closed
+
+  assert.match(received(), /^HTTP\/1\.1 200 [\s\S]*yes$/)
+})
+
 test('only an archivator that got all of a finished log has collected it', async ({
   start,
   server,
