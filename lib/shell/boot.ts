@@ -34,7 +34,7 @@ const TERMINAL_ROWS = 50
  */
 export function bootScript(token: string): string {
   return `${SETUP.trim()}
-builtin printf '${octal(readyMark(token, '%s %s %s'))}' "$EUID" "\${GROUPS[0]-$EUID}" "\${HOME-}" >/dev/tty
+builtin printf '${octal(readyMark(token, '%s %s %s %s'))}' "$EUID" "\${GROUPS[0]-$EUID}" "\${__agent_stty:+raw}" "\${HOME-}" >/dev/tty
 ${LOOP.trim()}
 __agent_loop='${LOOP.trim()}
 builtin eval "$__agent_loop"'

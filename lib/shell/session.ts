@@ -6,6 +6,7 @@
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import { ShellError } from '../errors.ts'
+import { CookedOutput } from './cooked-output.ts'
 import { createToken } from './marks.ts'
 import { type ShellEvent, StreamParser } from './stream-parser.ts'
 import type { OnOutput, Terminal } from './terminal.ts'
@@ -47,6 +48,9 @@ const TRUSTED_MS = 0.7
 /** Shown of a shell that never got ready; more would bury the reason. */
 const MAX_SHOWN_CHARACTERS = 500
 
+/** What the boot script tells: user, group, `raw` or nothing for the terminal's mode, home. */
+const FACTS = /^(\d+) (\d+) (raw|) (.*)$/s
+
 /** Who gets events now, and the promises it waits for. */
 interface Waiting {
   readonly onOutput: OnOutput
@@ -64,6 +68,7 @@ export class Session {
   #lastOutputAt = 0
   #handling = false
   #facts = ''
+  #cooked: CookedOutput | undefined
   #resetTerminal = false
   #closed = false
 
@@ -92,7 +97,7 @@ export class Session {
 
   /** @throws {RangeError} never after {@link Session.open} resolved */
   get info(): SessionInfo {
-    const [, uid, gid, home] = /^(\d+) (\d+) (.*)$/s.exec(this.#facts) ?? []
+    const [, uid, gid, , home] = FACTS.exec(this.#facts) ?? []
     return { uid: Number(uid), gid: Number(gid), home: home ?? '' }
   }
 
@@ -212,26 +217,35 @@ export class Session {
       }
     }
     for (const event of this.#parser.end()) await this.#handle(event)
+    const rest = this.#cooked?.end()
+    if (rest !== undefined) await this.#give(rest)
   }
 
   #handle(event: ShellEvent): Promise<void> | void {
     switch (event.type) {
       case 'output':
-        return this.#give(event.bytes)
+        return this.#give(this.#cooked?.push(event.bytes) ?? event.bytes)
       case 'ready':
         this.#facts = event.facts
+        if (FACTS.exec(event.facts)?.[3] === '') this.#cooked = new CookedOutput()
         this.#waiting?.done.resolve(0)
         return undefined
       case 'started':
         return undefined
       case 'ended':
-        this.#waiting?.done.resolve(event.status)
-        this.#waiting = undefined
-        return undefined
+        return this.#finish(event.status)
     }
   }
 
+  async #finish(status: number): Promise<void> {
+    const rest = this.#cooked?.end()
+    if (rest !== undefined) await this.#give(rest)
+    this.#waiting?.done.resolve(status)
+    this.#waiting = undefined
+  }
+
   #give(bytes: Buffer): Promise<void> | void {
+    if (bytes.length === 0) return undefined
     if (this.#waiting !== undefined) return this.#waiting.onOutput(bytes)
     this.#idle.push(Buffer.from(bytes)) // a copy: the chunk it is part of may be reused
     this.#idleBytes += bytes.length
