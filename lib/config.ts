@@ -56,6 +56,11 @@ export function loadRunConfig(flags: RunFlags, host: Host = process): RunConfig 
   }
 }
 
+/** The environment this process was started in, for those who read other settings from it. */
+export function hostEnvironment(): NodeJS.ProcessEnv {
+  return process.env
+}
+
 /** Everything but the agent's own settings. */
 export function jobEnvironment(env: NodeJS.ProcessEnv): Record<string, string> {
   const entries = Object.entries(env).flatMap(([name, value]) =>

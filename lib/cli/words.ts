@@ -53,8 +53,8 @@ function takesNextWord(
     throw new ConfigError(`agent ${command} has no flag ${flag}`, { hint })
   }
   if (definition.type === 'boolean') {
-    if (value === undefined) return false
-    throw new ConfigError(`${flag} takes no value`, { hint })
+    if (value === undefined || value === 'true' || value === 'false') return false
+    throw new ConfigError(`${flag} takes no value but true or false`, { hint })
   }
   if (value === undefined && next === undefined) {
     throw new ConfigError(`${flag} needs a value`, { hint })

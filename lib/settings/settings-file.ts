@@ -1,0 +1,80 @@
+/**
+ * The YAML file of `--config-file`: keys are the names of the flags.
+ *
+ * @module
+ */
+
+import { readFile } from 'node:fs/promises'
+import { ConfigError } from '../errors.ts'
+import type { Given, Layer } from './layers.ts'
+import { SERVE_SETTINGS, type Setting, type SettingName } from './serve-settings.ts'
+
+/** @throws {ConfigError} naming the file, and the key or line at fault; never a value */
+export async function fileLayer(path: string): Promise<Layer> {
+  const document = await parseFile(path, await readText(path))
+  const values = new Map<SettingName, Given>()
+  for (const [key, value] of Object.entries(document)) {
+    const source = `${key} in ${path}`
+    if (!isSetting(key)) {
+      throw new ConfigError(`${source}: there is no such setting`, {
+        hint: 'Keys are the flags of agent serve without their dashes: see agent serve --help.',
+      })
+    }
+    if (value !== null)
+      values.set(key, { source, text: toText(source, value, SERVE_SETTINGS[key]) })
+  }
+  return { values }
+}
+
+async function readText(path: string): Promise<string> {
+  try {
+    return await readFile(path, 'utf8')
+  } catch (cause) {
+    throw new ConfigError(`The settings in ${path} cannot be read: ${(cause as Error).message}`, {
+      hint: 'Correct --config-file, or make the file readable for the agent.',
+      cause,
+    })
+  }
+}
+
+async function parseFile(path: string, text: string): Promise<Record<string, unknown>> {
+  const { parseDocument } = await import('yaml') // an agent without such a file needs no parser
+  const document = parseDocument(text)
+  const [error] = document.errors
+  if (error !== undefined) {
+    // The parser's own message would show the line, and a secret may stand in it.
+    const at = error.linePos?.[0]
+    const place = at === undefined ? path : `${path}:${at.line}:${at.col}`
+    throw new ConfigError(`${place}: this is no YAML (${error.code})`, {
+      hint: 'Write one setting a line, e.g. port: 8000',
+    })
+  }
+  const settings: unknown = document.toJS() ?? {}
+  if (isMapping(settings)) return settings
+  throw new ConfigError(`${path}: expected settings, one a line`, { hint: 'e.g. port: 8000' })
+}
+
+function isSetting(key: string): key is SettingName {
+  return Object.hasOwn(SERVE_SETTINGS, key) && key !== 'config-file'
+}
+
+/** A list of texts stays one; a mapping becomes one. */
+function toText(source: string, value: unknown, { type }: Setting): string | string[] {
+  if (isScalar(value)) return String(value)
+  if (Array.isArray(value) && value.every(isScalar)) return value.map(String)
+  const { several } = type
+  if (isMapping(value) && Object.values(value).every(isScalar) && several !== undefined) {
+    return Object.entries(value).map(([name, text]) => `${name}${several.separator}${text}`)
+  }
+  throw new ConfigError(`${source}: what is given there is no value for it`, {
+    hint: 'See agent serve --help for what the setting takes.',
+  })
+}
+
+function isMapping(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+function isScalar(value: unknown): value is boolean | number | string {
+  return ['boolean', 'number', 'string'].includes(typeof value)
+}

@@ -1,0 +1,130 @@
+/**
+ * The logs of the last jobs, found by the id of the job, the oldest removed when there are too many.
+ *
+ * @module
+ */
+
+import { createHash } from 'node:crypto'
+import { mkdir, readdir, rm, stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import { JobLog } from '../events/job-log.ts'
+import type { Logger } from '../log.ts'
+
+/** Beyond either, the oldest logs are removed. The last one always stays: somebody waits for it. */
+export interface KeptLimits {
+  readonly count: number
+  readonly bytes: number
+}
+
+interface KeptLog {
+  readonly path: string
+  /** Open or opening; an earlier process's log only once somebody asks for it. */
+  log?: Promise<JobLog> | undefined
+}
+
+/** When it began, in ms, and which job it is of: an id may hold anything, and be of any length. */
+const FILE_NAME = /^(\d{13,})-([0-9a-f]{32})\.log$/
+
+export class KeptLogs {
+  readonly #directory: string
+  readonly #limits: KeptLimits
+  readonly #log: Logger
+  /** By {@link keyOf}, in the order they began. */
+  readonly #kept = new Map<string, KeptLog>()
+
+  /** Finds what earlier processes left. @throws {Error} of the file system */
+  static async open(directory: string, limits: KeptLimits, log: Logger): Promise<KeptLogs> {
+    await mkdir(directory, { recursive: true, mode: 0o700 })
+    const names = (await readdir(directory)).sort()
+    const kept = new KeptLogs(directory, limits, log)
+    for (const name of names) {
+      const [, , key] = FILE_NAME.exec(name) ?? []
+      if (key !== undefined) kept.#kept.set(key, { path: join(directory, name) })
+    }
+    return kept
+  }
+
+  private constructor(directory: string, limits: KeptLimits, log: Logger) {
+    this.#directory = directory
+    this.#limits = limits
+    this.#log = log
+  }
+
+  has(id: string): boolean {
+    return this.#kept.has(keyOf(id))
+  }
+
+  /** Where the log of a new job will be. */
+  pathFor(id: string): string {
+    return join(this.#directory, `${Date.now()}-${keyOf(id)}.log`)
+  }
+
+  /** From now on this is the log of that job. Its errors are for whoever opens it, not for readers. */
+  put(id: string, path: string, log: Promise<JobLog>): void {
+    const key = keyOf(id)
+    this.#kept.delete(key) // a Map keeps the place of a key that is set again
+    this.#kept.set(key, { path, log })
+    log.catch(() => {
+      if (this.#kept.get(key)?.path === path) this.#kept.delete(key)
+    })
+  }
+
+  /** @throws {JobLogError} when it was kept and cannot be read any more */
+  async get(id: string): Promise<JobLog | undefined> {
+    const kept = this.#kept.get(keyOf(id))
+    if (kept === undefined) return undefined
+    kept.log ??= reopen(kept.path)
+    try {
+      return await kept.log
+    } catch (error) {
+      kept.log = undefined // the next reader may have more luck
+      if (!isGone(error)) throw error
+      this.#kept.delete(keyOf(id))
+      return undefined
+    }
+  }
+
+  /** Removes what is over the limits. Never rejects: a log too many harms nobody. */
+  async prune(): Promise<void> {
+    const sizes = await Promise.all([...this.#kept.values()].map(({ path }) => sizeOf(path)))
+    let total = sizes.reduce((sum, size) => sum + size, 0)
+    let left = this.#kept.size
+    for (const [index, [key, { path }]] of [...this.#kept].entries()) {
+      if (left <= 1 || (left <= this.#limits.count && total <= this.#limits.bytes)) return
+      this.#kept.delete(key)
+      left -= 1
+      total -= sizes[index] ?? 0
+      await this.#remove(path)
+    }
+  }
+
+  async #remove(path: string): Promise<void> {
+    try {
+      await rm(path, { force: true })
+      await rm(`${path}.reserve`, { force: true })
+    } catch (error) {
+      this.#log.warn(`The log ${path} is no longer needed, but cannot be removed: ${String(error)}`)
+    }
+  }
+}
+
+/** Nobody writes to it any more, finished or not. */
+async function reopen(path: string): Promise<JobLog> {
+  const log = await JobLog.reopen(path)
+  await log.close()
+  return log
+}
+
+function isGone(error: unknown): boolean {
+  const { cause } = error as { cause?: NodeJS.ErrnoException }
+  return cause?.code === 'ENOENT'
+}
+
+function keyOf(id: string): string {
+  return createHash('sha256').update(id).digest('hex').slice(0, 32)
+}
+
+async function sizeOf(path: string): Promise<number> {
+  const stats = await stat(path).catch(() => undefined) // gone: it takes no room
+  return stats?.size ?? 0
+}

@@ -1,0 +1,188 @@
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { suite } from 'uvu'
+import * as assert from 'uvu/assert'
+import { ConfigError } from '../../../lib/errors.ts'
+import { type ConfigSources, loadServeConfig } from '../../../lib/serve-config.ts'
+
+const test = suite<{ directory: string }>('settings: serve')
+
+test.before.each(async (t) => {
+  t.directory = await mkdtemp(join(tmpdir(), 'agent-test-'))
+})
+
+test.after.each(async (t) => {
+  await rm(t.directory, { recursive: true, force: true })
+})
+
+function load(directory: string, sources: Partial<ConfigSources> = {}) {
+  const environment = { HOME: '/home/me', SEMAPHORE_AGENT_AUTH_TOKEN_SECRET: 's' }
+  return loadServeConfig({
+    flags: {},
+    environment,
+    workingDirectory: directory,
+    isRoot: false,
+    ...sources,
+  })
+}
+
+async function refusal(promise: Promise<unknown>): Promise<ConfigError> {
+  const error = await promise.then(
+    () => assert.unreachable('expected a refusal'),
+    (reason: unknown) => reason,
+  )
+  assert.instance(error, ConfigError)
+  return error as ConfigError
+}
+
+test('the defaults are those of the contract', async ({ directory }) => {
+  const config = await load(directory)
+
+  assert.is(config.host, '0.0.0.0')
+  assert.is(config.port, 8000)
+  assert.is(config.bodyLimit, 16 * 1024 * 1024)
+  assert.is(config.callbackRetryAttempts, 300)
+  assert.is(config.statsdNamespace, 'agent.prod')
+  assert.is(config.exposeKvmDevice, true)
+  assert.is(config.failOnMissingFiles, false)
+  assert.is(config.shutdownTimeout, undefined)
+  assert.is(config.logFilePath, '/tmp/agent_log')
+  assert.is(config.certificate, undefined)
+  assert.equal(config.stateDirectories, ['/home/me/.local/state/agent'])
+})
+
+test('a flag counts more than a variable, a variable more than the file', async ({ directory }) => {
+  const file = join(directory, 'agent.yaml')
+  await writeFile(file, 'port: 1\nhost: 1.1.1.1\nkept-logs: 7\n')
+  const environment = {
+    SEMAPHORE_AGENT_AUTH_TOKEN_SECRET: 's',
+    SEMAPHORE_AGENT_PORT: '2',
+    SEMAPHORE_AGENT_HOST: '2.2.2.2',
+    SEMAPHORE_AGENT_CONFIG_FILE: file,
+  }
+
+  const config = await load(directory, { flags: { port: '3' }, environment })
+
+  assert.is(config.port, 3)
+  assert.is(config.host, '2.2.2.2')
+  assert.is(config.keptLogs, 7)
+})
+
+test('variables for jobs come with commas only from a file', async ({ directory }) => {
+  const file = join(directory, 'agent.yaml')
+  await writeFile(file, 'env-vars:\n  A: "1,2=3"\n  B: 5\nfiles: ["/a:/b", "/c d:/e"]\n')
+
+  const config = await load(directory, { flags: { 'config-file': file } })
+  const flags = await load(directory, { flags: { 'env-vars': 'X=1,Y=a=b,Z=' } })
+
+  const decode = (all: typeof config.hostVariables) =>
+    all.map(({ name, value }) => `${name}=${Buffer.from(value, 'base64')}`)
+  assert.equal(decode(config.hostVariables), ['A=1,2=3', 'B=5'])
+  assert.equal(decode(flags.hostVariables), ['X=1', 'Y=a=b', 'Z='])
+  assert.equal(config.hostFiles, [
+    { source: '/a', target: '/b' },
+    { source: '/c d', target: '/e' },
+  ])
+})
+
+for (const [name, flags, message] of [
+  ['a port beyond 65535', { port: '70000' }, '--port: expected a port, got "70000"'],
+  ['a port that is no number', { port: '80a' }, '--port'],
+  ['a duration without a unit', { 'shutdown-timeout': '10' }, '--shutdown-timeout'],
+  ['a size of nothing', { 'body-limit': '0' }, '--body-limit'],
+  [
+    'a level nobody knows',
+    { 'log-level': 'loud' },
+    'expected debug, info, warn, error, got "loud"',
+  ],
+  ['a switch that is neither', { 'expose-kvm-device': 'yes' }, 'expected true or false'],
+  ['a mount without a target', { files: '/a' }, '--files: expected host:dest'],
+] as const) {
+  test(`${name} is refused, with the flag in the message`, async ({ directory }) => {
+    const error = await refusal(load(directory, { flags }))
+
+    assert.match(error.message, message)
+  })
+}
+
+test('a file of settings names its key or line at fault, and shows no value', async (t) => {
+  const file = join(t.directory, 'agent.yaml')
+  const flags = { 'config-file': file }
+
+  await writeFile(file, 'prot: hush-1\n')
+  const unknown = await refusal(load(t.directory, { flags }))
+  await writeFile(file, 'port: 1\nauth-token-secret: "hush-2\n')
+  const broken = await refusal(load(t.directory, { flags }))
+  await writeFile(file, 'env-vars: [hush-3]\n')
+  const unpaired = await refusal(load(t.directory, { flags }))
+  await writeFile(file, 'port: [1, 2]\n')
+  const listed = await refusal(load(t.directory, { flags }))
+
+  assert.match(unknown.message, `prot in ${file}`)
+  assert.match(broken.message, `${file}:`)
+  assert.match(listed.message, 'expected one value')
+  for (const { message, hint, cause } of [unknown, broken, unpaired]) {
+    assert.not.match(`${message}${hint}${cause}`, 'hush')
+  }
+})
+
+test('the secret comes from flag, variable, file or credential, in this order', async (t) => {
+  const secretFile = join(t.directory, 'secret')
+  await writeFile(secretFile, 'from a file\n')
+  await mkdir(join(t.directory, 'credentials'))
+  await writeFile(join(t.directory, 'credentials', 'auth-token-secret'), 'from systemd')
+  const credentials = { CREDENTIALS_DIRECTORY: join(t.directory, 'credentials') }
+  const variable = { ...credentials, SEMAPHORE_AGENT_AUTH_TOKEN_SECRET: 'from a variable' }
+  const secretOf = async (sources: Partial<ConfigSources>) =>
+    (await load(t.directory, sources)).secret
+
+  const flag = { 'auth-token-secret': 'from a flag' }
+  assert.is(await secretOf({ flags: flag, environment: variable }), 'from a flag')
+  assert.is(await secretOf({ environment: variable }), 'from a variable')
+  const pointer = { ...credentials, SEMAPHORE_AGENT_AUTH_TOKEN_SECRET_FILE: secretFile }
+  assert.is(await secretOf({ environment: pointer }), 'from a file')
+  assert.is(await secretOf({ environment: credentials }), 'from systemd')
+})
+
+test('no secret, an empty one, or two at once are refused', async (t) => {
+  const empty = join(t.directory, 'empty')
+  await writeFile(empty, '\n')
+  const environment = {}
+
+  assert.match((await refusal(load(t.directory, { environment }))).message, 'needs the secret')
+  for (const flags of [{ 'auth-token-secret': ' ' }, { 'auth-token-secret-file': empty }]) {
+    assert.match((await refusal(load(t.directory, { flags, environment }))).message, 'is empty')
+  }
+  const both = { 'auth-token-secret': 'hush', 'auth-token-secret-file': empty }
+  const error = await refusal(load(t.directory, { flags: both, environment }))
+  assert.match(error.message, 'exclude each other')
+})
+
+test('jobs inherit neither settings nor credentials; a mistyped setting is told', async (t) => {
+  const environment = {
+    PATH: '/bin',
+    SEMAPHORE_AGENT_AUTH_TOKEN_SECRET: 's',
+    SEMAPHORE_AGENT_PROT: '1',
+    CREDENTIALS_DIRECTORY: '/nowhere',
+  }
+
+  const config = await load(t.directory, { environment })
+
+  assert.equal(config.jobEnvironment, { PATH: '/bin' })
+  assert.is(config.warnings.length, 1)
+  assert.match(config.warnings[0] ?? '', 'SEMAPHORE_AGENT_PROT')
+})
+
+test('one half of a certificate in the directory is not silently passed over', async (t) => {
+  await writeFile(join(t.directory, 'server.crt'), 'x')
+
+  const { certificate } = await load(t.directory)
+
+  assert.equal(certificate, {
+    certPath: join(t.directory, 'server.crt'),
+    keyPath: join(t.directory, 'server.key'),
+  })
+})
+
+test.run()
