@@ -3,7 +3,7 @@ import * as assert from 'uvu/assert'
 import { createCallbackSender } from '../../../lib/job/callbacks.ts'
 import { createLogger } from '../../../lib/log.ts'
 import { VERSION } from '../../../lib/version.ts'
-import { type Answer, type ControlPlane, startControlPlane } from './control-plane.ts'
+import { type Answer, type ControlPlane, startControlPlane } from '../../helpers/control-plane.ts'
 
 interface Context {
   planes: ControlPlane[]

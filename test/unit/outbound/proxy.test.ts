@@ -3,7 +3,7 @@ import { type AddressInfo, connect } from 'node:net'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { postJson } from '../../../lib/outbound.ts'
-import { type ControlPlane, startControlPlane } from './control-plane.ts'
+import { type ControlPlane, startControlPlane } from '../../helpers/control-plane.ts'
 
 interface Context {
   plane: ControlPlane

@@ -1,7 +1,14 @@
 /** A small control plane on a real port, which answers callbacks as the test says. */
 
-import { createServer, type IncomingHttpHeaders, type ServerResponse } from 'node:http'
+import {
+  createServer,
+  type IncomingHttpHeaders,
+  type IncomingMessage,
+  type ServerResponse,
+} from 'node:http'
+import { createServer as createTlsServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
+import type { SecureContextOptions } from 'node:tls'
 
 export interface Call {
   readonly method: string
@@ -19,10 +26,20 @@ export interface ControlPlane {
   close(): Promise<void>
 }
 
-/** The last of the answers is given from then on. */
+/** @param answers of which the last is given from then on; 200 when there is none */
 export async function startControlPlane(...answers: readonly Answer[]): Promise<ControlPlane> {
   const calls: Call[] = []
-  const server = createServer((request, response) => {
+  return await listen(calls, createServer(answering(calls, answers)), 'http')
+}
+
+/** The same over TLS, with a certificate for `localhost` and 127.0.0.1. */
+export async function startTlsControlPlane(tls: SecureContextOptions): Promise<ControlPlane> {
+  const calls: Call[] = []
+  return await listen(calls, createTlsServer(tls, answering(calls, [])), 'https')
+}
+
+function answering(calls: Call[], answers: readonly Answer[]) {
+  return (request: IncomingMessage, response: ServerResponse) => {
     let body = ''
     request.setEncoding('utf8')
     request.on('data', (text: string) => {
@@ -35,10 +52,17 @@ export async function startControlPlane(...answers: readonly Answer[]): Promise<
       if (typeof answer === 'number') response.writeHead(answer).end()
       else answer(response)
     })
-  })
+  }
+}
+
+async function listen(
+  calls: readonly Call[],
+  server: ReturnType<typeof createServer> | ReturnType<typeof createTlsServer>,
+  scheme: string,
+): Promise<ControlPlane> {
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   return {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    url: `${scheme}://127.0.0.1:${(server.address() as AddressInfo).port}`,
     calls,
     async close() {
       server.closeAllConnections()
