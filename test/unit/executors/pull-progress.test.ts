@@ -1,0 +1,43 @@
+import { suite } from 'uvu'
+import * as assert from 'uvu/assert'
+import { PullProgress } from '../../../lib/executors/container/pull-progress.ts'
+
+const test = suite('executors: pull progress')
+
+test('layers, bytes, seconds and the digest are told at the end', () => {
+  const progress = new PullProgress('app:1', 1_000)
+  const messages = [
+    { status: 'Pulling from library/app', id: '1' },
+    { status: 'Already exists', id: 'aaa' },
+    { status: 'Pulling fs layer', id: 'bbb' },
+    { status: 'Downloading', id: 'bbb', progressDetail: { current: 500_000, total: 3_000_000 } },
+    { status: 'Downloading', id: 'bbb', progressDetail: { current: 3_000_000, total: 3_000_000 } },
+    { status: 'Extracting', id: 'bbb', progressDetail: { current: 9_000_000, total: 9_000_000 } },
+    { status: 'Pull complete', id: 'bbb' },
+    { status: 'Digest: sha256:abc' },
+    { status: 'Status: Downloaded newer image for app:1' },
+  ]
+
+  const lines = messages.map((message) => progress.push(message, 1_500)).join('')
+
+  assert.is(progress.first, 'Pulling app:1\n')
+  assert.is(lines, '')
+  assert.is(progress.end(3_500), 'app:1: pulled 2 of 2 layers, 3.0 MB, in 2.5 s (sha256:abc)\n')
+})
+
+test('a long pull says something every two seconds, when there is news', () => {
+  const progress = new PullProgress('app:1', 0)
+  const download = (current: number) => ({
+    status: 'Downloading',
+    id: 'aaa',
+    progressDetail: { current, total: 10_000_000 },
+  })
+
+  assert.is(progress.push(download(1_000_000), 1_999), '')
+  assert.is(progress.push(download(2_000_000), 2_000), 'app:1: 0 of 1 layers, 2.0 MB\n')
+  assert.is(progress.push(download(3_000_000), 3_999), '')
+  assert.is(progress.push(download(2_000_000), 4_000), 'app:1: 0 of 1 layers, 3.0 MB\n')
+  assert.is(progress.push(download(3_000_000), 9_000), '')
+})
+
+test.run()
