@@ -28,12 +28,17 @@ import { endMark, readyMark, startMark } from './marks.ts'
 const TERMINAL_COLUMNS = 200
 const TERMINAL_ROWS = 50
 
+/** A directive that took longer may have started a program that changed the terminal's mode. */
+const TRUSTED_MICROSECONDS = 500
+
 /**
  * @param token unguessable; the ready mark carries it
+ * @param prelude lines of bash, run once the login scripts are done
  * @returns the text of the file given to `bash --login -i`
  */
-export function bootScript(token: string): string {
+export function bootScript(token: string, prelude = ''): string {
   return `${SETUP.trim()}
+${prelude}
 builtin printf '${octal(readyMark(token, '%s %s %s %s'))}' "$EUID" "\${GROUPS[0]-$EUID}" "\${__agent_stty:+raw}" "\${HOME-}" >/dev/tty
 ${LOOP.trim()}
 __agent_loop='${LOOP.trim()}
@@ -56,7 +61,7 @@ builtin set +o history
 builtin unset HISTFILE
 { BASH_ARGV0=bash; } 2>/dev/null
 __agent_nonce= __agent_last=0 __agent_flags= __agent_trap= __agent_debug=-
-__agent_armed= __agent_broke= __agent_do= __agent_stty= __agent_old=
+__agent_at=\${EPOCHREALTIME-0} __agent_armed= __agent_broke= __agent_do= __agent_stty= __agent_old=
 builtin hash stty 2>/dev/null && __agent_stty=\${BASH_CMDS[stty]}
 (( BASH_VERSINFO[0] * 100 + BASH_VERSINFO[1] < 502 )) && __agent_old=y
 __agent_mode() {
@@ -70,11 +75,15 @@ __agent_read() {
     done
     builtin return
   fi
-  [[ -z $__agent_old ]] || "$__agent_stty" -icanon -echo -opost min 1 time 0 </dev/tty
+  if [[ -n $__agent_old ]]; then
+    "$__agent_stty" -icanon -echo -opost min 1 time 0 </dev/tty
+  elif (( \${1/[.,]/} - \${__agent_at/[.,]/} > ${TRUSTED_MICROSECONDS} )); then
+    __agent_mode
+  fi
   until builtin read -r -t 600 __agent_nonce __agent_do __agent_file </dev/tty; do
     (( $? > 128 || ++tries < 1000 )) || builtin exit 1
   done
-  [[ -z $__agent_old && $__agent_do != *r* ]] || __agent_mode
+  [[ -z $__agent_old ]] || __agent_mode
 }
 __agent_status() { builtin return "$1"; }
 __agent_resume() {
@@ -86,7 +95,7 @@ __agent_resume() {
   builtin set "-$__agent_flags"
 }
 __agent_turn() {
-  builtin local status=$1 IFS=' ' flags=$__agent_broke
+  builtin local now=\${EPOCHREALTIME-999999} status=$1 IFS=' ' flags=$__agent_broke
   case $- in *a*) flags+=a ;; esac
   case $- in *e*) flags+=e ;; esac
   case $- in *x*) flags+=x ;; esac
@@ -101,8 +110,9 @@ __agent_turn() {
     [[ $__agent_do == *q* ]] || __agent_last=$status
     builtin printf '${octal(endMark('%s', '%s'))}' "$__agent_nonce" "$status" >/dev/tty
   fi
-  __agent_read
+  __agent_read "$now"
   builtin printf '${octal(startMark('%s'))}' "$__agent_nonce" >/dev/tty
+  __agent_at=\${EPOCHREALTIME-0}
   [[ -n $__agent_flags ]] || builtin return 0
   __agent_armed=y __agent_debug='{ __agent_resume; } >/dev/null 2>&1'
   builtin set -T

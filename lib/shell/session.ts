@@ -42,9 +42,6 @@ const MAX_IDLE_BYTES = 256 * 1024
 /** Background children can hold a dead shell's terminal open: no output for so long is the end of it. */
 const DRAIN_QUIET_MS = 50
 
-/** A directive that took longer than this may have started programs that changed the terminal's mode. */
-const TRUSTED_MS = 0.7
-
 /** Shown of a shell that never got ready; more would bury the reason. */
 const MAX_SHOWN_CHARACTERS = 500
 
@@ -69,7 +66,6 @@ export class Session {
   #handling = false
   #facts = ''
   #cooked: CookedOutput | undefined
-  #resetTerminal = false
   #closed = false
 
   /**
@@ -125,14 +121,12 @@ export class Session {
       })
     }
     const token = createToken()
-    const line = `${token} -${options?.quiet ? 'q' : ''}${this.#resetTerminal ? 'r' : ''} ${path}\n`
+    const line = `${token} -${options?.quiet ? 'q' : ''} ${path}\n`
     this.#parser.expect(token, line)
-    const startedAt = performance.now()
     await this.#giveIdle(onOutput)
     const done = this.#await(onOutput)
     this.#terminal.write(line)
     const status = await this.#untilDone(done)
-    this.#resetTerminal = performance.now() - startedAt > TRUSTED_MS
     if (status !== undefined) return { exitCode: status, shellExited: false }
 
     this.close()
