@@ -1,5 +1,5 @@
 /**
- * Runs one of the project's scripts on the project's own Node: `node bootstrap.mjs SCRIPT [ARG…]`.
+ * Runs one of the project's scripts on the project's own Node: `node test/setup/bootstrap.mjs SCRIPT [ARG…]`.
  *
  * The machine's Node may be older than the sources need. Node 24 comes with the packages, so the
  * packages are installed first, unless what lies in `node_modules` is what the lock file asks for.
@@ -14,7 +14,7 @@ import { constants } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
-const root = fileURLToPath(new URL('.', import.meta.url))
+const root = fileURLToPath(new URL('../..', import.meta.url))
 const ownNode = join(root, 'node_modules', '.bin', 'node')
 
 /** Errors only: the machine's older Node makes npm warn about packages that never run on it. */
@@ -61,7 +61,7 @@ function run(program, args) {
 }
 
 async function main([script, ...args]) {
-  if (script === undefined) throw new Error('Usage: node bootstrap.mjs SCRIPT [ARG…]')
+  if (script === undefined) throw new Error('Usage: node test/setup/bootstrap.mjs SCRIPT [ARG…]')
   if (!(await isInstalled())) {
     console.log('Installing packages…')
     const code = await run('npm', INSTALL)

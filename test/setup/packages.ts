@@ -1,0 +1,48 @@
+/**
+ * Debian packages that the tests need.
+ *
+ * @module
+ */
+
+import { accessSync, constants, existsSync } from 'node:fs'
+import { run } from './run.ts'
+
+/** Package → the program by which its presence is told. */
+const PACKAGES: Readonly<Record<string, string>> = {
+  bsdutils: '/usr/bin/script',
+  'ca-certificates': '/usr/sbin/update-ca-certificates',
+  'docker.io': '/usr/sbin/dockerd',
+  iptables: '/usr/sbin/iptables',
+  mmdebstrap: '/usr/bin/mmdebstrap',
+  openssl: '/usr/bin/openssl',
+}
+
+const INSTALL_LIMIT_MS = 600_000
+
+/** @throws {Error} naming the packages, where they cannot be installed from here */
+export async function ensurePackages(): Promise<void> {
+  const missing = Object.entries(PACKAGES).filter(([, program]) => !isExecutable(program))
+  if (missing.length === 0) return
+  const names = missing.map(([name]) => name)
+  if (process.getuid?.() !== 0 || !existsSync('/usr/bin/apt-get')) {
+    throw new Error(
+      `The end-to-end tests need these Debian packages: ${names.join(' ')}. Run npm test as root on Debian to have them installed, or install them yourself.`,
+    )
+  }
+  console.log(`Installing ${names.join(' ')}`)
+  const environment = { DEBIAN_FRONTEND: 'noninteractive' }
+  await run('apt-get', ['update'], { limitMs: INSTALL_LIMIT_MS, environment })
+  await run('apt-get', ['install', '-y', '--no-install-recommends', ...names], {
+    limitMs: INSTALL_LIMIT_MS,
+    environment,
+  })
+}
+
+function isExecutable(file: string): boolean {
+  try {
+    accessSync(file, constants.X_OK)
+    return true
+  } catch {
+    return false // absent: that is the question
+  }
+}
