@@ -1,0 +1,158 @@
+/**
+ * `npm run bench`: the binary against a yardstick measured in the same run, in turn, so that a slow
+ * machine slows both. Medians; a ratio at or below its goal is good. Needs what `npm test` sets up.
+ *
+ * @module
+ */
+
+import { spawn } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { resolve } from 'node:path'
+
+const AGENT = resolve('dist/agent')
+const IMAGE = 'agent-test/debian'
+const LINE = 'x'.repeat(100)
+const RUNS = 5
+const LIMIT_MS = 300_000
+
+interface Measurement {
+  readonly elapsedMs: number
+  readonly peakKilobytes: number
+}
+
+/** Runs to the end; memory is the highest of the process itself, as the kernel reports it. */
+async function measure(
+  program: string,
+  args: readonly string[],
+  input = '',
+  from?: string,
+): Promise<Measurement> {
+  const started = performance.now()
+  let since = started
+  const child = spawn(program, args, {
+    stdio: ['pipe', 'pipe', 'inherit'],
+    timeout: LIMIT_MS,
+    env: { ...process.env, HOME: '/nowhere' }, // login scripts of this machine's user are not measured
+  })
+  child.stdin.on('error', () => undefined) // it may end without reading
+  child.stdin.end(input)
+  let until = 0
+  let peakKilobytes = 0
+  child.stdout.on('data', (chunk: Buffer) => {
+    peakKilobytes = Math.max(peakKilobytes, readPeak(child.pid ?? 0))
+    if (from === undefined) return
+    if (since === started && chunk.includes(from)) since = performance.now()
+    if (chunk.includes('"job_finished"')) until = performance.now()
+  })
+  await new Promise((done) => child.once('close', done))
+  return { elapsedMs: (until || performance.now()) - since, peakKilobytes }
+}
+
+function readPeak(pid: number): number {
+  try {
+    const status = readFileSync(`/proc/${pid}/status`, 'utf8')
+    return Number(/VmHWM:\s+(\d+)/.exec(status)?.[1] ?? 0)
+  } catch {
+    return 0 // it has ended since
+  }
+}
+
+const job = (directives: readonly string[], image?: string): string =>
+  JSON.stringify({
+    ...(image === undefined
+      ? {}
+      : { executor: 'dockercompose', compose: { containers: [{ name: 'main', image }] } }),
+    commands: directives.map((directive) => ({ directive })),
+  })
+
+const agent = (text: string, from?: string) =>
+  measure(AGENT, ['run', '--format', 'json', '-'], text, from)
+
+const flood = (bytes: number) => `yes ${LINE} | head -c ${bytes}`
+
+/** Runs both in turn and compares the medians of their times. */
+async function compare(
+  name: string,
+  goal: number,
+  ours: () => Promise<Measurement>,
+  yardstick: () => Promise<Measurement>,
+  runs = RUNS,
+): Promise<void> {
+  const pairs: Array<readonly [number, number]> = []
+  for (let run = 0; run <= runs; run++) {
+    const pair = [(await ours()).elapsedMs, (await yardstick()).elapsedMs] as const
+    if (run > 0) pairs.push(pair) // the first warms up
+  }
+  const [own, other] = [median(pairs.map(([a]) => a)), median(pairs.map(([, b]) => b))]
+  report(name, `${own.toFixed(0)} ms : ${other.toFixed(0)} ms`, own / other, goal)
+}
+
+async function figure(name: string, goal: number, unit: string, take: () => Promise<number>) {
+  const values: number[] = []
+  for (let run = 0; run < RUNS; run++) values.push(await take())
+  const value = median(values)
+  report(name, `${value.toFixed(2)} ${unit}`, value, goal)
+}
+
+function report(name: string, figures: string, value: number, goal: number): void {
+  const verdict = value <= goal ? 'ok' : 'MISSED'
+  console.log(
+    `${name.padEnd(58)} ${figures.padStart(22)} ${value.toFixed(2).padStart(8)}  goal ${goal} ${verdict}`,
+  )
+}
+
+function median(values: readonly number[]): number {
+  return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN
+}
+
+const sh = (command: string) => measure('sh', ['-c', command])
+
+async function main(): Promise<void> {
+  const node = process.execPath
+  await compare(
+    'agent version / node -e 0',
+    1.3,
+    () => measure(AGENT, ['version']),
+    () => measure(node, ['-e', '0']),
+    20,
+  )
+  await figure(
+    'no-op shell job, job_started to job_finished',
+    30,
+    'ms',
+    async () => (await agent(job(['true']), '"job_started"')).elapsedMs,
+  )
+  await compare(
+    'no-op container job / docker run --rm -t … true',
+    1.3,
+    () => agent(job(['true'], IMAGE), '"job_started"'),
+    () => sh(`docker run --rm -t ${IMAGE} bash -c true`),
+  )
+  await compare(
+    '100 MB through a shell job / script | wc -c',
+    1.15,
+    () => agent(job([flood(1e8)])),
+    () => sh(`script -qec "bash -c '${flood(1e8)}'" /dev/null | wc -c`),
+    3,
+  )
+  await compare(
+    '100 MB through a container job / docker run -t | wc -c',
+    1,
+    () => agent(job([flood(1e8)], IMAGE)),
+    () => sh(`docker run --rm -t ${IMAGE} bash -c '${flood(1e8)}' | wc -c`),
+    3,
+  )
+  for (const image of [undefined, IMAGE]) {
+    const name = `one more directive, ${image === undefined ? 'shell' : 'container'} (of 1,000)`
+    await figure(name, 1.5, 'ms', async () => {
+      const [many, one] = [job(Array<string>(1_001).fill('true'), image), job(['true'], image)]
+      const from = '"job_started"'
+      return ((await agent(many, from)).elapsedMs - (await agent(one, from)).elapsedMs) / 1_000
+    })
+  }
+  const [small, large] = [await agent(job([flood(1e7)])), await agent(job([flood(1e9)]))]
+  const growth = (large.peakKilobytes - small.peakKilobytes) / 1024
+  report('peak memory, 1 GB of output over 10 MB of it', `${growth.toFixed(1)} MB more`, growth, 20)
+}
+
+await main()
