@@ -6,14 +6,18 @@
  */
 
 import { spawn } from 'node:child_process'
-import { readFileSync } from 'node:fs'
-import { resolve } from 'node:path'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
 
 const AGENT = resolve('dist/agent')
 const IMAGE = 'agent-test/debian'
 const LINE = 'x'.repeat(100)
 const RUNS = 5
 const LIMIT_MS = 300_000
+
+/** Empty: the login scripts of this machine's user are not what is measured. */
+const home = mkdtempSync(join(tmpdir(), 'home-'))
 
 interface Measurement {
   readonly elapsedMs: number
@@ -32,7 +36,7 @@ async function measure(
   const child = spawn(program, args, {
     stdio: ['pipe', 'pipe', 'inherit'],
     timeout: LIMIT_MS,
-    env: { ...process.env, HOME: '/nowhere' }, // login scripts of this machine's user are not measured
+    env: { ...process.env, HOME: home },
   })
   child.stdin.on('error', () => undefined) // it may end without reading
   child.stdin.end(input)
@@ -44,7 +48,8 @@ async function measure(
     if (since === started && chunk.includes(from)) since = performance.now()
     if (chunk.includes('"job_finished"')) until = performance.now()
   })
-  await new Promise((done) => child.once('close', done))
+  const code = await new Promise<number | null>((done) => child.once('close', done))
+  if (code !== 0) throw new Error(`${program} ${args.join(' ')} ended with ${code}`)
   return { elapsedMs: (until || performance.now()) - since, peakKilobytes }
 }
 
@@ -155,4 +160,8 @@ async function main(): Promise<void> {
   report('peak memory, 1 GB of output over 10 MB of it', `${growth.toFixed(1)} MB more`, growth, 20)
 }
 
-await main()
+try {
+  await main()
+} finally {
+  rmSync(home, { recursive: true, force: true })
+}

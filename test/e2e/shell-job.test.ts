@@ -320,6 +320,33 @@ test('a login script that fails, prints or asks for input does not harm the job'
   )
 })
 
+test('a home that does not exist is no reason to fail: the shell starts elsewhere', async () => {
+  const { events, result } = await runJob(
+    { commands: [{ directive: 'echo "$PWD"' }] },
+    { home: '/nowhere/home' },
+  )
+
+  assert.is(result, 'passed')
+  assert.is(blocksOf(events)[2]?.output, '/\n')
+})
+
+test('50 jobs in a row leave no process and no file', async (t) => {
+  const before = await readdir(tmpdir())
+  for (let number = 0; number < 50; number++) {
+    const { result } = await runJob(
+      { commands: [{ directive: 'sleep 1000.5 & echo hi > "$HOME/file"' }] },
+      { home: t.home },
+    )
+    assert.is(result, 'passed')
+  }
+
+  assert.equal(processesMatching('sleep 1000.5'), [])
+  assert.equal(
+    (await readdir(tmpdir())).filter((name) => name.startsWith('agent-') && !before.includes(name)),
+    [],
+  )
+})
+
 test('a login script that exits is told as the reason', async (t) => {
   await writeFile(join(t.home, '.bash_profile'), 'echo "no entry"; exit 4\n')
 
