@@ -26,9 +26,6 @@ import { createToken } from '../shell/marks.ts'
 import { Session } from '../shell/session.ts'
 import { type HostTerminal, openHostTerminal } from '../terminal/host-terminal.ts'
 import { findProgram } from '../terminal/script.ts'
-import type { CacheOptions } from '../toolbox/desk.ts'
-import { toolboxPrelude } from '../toolbox/files.ts'
-import { HostToolbox, writeToolbox } from '../toolbox/host-toolbox.ts'
 import type {
   Executor,
   InjectedFile,
@@ -47,7 +44,6 @@ export interface ShellOptions {
   readonly environment: Readonly<Record<string, string>>
   /** Where the job's private directory is made. */
   readonly temporaryDirectory: string
-  readonly cache: CacheOptions
   /** By which the job will be known, for someone who clears up if this process cannot. Default: new ones. */
   readonly traces?: HostTraces | undefined
   /** Awaited for each shell before a directive runs in it. */
@@ -65,7 +61,6 @@ const DEFAULT_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/b
 export class ShellExecutor implements Executor {
   readonly name = 'shell'
   readonly #options: ShellOptions
-  #toolbox: HostToolbox | undefined
   readonly #leaders = new Set<number>()
   #traces: HostTraces | undefined
   #environment: Readonly<Record<string, string>> = {}
@@ -84,15 +79,7 @@ export class ShellExecutor implements Executor {
     this.#traces = traces ?? planHostTraces(temporaryDirectory, complete['HOME'] ?? '/')
     this.#environment = { ...complete, [COOKIE_NAME]: this.#traces.cookie }
     await mkdir(this.#traces.directory, { mode: 0o700 })
-    const toolbox = this.#path('toolbox')
-    await writeToolbox(toolbox)
-    const listening = HostToolbox.listen(toolbox, this.#options.cache)
-    await Promise.all([
-      this.#openSession(signal),
-      listening.then((it) => {
-        this.#toolbox = it
-      }),
-    ])
+    await this.#openSession(signal)
     return true
   }
 
@@ -120,7 +107,6 @@ export class ShellExecutor implements Executor {
   async dispose(): Promise<void> {
     if (this.#traces === undefined) return
     this.#session?.close()
-    this.#toolbox?.close()
     const results = await Promise.allSettled([
       killJobProcesses(this.#mark()),
       removeFromLoginProfile(this.#traces.home, variablesFile(this.#traces)),
@@ -157,7 +143,7 @@ export class ShellExecutor implements Executor {
     signal.throwIfAborted()
     const token = createToken()
     const boot = this.#path('boot')
-    await writeFile(boot, bootScript(token, toolboxPrelude(this.#path('toolbox'))), { mode: 0o600 })
+    await writeFile(boot, bootScript(token), { mode: 0o600 })
     const bash = findProgram('bash', this.#environment['PATH'] ?? DEFAULT_PATH)
     if (bash === undefined) {
       throw new ShellError('This host has no bash on its PATH', {
@@ -168,7 +154,7 @@ export class ShellExecutor implements Executor {
       file: bash,
       args: ['--login', '-i', boot],
       environment: this.#environment,
-      directory: this.#prepared().home,
+      directory: '/', // the boot script goes to $HOME, which may not exist
     })
     this.#leaders.add(this.#terminal.pid)
     await this.#announceLeader(this.#terminal)
