@@ -5,6 +5,7 @@ import { mkdir, mkdtemp, readdir, rm, symlink } from 'node:fs/promises'
 import { constants, tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import type { JobEvent, JobResult } from '../../lib/events/event.ts'
+import { createJobId } from './job-id.ts'
 
 const BINARY = resolve('dist/agent')
 
@@ -99,7 +100,8 @@ export async function startJob(
   options: RunOptions = {},
 ): Promise<RunningAgent & { readonly finished: Promise<FinishedJob> }> {
   const args = ['run', '--format', 'json', ...(options.args ?? []), '-']
-  const agent = await startAgent(args, { ...options, input: JSON.stringify(job) })
+  const input = JSON.stringify({ job_id: createJobId(), ...job })
+  const agent = await startAgent(args, { ...options, input })
   return Object.assign(agent, { finished: agent.exited.then(toFinishedJob) })
 }
 

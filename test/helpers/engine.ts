@@ -1,6 +1,7 @@
 /** What is on the engine, asked past the agent's own client. */
 
 import { callEngine } from '../setup/engine.ts'
+import { isOwnJob } from './job-id.ts'
 
 export interface EngineObjects {
   readonly containers: readonly string[]
@@ -8,18 +9,34 @@ export interface EngineObjects {
   readonly volumes: readonly string[]
 }
 
-/** Names of everything there is, sorted: two looks can be compared. */
+interface Labelled {
+  readonly Labels?: Readonly<Record<string, string>> | null
+}
+
+/** Names of everything but other test runs' jobs, sorted: two looks can be compared. */
 export async function engineObjects(): Promise<EngineObjects> {
   const [containers, networks, volumes] = await Promise.all([
-    ask<ReadonlyArray<{ Names: readonly string[] }>>('/containers/json?all=true'),
-    ask<ReadonlyArray<{ Name: string }>>('/networks'),
+    ask<ReadonlyArray<Labelled & { Names: readonly string[] }>>('/containers/json?all=true'),
+    ask<ReadonlyArray<Labelled & { Name: string }>>('/networks'),
     ask<{ Volumes: ReadonlyArray<{ Name: string }> | null }>('/volumes'),
   ])
   return {
-    containers: containers.flatMap(({ Names }) => Names).sort(),
-    networks: networks.map(({ Name }) => Name).sort(),
+    containers: containers
+      .filter(isOurs)
+      .flatMap(({ Names }) => Names)
+      .sort(),
+    networks: networks
+      .filter(isOurs)
+      .map(({ Name }) => Name)
+      .sort(),
     volumes: (volumes.Volumes ?? []).map(({ Name }) => Name).sort(),
   }
+}
+
+/** What carries no label at all counts, so that a job that forgets to label is found out. */
+function isOurs({ Labels }: Labelled): boolean {
+  const job = Labels?.['agent.job']
+  return job === undefined || isOwnJob(job)
 }
 
 async function ask<T>(path: string): Promise<T> {
