@@ -7,6 +7,7 @@
 
 /** Stable: listed in README.md, never renamed, never given a second meaning. */
 export type ErrorCode =
+  | 'ERR_CACHE_FAILED'
   | 'ERR_CALLBACK_FAILED'
   | 'ERR_CONFIG_INVALID'
   | 'ERR_CONTAINER_FAILED'
@@ -140,6 +141,11 @@ export class ImagePullError extends AgentError {
 /** A container did not start, ended early, or never became ready. */
 export class ContainerError extends AgentError {
   readonly code = 'ERR_CONTAINER_FAILED'
+}
+
+/** Something could not be stored in the cache, or not be taken out again. */
+export class CacheError extends AgentError {
+  readonly code = 'ERR_CACHE_FAILED'
 }
 
 /** `path: message`, or the message alone when the whole document is meant. */
