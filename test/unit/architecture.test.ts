@@ -1,0 +1,145 @@
+/** The map of rooms in README.md, kept true: who may import whom, and who may name what. */
+
+import { globSync, readFileSync } from 'node:fs'
+import { dirname, posix } from 'node:path'
+import { suite } from 'uvu'
+import * as assert from 'uvu/assert'
+
+/**
+ * Data flows down: a room imports from lower rows only, never from its own or one above. A room is
+ * a folder of lib/ or a file directly in it. A new one has to be given its place here.
+ */
+const ROWS: readonly (readonly string[])[] = [
+  ['agent.ts'],
+  ['cli'],
+  ['serve-config.ts', 'server'],
+  ['job', 'settings'],
+  ['executors', 'state'],
+  ['cache', 'config.ts', 'docker', 'host', 'outbound.ts', 'terminal', 'tls'],
+  ['events', 'request', 'shell'],
+  ['log-file.ts', 'log.ts', 'time.ts'],
+  ['errors.ts', 'version.ts'],
+]
+
+/** Package → the files that may import it, by how their paths begin. A new package is given its place here. */
+const PACKAGES: Readonly<Record<string, readonly string[]>> = {
+  '@hono/node-server': ['lib/server/'],
+  '@peculiar/x509': ['lib/tls/'],
+  citty: ['agent.ts', 'lib/cli/'],
+  hono: ['lib/server/'],
+  jose: ['lib/server/'],
+  'reflect-metadata': ['lib/tls/'],
+  shlex: ['lib/request/'],
+  'string-width': ['lib/cli/'],
+  'tar-stream': ['lib/docker/archive.ts'],
+  undici: ['lib/docker/client.ts', 'lib/outbound.ts'],
+  valibot: ['lib/request/'],
+  yaml: ['lib/request/', 'lib/settings/'],
+}
+
+/** What belongs to one place of the process, and that place. */
+const OWNED: readonly { readonly what: RegExp; readonly by: readonly string[] }[] = [
+  { what: /process\.env\b/, by: ['lib/config.ts'] },
+  { what: /process\.argv\b/, by: ['agent.ts'] },
+  { what: /process\.(exit|exitCode)\b/, by: ['lib/cli/'] },
+  { what: /process\.(stdin|stdout|stderr)\b/, by: ['lib/cli/'] },
+  { what: /process\.(on|once)\(/, by: ['lib/cli/'] },
+  { what: /\bconsole\./, by: [] },
+]
+
+interface Source {
+  readonly path: string
+  /** Without comments, which may name anything. */
+  readonly code: string
+  readonly imports: readonly string[]
+}
+
+const sources = ['agent.ts', ...globSync('lib/**/*.ts').sort()].map(readSource)
+
+const test = suite('architecture')
+
+test('every room has a place in the map, and no place is empty', () => {
+  const rooms = new Set(sources.map(({ path }) => roomOf(path)))
+
+  assert.equal([...rooms].sort(), ROWS.flat().sort())
+})
+
+test('imports point down', () => {
+  const row = (room: string) => ROWS.findIndex((rooms) => rooms.includes(room))
+  const upward = sources.flatMap(({ path, imports }) =>
+    imports
+      .filter((name) => name.startsWith('.'))
+      .map((name) => posix.join(dirname(path), name))
+      .filter((target) => isSource(target) && roomOf(target) !== roomOf(path))
+      .filter((target) => row(roomOf(target)) <= row(roomOf(path)))
+      .map((target) => `${path} imports ${target}`),
+  )
+
+  assert.equal(upward, [])
+})
+
+test('each package is imported by its own room only', () => {
+  const strays = sources.flatMap(({ path, imports }) =>
+    imports
+      .filter((name) => !/^(\.|node:)/.test(name))
+      .map(packageOf)
+      .filter((name) => !startsWithOneOf(path, PACKAGES[name] ?? []))
+      .map((name) => `${path} imports ${name}`),
+  )
+
+  assert.equal(strays, [])
+})
+
+test('variables, arguments, signals, standard streams and the exit code have one owner each', () => {
+  const strays = OWNED.flatMap(({ what, by }) =>
+    sources
+      .filter(({ path, code }) => what.test(code) && !startsWithOneOf(path, by))
+      .map(({ path }) => `${path} names ${what.source}`),
+  )
+
+  assert.equal(strays, [])
+})
+
+test('Node’s own modules are imported by their full names', () => {
+  const bare = sources.flatMap(({ path, imports }) =>
+    imports
+      .filter((name) => /^(fs|os|path|stream|net|http|https|crypto|child_process)\b/.test(name))
+      .map((name) => `${path} imports ${name}`),
+  )
+
+  assert.equal(bare, [])
+})
+
+function readSource(path: string): Source {
+  const text = readFileSync(path, 'utf8')
+  const code = text.replace(/\/\*[\s\S]*?\*\//g, '').replace(/(^|\s)\/\/.*$/gm, '')
+  const found = [
+    ...code.matchAll(
+      /^(?:import|export|\}).*?\bfrom '([^']+)'|^import '([^']+)'|\bimport\('([^']+)'\)/gm,
+    ),
+  ]
+  return { path, code, imports: found.map(([, ...names]) => names.join('')) }
+}
+
+/** `lib/docker/client.ts` → `docker`; `lib/config.ts` → `config.ts`. */
+function roomOf(path: string): string {
+  return path.replace(/^lib\//, '').split('/')[0] ?? ''
+}
+
+/** Not the manifest, and not what the build puts beside it. */
+function isSource(path: string): boolean {
+  return path === 'agent.ts' || path.startsWith('lib/')
+}
+
+function packageOf(name: string): string {
+  return name
+    .split('/')
+    .slice(0, name.startsWith('@') ? 2 : 1)
+    .join('/')
+}
+
+function startsWithOneOf(path: string, beginnings: readonly string[]): boolean {
+  return beginnings.some((beginning) => path.startsWith(beginning))
+}
+
+test.run()
