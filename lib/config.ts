@@ -1,60 +1,16 @@
 /**
- * Flags and the environment as settings the rest of the agent can trust. Only this file reads
- * `process.env`.
+ * What the environment and single words of the command line mean. Only this file reads
+ * `process.env`; what is made of it is in `settings/`.
  *
  * @module
  */
 
-import { tmpdir } from 'node:os'
 import { ConfigError } from './errors.ts'
 
-export interface RunConfig {
-  readonly format: 'json' | 'text'
-  readonly colours: boolean
-  /** Width of the terminal, in characters. */
-  readonly columns: number
-  readonly stopGracePeriodMs: number
-  readonly callbackAttempts: number
-  readonly dockerSocketPath: string
-  readonly temporaryDirectory: string
-  /** What a job's shell on this host inherits. */
-  readonly jobEnvironment: Readonly<Record<string, string>>
-}
-
-/** As the command line gives them; names are those of the flags. */
-export interface RunFlags {
-  readonly format: string
-  readonly color: boolean
-  readonly 'stop-grace-period': string
-  readonly 'callback-retry-attempts': string
-}
-
 const DEFAULT_DOCKER_SOCKET = '/var/run/docker.sock'
-const DEFAULT_COLUMNS = 80
 
 /** The agent's own settings, its secret among them, are none of the job's business. */
 const OWN_VARIABLES = 'SEMAPHORE_AGENT_'
-
-/** What of the process settings depend on; a test passes a plain object. */
-export interface Host {
-  readonly env: NodeJS.ProcessEnv
-  readonly stdout: { readonly isTTY?: boolean; readonly columns?: number }
-}
-
-/** @throws {ConfigError} naming the flag or variable that cannot be used */
-export function loadRunConfig(flags: RunFlags, host: Host = process): RunConfig {
-  const { env, stdout } = host
-  return {
-    format: parseFormat(flags.format),
-    colours: wantsColours(flags.color, env, stdout.isTTY === true),
-    columns: stdout.columns ?? DEFAULT_COLUMNS,
-    stopGracePeriodMs: parseDuration('--stop-grace-period', flags['stop-grace-period']),
-    callbackAttempts: parseCount('--callback-retry-attempts', flags['callback-retry-attempts']),
-    dockerSocketPath: parseDockerHost(env['DOCKER_HOST']),
-    temporaryDirectory: tmpdir(),
-    jobEnvironment: jobEnvironment(env),
-  }
-}
 
 /** The environment this process was started in, for those who read other settings from it. */
 export function hostEnvironment(): NodeJS.ProcessEnv {
@@ -110,16 +66,9 @@ export function parseDockerHost(host: string | undefined): string {
   })
 }
 
-function parseFormat(format: string): RunConfig['format'] {
-  if (format === 'json' || format === 'text') return format
-  throw new ConfigError(`--format: expected text or json, got "${format}"`, {
-    hint: 'Use --format text for people, --format json for programs.',
-  })
-}
-
 /** @see https://no-color.org and https://force-color.org */
-function wantsColours(flag: boolean, env: NodeJS.ProcessEnv, isTerminal: boolean): boolean {
-  if (!flag || (env['NO_COLOR'] ?? '') !== '') return false
+export function wantsColours(env: NodeJS.ProcessEnv, isTerminal: boolean): boolean {
+  if ((env['NO_COLOR'] ?? '') !== '') return false
   if ((env['FORCE_COLOR'] ?? '') !== '') return env['FORCE_COLOR'] !== '0'
   return isTerminal
 }

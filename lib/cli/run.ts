@@ -5,7 +5,7 @@
  */
 
 import { defineCommand } from 'citty'
-import { loadRunConfig, type RunConfig } from '../config.ts'
+import { hostEnvironment } from '../config.ts'
 import { AgentError, explain } from '../errors.ts'
 import { type EventSink, formatEvent, type JobResult } from '../events/event.ts'
 import { createExecutor } from '../executors/choose.ts'
@@ -15,7 +15,10 @@ import { createLogger, type Logger } from '../log.ts'
 import { loadJobFile } from '../request/job-file.ts'
 import type { JobRequest } from '../request/job-request.ts'
 import { parseJobRequest } from '../request/parse-job-request.ts'
+import { loadRunConfig, type RunConfig } from '../settings/run-config.ts'
+import { RUN_SETTINGS } from '../settings/run-settings.ts'
 import { JobView } from './job-view.ts'
+import { settingArgs } from './setting-args.ts'
 import { StandardOutput } from './standard-output.ts'
 
 const EXIT_CODES: Readonly<Record<JobResult, number>> = { passed: 0, failed: 1, stopped: 130 }
@@ -41,33 +44,16 @@ Examples:
       description: 'The job, as YAML or JSON; - reads standard input',
       required: true,
     },
-    format: {
-      type: 'string',
-      default: 'text',
-      valueHint: 'text|json',
-      description: 'A log to read, or the event log, one JSON object a line',
-    },
     color: {
       type: 'boolean',
       default: true,
       description: 'Colours, on a terminal',
       negativeDescription: 'No colours, not even on a terminal',
     },
-    'stop-grace-period': {
-      type: 'string',
-      default: '10s',
-      valueHint: 'DURATION',
-      description: 'From asking to killing when the job is stopped: 500ms, 10s, 2m',
-    },
-    'callback-retry-attempts': {
-      type: 'string',
-      default: '60',
-      valueHint: 'N',
-      description: 'How often a callback is tried, a second apart',
-    },
+    ...settingArgs(RUN_SETTINGS),
   },
   run: async ({ args }) => {
-    const config = loadRunConfig(args)
+    const config = loadRunConfig(args, { env: hostEnvironment(), stdout: process.stdout })
     const log = createLogger({ write: (text) => void process.stderr.write(text) })
     const document = await loadJobFile(args.file, process.stdin)
     const request = parseJobRequest(document, { defaultId: `run-${process.pid}` })
@@ -107,19 +93,22 @@ async function createJob(
   config: RunConfig,
   { hurry, output, log }: Surroundings,
 ): Promise<Job> {
-  const executor = await createExecutor(request, {
-    policy: { gracePeriodMs: config.stopGracePeriodMs, hurry },
-    environment: config.jobEnvironment,
-    temporaryDirectory: config.temporaryDirectory,
-    dockerSocketPath: config.dockerSocketPath,
-    log,
-  })
+  const { callbackRetryAttempts, hostVariables, preJobHookPath, postJobHookPath } = config.job
+  const executor = await createExecutor(request, { config: config.job, hurry })
   const callbacks = createCallbackSender(request.callbacks, {
-    attempts: config.callbackAttempts,
+    attempts: callbackRetryAttempts,
     log,
     signal: hurry,
   })
-  return new Job({ request, executor, sink: createSink(config, output), callbacks, log })
+  return new Job({
+    request,
+    executor,
+    sink: createSink(config, output),
+    callbacks,
+    log,
+    hooks: { preJob: preJobHookPath, postJob: postJobHookPath },
+    hostVariables,
+  })
 }
 
 /** The first signal asks, the second insists. */

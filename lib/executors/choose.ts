@@ -4,18 +4,25 @@
  * @module
  */
 
-import type { Logger } from '../log.ts'
+import type { HostTraces } from '../host/job-traces.ts'
+import type { Leader } from '../host/processes.ts'
 import type { JobRequest } from '../request/job-request.ts'
-import type { Executor, StopPolicy } from './executor.ts'
+import type { JobConfig } from '../settings/job-config.ts'
+import type { PullReport } from './container/pull.ts'
+import type { Executor } from './executor.ts'
 import { ShellExecutor } from './shell.ts'
 
 export interface ExecutorOptions {
-  readonly policy: StopPolicy
-  /** What a shell on this host inherits. */
-  readonly environment: Readonly<Record<string, string>>
-  readonly temporaryDirectory: string
-  readonly dockerSocketPath: string
-  readonly log: Logger
+  readonly config: JobConfig
+  /** Aborted when a stop has to be quick. */
+  readonly hurry: AbortSignal
+  /** Of an agent that clears up after itself at its next start; absent for one that has none. */
+  readonly instanceId?: string | undefined
+  /** By which a job on this host will be known. Default: new ones. */
+  readonly traces?: HostTraces | undefined
+  /** Awaited for each shell on this host before a directive runs in it. */
+  readonly onLeader?: ((leader: Leader) => Promise<void>) | undefined
+  readonly onPulled?: ((report: PullReport) => void) | undefined
 }
 
 /** For a service's health check to pass, from its start. */
@@ -23,19 +30,26 @@ const SERVICE_START_TIMEOUT_MS = 60_000
 
 export async function createExecutor(
   request: JobRequest,
-  options: ExecutorOptions,
+  { config, hurry, instanceId, traces, onLeader, onPulled }: ExecutorOptions,
 ): Promise<Executor> {
-  if (request.compose === undefined) return new ShellExecutor(options)
+  const policy = { gracePeriodMs: config.stopGracePeriod, hurry }
+  const environment = config.jobEnvironment
+  if (request.compose === undefined) {
+    const { temporaryDirectory } = config
+    return new ShellExecutor({ policy, environment, temporaryDirectory, traces, onLeader })
+  }
   const { ContainerExecutor } = await import('./container/executor.ts')
   return new ContainerExecutor({
     jobId: request.id,
+    instanceId,
     compose: request.compose,
-    socketPath: options.dockerSocketPath,
-    policy: options.policy,
-    environment: options.environment,
-    hostFiles: [],
-    failOnMissingFiles: false,
-    exposeKvmDevice: true,
+    socketPath: config.dockerSocketPath,
+    policy,
+    environment,
+    hostFiles: config.hostFiles,
+    failOnMissingFiles: config.failOnMissingFiles,
+    exposeKvmDevice: config.exposeKvmDevice,
     serviceStartTimeoutMs: SERVICE_START_TIMEOUT_MS,
+    onPulled,
   })
 }

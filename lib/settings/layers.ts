@@ -6,18 +6,15 @@
 
 import { ConfigError } from '../errors.ts'
 import {
-  SERVE_SETTINGS,
   type Setting,
-  type SettingName,
+  type SettingTable,
   type SettingValues,
   VARIABLE_PREFIX,
   variableOf,
-} from './serve-settings.ts'
+} from './setting.ts'
 
-/** One place, and what is given there. */
-export interface Layer {
-  readonly values: ReadonlyMap<SettingName, Given>
-}
+/** One place, and what is given there, by the names of the settings. */
+export type Layer = ReadonlyMap<string, Given>
 
 /** A value that has not been read yet. */
 export interface Given {
@@ -26,44 +23,52 @@ export interface Given {
   readonly text: string | readonly string[]
 }
 
-const NAMES = Object.keys(SERVE_SETTINGS) as SettingName[]
-
 /** @param flags as the command line gives them; others than settings are none of ours */
-export function flagLayer(flags: Readonly<Record<string, unknown>>): Layer {
-  const values = new Map<SettingName, Given>()
-  for (const name of NAMES) {
+export function flagLayer(table: SettingTable, flags: Readonly<Record<string, unknown>>): Layer {
+  const layer = new Map<string, Given>()
+  for (const name of Object.keys(table)) {
     const value = flags[name]
-    if (value !== undefined) values.set(name, { source: `--${name}`, text: String(value) })
+    if (value !== undefined) layer.set(name, { source: `--${name}`, text: String(value) })
   }
-  return { values }
+  return layer
 }
 
 /** An empty variable is none: that is how many tools pass on what is not set. */
-export function variableLayer(environment: NodeJS.ProcessEnv): Layer {
-  const values = new Map<SettingName, Given>()
-  for (const name of NAMES) {
+export function variableLayer(table: SettingTable, environment: NodeJS.ProcessEnv): Layer {
+  const layer = new Map<string, Given>()
+  for (const name of Object.keys(table)) {
     const source = variableOf(name)
     const text = environment[source] ?? ''
-    if (text !== '') values.set(name, { source, text })
+    if (text !== '') layer.set(name, { source, text })
   }
-  return { values }
+  return layer
 }
 
-/** Variables that look like settings and are none: a typing mistake, as a rule. */
-export function strayVariables(environment: NodeJS.ProcessEnv): string[] {
-  const known = new Set(NAMES.map(variableOf))
+/**
+ * Variables that look like settings and are none: a typing mistake, as a rule.
+ *
+ * @param tables of all commands: what is meant for one of them is no mistake for another
+ */
+export function strayVariables(
+  tables: readonly SettingTable[],
+  environment: NodeJS.ProcessEnv,
+): string[] {
+  const known = new Set(tables.flatMap((table) => Object.keys(table)).map(variableOf))
   return Object.keys(environment).filter(
     (name) => name.startsWith(VARIABLE_PREFIX) && !known.has(name),
   )
 }
 
 /** @param layers the first that has a value for a setting decides. @throws {ConfigError} */
-export function resolveSettings(layers: readonly Layer[]): SettingValues {
-  const resolved = NAMES.map((name) => {
-    const given = layers.map(({ values }) => values.get(name)).find((value) => value !== undefined)
-    return [camelCase(name), parse(SERVE_SETTINGS[name], given)] as const
+export function resolveSettings<Table extends SettingTable>(
+  table: Table,
+  layers: readonly Layer[],
+): SettingValues<Table> {
+  const resolved = Object.entries(table).map(([name, setting]) => {
+    const given = layers.map((layer) => layer.get(name)).find((value) => value !== undefined)
+    return [camelCase(name), parse(setting, given)] as const
   })
-  return Object.fromEntries(resolved) as SettingValues // the table's types, name by name
+  return Object.fromEntries(resolved) as SettingValues<Table> // the table's types, name by name
 }
 
 function parse(setting: Setting, given: Given | undefined): unknown {

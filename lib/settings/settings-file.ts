@@ -7,23 +7,23 @@
 import { readFile } from 'node:fs/promises'
 import { ConfigError } from '../errors.ts'
 import type { Given, Layer } from './layers.ts'
-import { SERVE_SETTINGS, type Setting, type SettingName } from './serve-settings.ts'
+import type { Setting, SettingTable } from './setting.ts'
 
 /** @throws {ConfigError} naming the file, and the key or line at fault; never a value */
-export async function fileLayer(path: string): Promise<Layer> {
+export async function fileLayer(table: SettingTable, path: string): Promise<Layer> {
   const document = await parseFile(path, await readText(path))
-  const values = new Map<SettingName, Given>()
+  const layer = new Map<string, Given>()
   for (const [key, value] of Object.entries(document)) {
     const source = `${key} in ${path}`
-    if (!isSetting(key)) {
+    const setting = key !== 'config-file' && Object.hasOwn(table, key) ? table[key] : undefined
+    if (setting === undefined) {
       throw new ConfigError(`${source}: there is no such setting`, {
         hint: 'Keys are the flags of agent serve without their dashes: see agent serve --help.',
       })
     }
-    if (value !== null)
-      values.set(key, { source, text: toText(source, value, SERVE_SETTINGS[key]) })
+    if (value !== null) layer.set(key, { source, text: toText(source, value, setting) })
   }
-  return { values }
+  return layer
 }
 
 async function readText(path: string): Promise<string> {
@@ -52,10 +52,6 @@ async function parseFile(path: string, text: string): Promise<Record<string, unk
   const settings: unknown = document.toJS() ?? {}
   if (isMapping(settings)) return settings
   throw new ConfigError(`${path}: expected settings, one a line`, { hint: 'e.g. port: 8000' })
-}
-
-function isSetting(key: string): key is SettingName {
-  return Object.hasOwn(SERVE_SETTINGS, key) && key !== 'config-file'
 }
 
 /** A list of texts stays one; a mapping becomes one. */

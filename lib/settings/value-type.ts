@@ -83,11 +83,16 @@ export function oneOf<const T extends string>(values: readonly T[]): ValueType<T
     parse: (source, text) => {
       const value = values.find((known) => known === text)
       if (value !== undefined) return value
-      throw new ConfigError(`${source}: expected ${values.join(', ')}, got "${text}"`, {
+      throw new ConfigError(`${source}: expected ${listOf(values)}, got "${text}"`, {
         hint: 'Use one of these.',
       })
     },
   }
+}
+
+/** `a, b or c` */
+function listOf(words: readonly string[]): string {
+  return `${words.slice(0, -1).join(', ')} or ${words.at(-1)}`
 }
 
 /** Two texts and what stands between them. */

@@ -1,27 +1,23 @@
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
-import { type Host, loadRunConfig, parseDuration, type RunFlags } from '../../../lib/config.ts'
+import { parseDuration } from '../../../lib/config.ts'
 import { ConfigError } from '../../../lib/errors.ts'
+import { loadRunConfig, type Surroundings } from '../../../lib/settings/run-config.ts'
 
 const test = suite('config')
 
-const FLAGS: RunFlags = {
-  format: 'text',
-  color: true,
-  'stop-grace-period': '10s',
-  'callback-retry-attempts': '60',
-}
+type Flags = Readonly<Record<string, unknown>>
 
-const onTerminal = (env: NodeJS.ProcessEnv = {}): Host => ({
+const onTerminal = (env: NodeJS.ProcessEnv = {}): Surroundings => ({
   env,
   stdout: { isTTY: true, columns: 120 },
 })
 
-const onPipe = (env: NodeJS.ProcessEnv = {}): Host => ({ env, stdout: {} })
+const onPipe = (env: NodeJS.ProcessEnv = {}): Surroundings => ({ env, stdout: {} })
 
-function complaintAbout(flags: Partial<RunFlags>, host = onPipe()): string {
+function complaintAbout(flags: Flags, host = onPipe()): string {
   try {
-    loadRunConfig({ ...FLAGS, ...flags }, host)
+    loadRunConfig(flags, host)
   } catch (error) {
     assert.instance(error, ConfigError)
     return (error as ConfigError).message
@@ -30,11 +26,11 @@ function complaintAbout(flags: Partial<RunFlags>, host = onPipe()): string {
 }
 
 test('the defaults are those of the contract', () => {
-  const config = loadRunConfig(FLAGS, onPipe())
+  const config = loadRunConfig({}, onPipe())
 
-  assert.is(config.stopGracePeriodMs, 10_000)
-  assert.is(config.callbackAttempts, 60)
-  assert.is(config.dockerSocketPath, '/var/run/docker.sock')
+  assert.is(config.job.stopGracePeriod, 10_000)
+  assert.is(config.job.callbackRetryAttempts, 60)
+  assert.is(config.job.dockerSocketPath, '/var/run/docker.sock')
   assert.is(config.columns, 80)
 })
 
@@ -54,7 +50,7 @@ test('durations have a unit', () => {
 
 test('counts are whole numbers of 1 or more', () => {
   assert.is(
-    loadRunConfig({ ...FLAGS, 'callback-retry-attempts': '3' }, onPipe()).callbackAttempts,
+    loadRunConfig({ 'callback-retry-attempts': '3' }, onPipe()).job.callbackRetryAttempts,
     3,
   )
   for (const text of ['', '0', '-1', '1.5', '1e3', 'many', '9'.repeat(20)]) {
@@ -66,13 +62,13 @@ test('counts are whole numbers of 1 or more', () => {
 })
 
 test('a format is text or json', () => {
-  assert.is(loadRunConfig({ ...FLAGS, format: 'json' }, onPipe()).format, 'json')
+  assert.is(loadRunConfig({ format: 'json' }, onPipe()).format, 'json')
   assert.is(complaintAbout({ format: 'xml' }), '--format: expected text or json, got "xml"')
 })
 
 test('the engine is on a Unix socket', () => {
   const socketOf = (host: string) =>
-    loadRunConfig(FLAGS, onPipe({ DOCKER_HOST: host })).dockerSocketPath
+    loadRunConfig({}, onPipe({ DOCKER_HOST: host })).job.dockerSocketPath
 
   assert.is(socketOf(''), '/var/run/docker.sock')
   assert.is(socketOf('unix:///run/user/1000/docker.sock'), '/run/user/1000/docker.sock')
@@ -85,7 +81,7 @@ test('the engine is on a Unix socket', () => {
 })
 
 test('colours are for terminals, unless somebody says otherwise', () => {
-  const coloursOf = (host: Host, color = true) => loadRunConfig({ ...FLAGS, color }, host).colours
+  const coloursOf = (host: Surroundings, color = true) => loadRunConfig({ color }, host).colours
 
   assert.is(coloursOf(onTerminal()), true)
   assert.is(coloursOf(onPipe()), false)
@@ -100,9 +96,9 @@ test('colours are for terminals, unless somebody says otherwise', () => {
 test("a job inherits the environment without the agent's own settings", () => {
   const env = { PATH: '/bin', SEMAPHORE_AGENT_AUTH_TOKEN_SECRET: 'x', SEMAPHORE_JOB_ID: '1' }
 
-  const { jobEnvironment } = loadRunConfig(FLAGS, onPipe(env))
+  const { job } = loadRunConfig({}, onPipe(env))
 
-  assert.equal(jobEnvironment, { PATH: '/bin', SEMAPHORE_JOB_ID: '1' })
+  assert.equal(job.jobEnvironment, { PATH: '/bin', SEMAPHORE_JOB_ID: '1' })
 })
 
 test.run()

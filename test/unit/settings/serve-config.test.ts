@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { ConfigError } from '../../../lib/errors.ts'
-import { type ConfigSources, loadServeConfig } from '../../../lib/serve-config.ts'
+import { type ConfigSources, loadServeConfig } from '../../../lib/settings/serve-config.ts'
 
 const test = suite<{ directory: string }>('settings: serve')
 
@@ -42,10 +42,10 @@ test('the defaults are those of the contract', async ({ directory }) => {
   assert.is(config.host, '0.0.0.0')
   assert.is(config.port, 8000)
   assert.is(config.bodyLimit, 16 * 1024 * 1024)
-  assert.is(config.callbackRetryAttempts, 300)
-  assert.is(config.statsdNamespace, 'agent.prod')
-  assert.is(config.exposeKvmDevice, true)
-  assert.is(config.failOnMissingFiles, false)
+  assert.is(config.job.callbackRetryAttempts, 300)
+  assert.is(config.job.statsdNamespace, 'agent.prod')
+  assert.is(config.job.exposeKvmDevice, true)
+  assert.is(config.job.failOnMissingFiles, false)
   assert.is(config.shutdownTimeout, undefined)
   assert.is(config.logFilePath, '/tmp/agent_log')
   assert.is(config.certificate, undefined)
@@ -76,11 +76,11 @@ test('variables for jobs come with commas only from a file', async ({ directory 
   const config = await load(directory, { flags: { 'config-file': file } })
   const flags = await load(directory, { flags: { 'env-vars': 'X=1,Y=a=b,Z=' } })
 
-  const decode = (all: typeof config.hostVariables) =>
+  const decode = (all: typeof config.job.hostVariables) =>
     all.map(({ name, value }) => `${name}=${Buffer.from(value, 'base64')}`)
-  assert.equal(decode(config.hostVariables), ['A=1,2=3', 'B=5'])
-  assert.equal(decode(flags.hostVariables), ['X=1', 'Y=a=b', 'Z='])
-  assert.equal(config.hostFiles, [
+  assert.equal(decode(config.job.hostVariables), ['A=1,2=3', 'B=5'])
+  assert.equal(decode(flags.job.hostVariables), ['X=1', 'Y=a=b', 'Z='])
+  assert.equal(config.job.hostFiles, [
     { source: '/a', target: '/b' },
     { source: '/c d', target: '/e' },
   ])
@@ -94,7 +94,7 @@ for (const [name, flags, message] of [
   [
     'a level nobody knows',
     { 'log-level': 'loud' },
-    'expected debug, info, warn, error, got "loud"',
+    'expected debug, info, warn or error, got "loud"',
   ],
   ['a switch that is neither', { 'expose-kvm-device': 'yes' }, 'expected true or false'],
   ['a mount without a target', { files: '/a' }, '--files: expected host:dest'],
@@ -169,7 +169,7 @@ test('jobs inherit neither settings nor credentials; a mistyped setting is told'
 
   const config = await load(t.directory, { environment })
 
-  assert.equal(config.jobEnvironment, { PATH: '/bin' })
+  assert.equal(config.job.jobEnvironment, { PATH: '/bin' })
   assert.is(config.warnings.length, 1)
   assert.match(config.warnings[0] ?? '', 'SEMAPHORE_AGENT_PROT')
 })

@@ -6,47 +6,39 @@
 
 import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
-import { homedir, tmpdir } from 'node:os'
+import { homedir } from 'node:os'
 import { join } from 'node:path'
-import { jobEnvironment, parseDockerHost } from './config.ts'
-import { ConfigError } from './errors.ts'
-import type { EncodedVariable } from './request/job-request.ts'
-import {
-  flagLayer,
-  type Layer,
-  resolveSettings,
-  strayVariables,
-  variableLayer,
-} from './settings/layers.ts'
-import { type SettingValues, variableOf } from './settings/serve-settings.ts'
-import { fileLayer } from './settings/settings-file.ts'
+import { ConfigError } from '../errors.ts'
+import { type JobConfig, toJobConfig } from './job-config.ts'
+import { flagLayer, type Layer, resolveSettings, strayVariables, variableLayer } from './layers.ts'
+import { RUN_SETTINGS } from './run-settings.ts'
+import { SERVE_SETTINGS } from './serve-settings.ts'
+import { type SettingValues, variableOf } from './setting.ts'
+import { fileLayer } from './settings-file.ts'
 
-/** Read another way than as they are given. */
-type ReadOtherwise =
-  | 'authTokenSecret'
-  | 'authTokenSecretFile'
-  | 'configFile'
-  | 'envVars'
-  | 'files'
-  | 'stateDir'
-  | 'tlsCertPath'
-  | 'tlsKeyPath'
+type Values = SettingValues<typeof SERVE_SETTINGS>
 
-export interface ServeConfig extends Omit<SettingValues, ReadOtherwise> {
+/** Taken over as they are given. */
+type Plain =
+  | 'bodyLimit'
+  | 'collectionTimeout'
+  | 'host'
+  | 'keptLogs'
+  | 'keptLogsSize'
+  | 'logFilePath'
+  | 'logFileSize'
+  | 'logFormat'
+  | 'logLevel'
+  | 'port'
+  | 'shutdownTimeout'
+
+export interface ServeConfig extends Pick<Values, Plain> {
   readonly secret: string
   /** The first that can be written to is taken. */
   readonly stateDirectories: readonly string[]
   /** Undefined when the agent makes a certificate itself. */
   readonly certificate: CertificatePaths | undefined
-  /** For every job. */
-  readonly hostVariables: readonly EncodedVariable[]
-  readonly hostFiles: ReadonlyArray<{ readonly source: string; readonly target: string }>
-  /** What a job's shell on this host inherits. */
-  readonly jobEnvironment: Readonly<Record<string, string>>
-  /** Of the user whose `~/.ssh` and login profile a job gets. */
-  readonly home: string
-  readonly temporaryDirectory: string
-  readonly dockerSocketPath: string
+  readonly job: JobConfig
   /** For the log, once there is one. */
   readonly warnings: readonly string[]
 }
@@ -71,34 +63,29 @@ const CREDENTIAL = 'auth-token-secret'
 
 /** @throws {ConfigError} naming the flag, variable or key that cannot be used */
 export async function loadServeConfig(sources: ConfigSources): Promise<ServeConfig> {
-  const { environment } = sources
+  const { environment, workingDirectory } = sources
   const layers = await findLayers(sources)
-  const { authTokenSecret, authTokenSecretFile, configFile, envVars, files, ...values } =
-    resolveSettings(layers)
+  const { authTokenSecret, authTokenSecretFile, configFile, ...values } = resolveSettings(
+    SERVE_SETTINGS,
+    layers,
+  )
   const { stateDir, tlsCertPath, tlsKeyPath, ...settings } = values
+  const strays = strayVariables([SERVE_SETTINGS, RUN_SETTINGS], environment)
   return {
     ...settings,
     secret: await findSecret(layers, environment),
     stateDirectories: stateDir === undefined ? defaultStateDirectories(sources) : [stateDir],
-    certificate: findCertificate(tlsCertPath, tlsKeyPath, sources.workingDirectory),
-    hostVariables: envVars.map(([name, value]) => ({
-      name,
-      value: Buffer.from(value).toString('base64'),
-    })),
-    hostFiles: files.map(([source, target]) => ({ source, target })),
-    jobEnvironment: withoutCredentials(jobEnvironment(environment)),
-    home: environment['HOME'] || homedir(),
-    temporaryDirectory: tmpdir(),
-    dockerSocketPath: parseDockerHost(environment['DOCKER_HOST']),
-    warnings: strayVariables(environment).map((name) => `${name} is set, but is no setting`),
+    certificate: findCertificate(tlsCertPath, tlsKeyPath, workingDirectory),
+    job: toJobConfig(settings, environment),
+    warnings: strays.map((name) => `${name} is set, but is no setting`),
   }
 }
 
 /** In the order in which they count. */
 async function findLayers({ flags, environment }: ConfigSources): Promise<Layer[]> {
-  const given = [flagLayer(flags), variableLayer(environment)]
-  const file = given.map(({ values }) => values.get('config-file')).find((it) => it !== undefined)
-  return file === undefined ? given : [...given, await fileLayer(String(file.text))]
+  const given = [flagLayer(SERVE_SETTINGS, flags), variableLayer(SERVE_SETTINGS, environment)]
+  const file = given.map((layer) => layer.get('config-file')).find((it) => it !== undefined)
+  return file === undefined ? given : [...given, await fileLayer(SERVE_SETTINGS, String(file.text))]
 }
 
 /** Flag, variable, file, and in each the secret itself or a file that has it; then systemd's credential. */
@@ -106,9 +93,9 @@ async function findSecret(
   layers: readonly Layer[],
   environment: NodeJS.ProcessEnv,
 ): Promise<string> {
-  for (const { values } of layers) {
-    const secret = values.get('auth-token-secret')
-    const file = values.get('auth-token-secret-file')
+  for (const layer of layers) {
+    const secret = layer.get('auth-token-secret')
+    const file = layer.get('auth-token-secret-file')
     if (secret !== undefined && file !== undefined) {
       throw new ConfigError(`${secret.source} and ${file.source} exclude each other`, {
         hint: 'Give the secret itself or the file it is in.',
@@ -164,10 +151,4 @@ function findCertificate(
   const isGiven = certPath !== undefined || keyPath !== undefined
   if (isGiven || existsSync(paths.certPath) || existsSync(paths.keyPath)) return paths
   return undefined
-}
-
-/** A job must not be able to read the agent's credentials, nor need to. */
-function withoutCredentials(environment: Record<string, string>): Record<string, string> {
-  const { CREDENTIALS_DIRECTORY: _, ...others } = environment
-  return others
 }

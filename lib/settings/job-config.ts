@@ -1,0 +1,50 @@
+/**
+ * What every job on this host gets and may, as the rest of the agent works with it.
+ *
+ * @module
+ */
+
+import { homedir, tmpdir } from 'node:os'
+import { jobEnvironment, parseDockerHost } from '../config.ts'
+import type { EncodedVariable } from '../request/job-request.ts'
+import type { JOB_SETTINGS } from './job-settings.ts'
+import type { SettingValues } from './setting.ts'
+
+export type JobSettingValues = SettingValues<typeof JOB_SETTINGS>
+
+export interface JobConfig extends Omit<JobSettingValues, 'envVars' | 'files'> {
+  /** For every job. */
+  readonly hostVariables: readonly EncodedVariable[]
+  readonly hostFiles: ReadonlyArray<{ readonly source: string; readonly target: string }>
+  /** What a job's shell on this host inherits. */
+  readonly jobEnvironment: Readonly<Record<string, string>>
+  /** Of the user whose `~/.ssh` and login profile a job gets. */
+  readonly home: string
+  readonly temporaryDirectory: string
+  readonly dockerSocketPath: string
+}
+
+/** @throws {ConfigError} for a DOCKER_HOST that cannot be used */
+export function toJobConfig(
+  { envVars, files, ...values }: JobSettingValues,
+  environment: NodeJS.ProcessEnv,
+): JobConfig {
+  return {
+    ...values,
+    hostVariables: envVars.map(([name, value]) => ({
+      name,
+      value: Buffer.from(value).toString('base64'),
+    })),
+    hostFiles: files.map(([source, target]) => ({ source, target })),
+    jobEnvironment: withoutCredentials(jobEnvironment(environment)),
+    home: environment['HOME'] || homedir(),
+    temporaryDirectory: tmpdir(),
+    dockerSocketPath: parseDockerHost(environment['DOCKER_HOST']),
+  }
+}
+
+/** A job must not be able to read the agent's credentials, nor need to. @see systemd.exec(5) */
+function withoutCredentials(environment: Record<string, string>): Record<string, string> {
+  const { CREDENTIALS_DIRECTORY: _, NOTIFY_SOCKET: __, ...others } = environment
+  return others
+}

@@ -1,0 +1,57 @@
+/**
+ * The settings of every job, whichever command runs it.
+ *
+ * @module
+ */
+
+import type { SettingTable } from './setting.ts'
+import { COUNT, DURATION, PATH, PORT, pairsOf, SWITCH, TEXT } from './value-type.ts'
+
+export const JOB_SETTINGS = {
+  'stop-grace-period': {
+    type: DURATION,
+    default: '10s',
+    description: 'From asking to killing when a job is stopped: 500ms, 10s, 2m',
+  },
+  'callback-retry-attempts': {
+    type: COUNT,
+    default: '300',
+    description: 'How often a callback is tried, a second apart',
+  },
+  'env-vars': {
+    type: pairsOf('=', 'NAME=value,…'),
+    default: '',
+    description: 'Variables for every job; those of the job win',
+    isSecret: true,
+  },
+  files: {
+    type: pairsOf(':', 'host:dest,…'),
+    default: '',
+    description: 'Files of this host to mount in the main container of every job',
+  },
+  'fail-on-missing-files': {
+    type: SWITCH,
+    default: 'false',
+    description: 'A file of --files that is not there fails the job',
+  },
+  'expose-kvm-device': {
+    type: SWITCH,
+    default: 'true',
+    description: 'Pass /dev/kvm on to containers where this host has it',
+  },
+  'pre-job-hook-path': {
+    type: PATH,
+    description: "Sourced in each job's shell before its commands",
+  },
+  'post-job-hook-path': {
+    type: PATH,
+    description: "Sourced in each job's shell after its epilogues",
+  },
+  'statsd-host': { type: TEXT, description: 'Where to send StatsD metrics of image pulls' },
+  'statsd-port': { type: PORT, description: 'The port there' },
+  'statsd-namespace': {
+    type: TEXT,
+    default: 'agent.prod',
+    description: 'The prefix of every StatsD metric',
+  },
+} as const satisfies SettingTable

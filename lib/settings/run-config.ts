@@ -1,0 +1,44 @@
+/**
+ * The settings of `agent run` as the rest of the agent works with them.
+ *
+ * @module
+ */
+
+import { wantsColours } from '../config.ts'
+import { type JobConfig, toJobConfig } from './job-config.ts'
+import { flagLayer, resolveSettings, variableLayer } from './layers.ts'
+import { RUN_SETTINGS } from './run-settings.ts'
+
+export interface RunConfig {
+  readonly format: 'json' | 'text'
+  readonly colours: boolean
+  /** Width of the terminal, in characters. */
+  readonly columns: number
+  readonly job: JobConfig
+}
+
+/** What of the process settings depend on; a test passes a plain object. */
+export interface Surroundings {
+  readonly env: NodeJS.ProcessEnv
+  readonly stdout: { readonly isTTY?: boolean; readonly columns?: number }
+}
+
+const DEFAULT_COLUMNS = 80
+
+/**
+ * @param flags as the command line gives them, by name; absent = not given
+ * @throws {ConfigError} naming the flag or variable that cannot be used
+ */
+export function loadRunConfig(
+  flags: Readonly<Record<string, unknown>>,
+  { env, stdout }: Surroundings,
+): RunConfig {
+  const layers = [flagLayer(RUN_SETTINGS, flags), variableLayer(RUN_SETTINGS, env)]
+  const { format, ...values } = resolveSettings(RUN_SETTINGS, layers)
+  return {
+    format,
+    colours: flags['color'] !== false && wantsColours(env, stdout.isTTY === true),
+    columns: stdout.columns ?? DEFAULT_COLUMNS,
+    job: toJobConfig(values, env),
+  }
+}
