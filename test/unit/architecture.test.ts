@@ -12,9 +12,10 @@ import * as assert from 'uvu/assert'
 const ROWS: readonly (readonly string[])[] = [
   ['agent.ts'],
   ['cli'],
-  ['serve-config.ts', 'server'],
-  ['job', 'settings'],
+  ['server'],
+  ['job'],
   ['executors', 'state'],
+  ['settings'],
   ['cache', 'config.ts', 'docker', 'host', 'outbound.ts', 'terminal', 'tls'],
   ['events', 'request', 'shell'],
   ['log-file.ts', 'log.ts', 'time.ts'],
