@@ -63,6 +63,18 @@ const CREDENTIAL = 'auth-token-secret'
 
 /** @throws {ConfigError} naming the flag, variable or key that cannot be used */
 export async function loadServeConfig(sources: ConfigSources): Promise<ServeConfig> {
+  const config = await loadServeConfigButSecret(sources)
+  const secret = await findServeSecret(sources)
+  if (secret !== undefined) return { ...config, secret }
+  throw new ConfigError('agent serve needs the secret that signs the clients’ tokens', {
+    hint: `Give it by --auth-token-secret-file, ${variableOf('auth-token-secret')} or --auth-token-secret.`,
+  })
+}
+
+/** For a look at a machine that may have no secret yet. @throws {ConfigError} as {@link loadServeConfig} */
+export async function loadServeConfigButSecret(
+  sources: ConfigSources,
+): Promise<Omit<ServeConfig, 'secret'>> {
   const { environment, workingDirectory } = sources
   const layers = await findLayers(sources)
   const { authTokenSecret, authTokenSecretFile, configFile, ...values } = resolveSettings(
@@ -73,7 +85,6 @@ export async function loadServeConfig(sources: ConfigSources): Promise<ServeConf
   const strays = strayVariables([SERVE_SETTINGS, RUN_SETTINGS], environment)
   return {
     ...settings,
-    secret: await findSecret(layers, environment),
     stateDirectories: stateDir === undefined ? defaultStateDirectories(sources) : [stateDir],
     certificate: findCertificate(tlsCertPath, tlsKeyPath, workingDirectory),
     job: toJobConfig(settings, environment),
@@ -88,12 +99,14 @@ async function findLayers({ flags, environment }: ConfigSources): Promise<Layer[
   return file === undefined ? given : [...given, await fileLayer(SERVE_SETTINGS, String(file.text))]
 }
 
-/** Flag, variable, file, and in each the secret itself or a file that has it; then systemd's credential. */
-async function findSecret(
-  layers: readonly Layer[],
-  environment: NodeJS.ProcessEnv,
-): Promise<string> {
-  for (const layer of layers) {
+/**
+ * Flag, variable, file, and in each the secret itself or a file that has it; then systemd's credential.
+ *
+ * @returns undefined when it is given nowhere
+ * @throws {ConfigError} when it is given and cannot be used
+ */
+export async function findServeSecret(sources: ConfigSources): Promise<string | undefined> {
+  for (const layer of await findLayers(sources)) {
     const secret = layer.get('auth-token-secret')
     const file = layer.get('auth-token-secret-file')
     if (secret !== undefined && file !== undefined) {
@@ -104,14 +117,12 @@ async function findSecret(
     if (secret !== undefined) return checkSecret(secret.source, String(secret.text))
     if (file !== undefined) return await readSecret(file.source, String(file.text))
   }
-  const credentials = environment['CREDENTIALS_DIRECTORY'] ?? ''
+  const credentials = sources.environment['CREDENTIALS_DIRECTORY'] ?? ''
   const credential = join(credentials, CREDENTIAL)
   if (credentials !== '' && existsSync(credential)) {
     return await readSecret("systemd's credential", credential)
   }
-  throw new ConfigError('agent serve needs the secret that signs the clients’ tokens', {
-    hint: `Give it by --auth-token-secret-file, ${variableOf('auth-token-secret')} or --auth-token-secret.`,
-  })
+  return undefined
 }
 
 async function readSecret(source: string, path: string): Promise<string> {
