@@ -56,7 +56,8 @@ const READY_TIMEOUT_MS = 60_000
 /** For a shell whose commands are gone to end by itself; one that traps HUP would run on. */
 const HANGUP_MS = 300
 
-const DEFAULT_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
+/** For an agent that was started without one. */
+export const DEFAULT_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
 
 export class ShellExecutor implements Executor {
   readonly name = 'shell'

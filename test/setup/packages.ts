@@ -12,6 +12,7 @@ const PACKAGES: Readonly<Record<string, string>> = {
   bsdutils: '/usr/bin/script',
   'ca-certificates': '/usr/sbin/update-ca-certificates',
   'docker.io': '/usr/sbin/dockerd',
+  faketime: '/usr/bin/faketime',
   iptables: '/usr/sbin/iptables',
   mmdebstrap: '/usr/bin/mmdebstrap',
   openssl: '/usr/bin/openssl',

@@ -12,6 +12,7 @@ import * as assert from 'uvu/assert'
 const ROWS: readonly (readonly string[])[] = [
   ['agent.ts'],
   ['cli'],
+  ['doctor'],
   ['server'],
   ['job'],
   ['executors', 'state'],

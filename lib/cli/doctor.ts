@@ -1,0 +1,85 @@
+/**
+ * `agent doctor`: what this machine has and lacks, for jobs and for serving.
+ *
+ * @module
+ */
+
+import { tmpdir } from 'node:os'
+import { defineCommand } from 'citty'
+import { hostEnvironment, jobEnvironment, wantsColours } from '../config.ts'
+import { type Check, examineAll, overallState } from '../doctor/check.ts'
+import { containerChecks } from '../doctor/containers.ts'
+import { machineChecks } from '../doctor/machine.ts'
+import { renderJson, renderTable } from '../doctor/report.ts'
+import { servingChecks } from '../doctor/serving.ts'
+import { shellChecks } from '../doctor/shell.ts'
+import { DEFAULT_PATH } from '../executors/shell.ts'
+import { flagLayer, resolveSettings } from '../settings/layers.ts'
+import { SERVE_SETTINGS } from '../settings/serve-settings.ts'
+import { oneOf } from '../settings/value-type.ts'
+import { settingArgs } from './setting-args.ts'
+
+const REPORT_SETTINGS = {
+  format: {
+    type: oneOf(['text', 'json']),
+    default: 'text',
+    description: 'A table to read, or one JSON object',
+  },
+} as const
+
+export const doctorCommand = defineCommand({
+  meta: {
+    name: 'doctor',
+    description: `Say what this machine has and lacks, and what to do about it.
+
+Looks at the machine itself, at what jobs on this host and jobs in containers need, and at what
+agent serve would need with the same flags, variables and file. Changes nothing.
+
+  ok       it works
+  warning  it is missing, and only some uses need it; or it will become a problem
+  problem  nothing works without it, or it is there and does not work
+
+Exit code: 1 when there is a problem, else 0
+
+Examples:
+  agent doctor
+  agent doctor --port 443 --tls-cert-path /etc/agent/server.crt --tls-key-path /etc/agent/server.key
+  agent doctor --format json | jq '.findings[] | select(.state != "ok")'`,
+  },
+  args: {
+    color: {
+      type: 'boolean',
+      default: true,
+      description: 'Colours, on a terminal',
+      negativeDescription: 'No colours, not even on a terminal',
+    },
+    ...settingArgs(REPORT_SETTINGS),
+    ...settingArgs(SERVE_SETTINGS),
+  },
+  run: async ({ args }) => {
+    const { format } = resolveSettings(REPORT_SETTINGS, [flagLayer(REPORT_SETTINGS, args)])
+    const isTerminal = process.stdout.isTTY === true
+    const colours = args.color && wantsColours(hostEnvironment(), isTerminal)
+    const findings = await examineAll(await findChecks(args))
+    const text = format === 'json' ? renderJson(findings) : renderTable(findings, { colours })
+    await new Promise<void>((done) => process.stdout.write(text, () => done()))
+    process.exit(overallState(findings) === 'problem' ? 1 : 0) // whatever a check still waits for
+  },
+})
+
+async function findChecks(flags: Readonly<Record<string, unknown>>): Promise<Check[]> {
+  const environment = hostEnvironment()
+  const path = environment['PATH'] ?? DEFAULT_PATH
+  const temporaryDirectory = tmpdir()
+  return [
+    ...machineChecks({ temporaryDirectory, path }),
+    ...shellChecks({ environment: jobEnvironment(environment), path, temporaryDirectory }),
+    ...containerChecks(environment['DOCKER_HOST']),
+    ...(await servingChecks({
+      flags,
+      environment,
+      workingDirectory: process.cwd(),
+      isRoot: process.getuid?.() === 0,
+    })),
+  ]
+}
