@@ -12,6 +12,7 @@ const main = defineCommand({
   meta: { name: 'agent', version: VERSION, description: 'Runs CI/CD jobs on this machine.' },
   subCommands: {
     run: () => import('./lib/cli/run.ts').then(({ runCommand }) => runCommand),
+    serve: () => import('./lib/cli/serve.ts').then(({ serveCommand }) => serveCommand),
     doctor: () => import('./lib/cli/doctor.ts').then(({ doctorCommand }) => doctorCommand),
     version: () => import('./lib/cli/version.ts').then(({ versionCommand }) => versionCommand),
   },

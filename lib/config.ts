@@ -39,8 +39,15 @@ export function parseDuration(name: string, text: string): number {
       hint: 'Give a number and its unit, e.g. 500ms, 10s, 2m, 1h.',
     })
   }
-  return Math.round(Number(digits) * factor)
+  const ms = Math.round(Number(digits) * factor)
+  if (ms <= MAX_DURATION_MS) return ms
+  throw new ConfigError(`${name}: expected at most 500h, got "${text}"`, {
+    hint: 'Give a shorter time.',
+  })
 }
+
+/** A timer of Node's holds 24.8 days; a longer one would go off at once. */
+const MAX_DURATION_MS = 500 * 3_600_000
 
 const UNITS_MS: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 }
 

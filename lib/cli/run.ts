@@ -9,7 +9,7 @@ import { hostEnvironment } from '../config.ts'
 import { AgentError, explain } from '../errors.ts'
 import { type EventSink, formatEvent, type JobResult } from '../events/event.ts'
 import { createExecutor } from '../executors/choose.ts'
-import { createCallbackSender } from '../job/callbacks.ts'
+import { type CallbackSender, createCallbackSender } from '../job/callbacks.ts'
 import { Job } from '../job/job.ts'
 import { createLogger, type Logger } from '../log.ts'
 import { loadJobFile } from '../request/job-file.ts'
@@ -69,10 +69,17 @@ async function runToTheEnd(request: JobRequest, config: RunConfig, log: Logger):
   const hurry = new AbortController()
   const output = new StandardOutput({ stream: process.stdout, hurry: hurry.signal })
   try {
-    const job = await createJob(request, config, { hurry: hurry.signal, output, log })
+    const callbacks = createCallbackSender(request.callbacks, {
+      attempts: config.job.callbackRetryAttempts,
+      log,
+      signal: hurry.signal,
+    })
+    const surroundings = { hurry: hurry.signal, output, callbacks, log }
+    const job = await createJob(request, config, surroundings)
     const stop = stopper(job, hurry)
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, stop)
     const result = await job.run()
+    await callbacks.teardownFinished()
     await output.flush()
     return EXIT_CODES[result]
   } catch (error) {
@@ -85,21 +92,17 @@ async function runToTheEnd(request: JobRequest, config: RunConfig, log: Logger):
 interface Surroundings {
   readonly hurry: AbortSignal
   readonly output: StandardOutput
+  readonly callbacks: CallbackSender
   readonly log: Logger
 }
 
 async function createJob(
   request: JobRequest,
   config: RunConfig,
-  { hurry, output, log }: Surroundings,
+  { hurry, output, callbacks, log }: Surroundings,
 ): Promise<Job> {
-  const { callbackRetryAttempts, hostVariables, preJobHookPath, postJobHookPath } = config.job
+  const { hostVariables, preJobHookPath, postJobHookPath } = config.job
   const executor = await createExecutor(request, { config: config.job, hurry })
-  const callbacks = createCallbackSender(request.callbacks, {
-    attempts: callbackRetryAttempts,
-    log,
-    signal: hurry,
-  })
   return new Job({
     request,
     executor,

@@ -21,7 +21,7 @@ export async function startCli(main: CommandDef, words: readonly string[]): Prom
   try {
     await dispatch(main, words)
   } catch (error) {
-    process.exitCode = report(error)
+    process.exit(report(error)) // whatever a command has begun by then must not keep it alive
   }
 }
 

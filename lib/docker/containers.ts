@@ -35,6 +35,13 @@ export interface ContainerSpec {
   readonly output: 'attached' | 'logged'
 }
 
+/** Something on the engine, as a list has it. */
+export interface LabelledObject {
+  /** By which it can be removed. */
+  readonly name: string
+  readonly labels: Readonly<Record<string, string>>
+}
+
 export interface ContainerState {
   readonly running: boolean
   readonly exitCode: number
@@ -194,20 +201,22 @@ export async function removeContainer(docker: DockerClient, id: string): Promise
   }
 }
 
-/** Ids of all containers, running or not, that carry a label. */
+/** Containers that carry a label, running or not, with all they carry. */
 export async function findContainers(
   docker: DockerClient,
   label: string,
   value: string,
-): Promise<string[]> {
-  const { value: found = [] } = await docker.call<{ Id: string }[]>({
+): Promise<LabelledObject[]> {
+  const { value: found = [] } = await docker.call<
+    { Id: string; Labels?: Record<string, string> | null }[]
+  >({
     action: 'list containers',
     method: 'GET',
     path: '/containers/json',
     query: { all: true, filters: JSON.stringify({ label: [`${label}=${value}`] }) },
     ok: [200],
   })
-  return found.map(({ Id }) => Id)
+  return found.map(({ Id, Labels }) => ({ name: Id, labels: Labels ?? {} }))
 }
 
 function toConfig(spec: ContainerSpec): object {

@@ -6,6 +6,7 @@
 
 import { DockerRefusedError } from '../errors.ts'
 import { type DockerClient, segment } from './client.ts'
+import type { LabelledObject } from './containers.ts'
 
 /** iptables takes its time on a host with many rules. */
 const TIMEOUT_MS = 60_000
@@ -43,6 +44,24 @@ export async function removeNetwork(docker: DockerClient, name: string): Promise
     for (const id of await connectedContainers(docker, name)) await disconnect(docker, name, id)
     await deleteNetwork(docker, name)
   }
+}
+
+/** Networks that carry a label, with all they carry. */
+export async function findNetworks(
+  docker: DockerClient,
+  label: string,
+  value: string,
+): Promise<LabelledObject[]> {
+  const { value: found = [] } = await docker.call<
+    { Name: string; Labels?: Record<string, string> | null }[]
+  >({
+    action: 'list networks',
+    method: 'GET',
+    path: '/networks',
+    query: { filters: JSON.stringify({ label: [`${label}=${value}`] }) },
+    ok: [200],
+  })
+  return found.map(({ Name, Labels }) => ({ name: Name, labels: Labels ?? {} }))
 }
 
 async function deleteNetwork(docker: DockerClient, name: string): Promise<void> {

@@ -6,7 +6,7 @@
 
 import { readFile } from 'node:fs/promises'
 import { AgentError, ContentError, explain } from '../errors.ts'
-import type { EventSink, JobResult } from '../events/event.ts'
+import type { EventSink, JobEvent, JobResult } from '../events/event.ts'
 import type { Executor, OnOutput, RunOptions, Variable, WriteBlock } from '../executors/executor.ts'
 import type { Logger } from '../log.ts'
 import type { Command, EncodedVariable, JobRequest } from '../request/job-request.ts'
@@ -35,8 +35,6 @@ export interface JobOptions {
   readonly hooks?: Hooks
   /** The host's own, for every job; the request's win over them. */
   readonly hostVariables?: readonly EncodedVariable[]
-  /** Awaited before the teardown callback: until the log was collected (contract, 4.6). */
-  readonly collected?: () => Promise<void>
 }
 
 const EXPORT_TITLE = 'Exporting environment variables'
@@ -53,6 +51,8 @@ export class Job {
   readonly #plan: Plan
   readonly #stop = new AbortController()
   #state: JobState = INITIAL_STATE
+  #openBlock: { readonly directive: string; readonly startedAt: number } | undefined
+  #leftBehind = false
 
   constructor(options: JobOptions) {
     this.#options = options
@@ -72,28 +72,61 @@ export class Job {
     this.#stop.abort(new Error('the job was stopped'))
   }
 
+  /** Something the job made could not be removed; the agent's log says what. */
+  get leftBehind(): boolean {
+    return this.#leftBehind
+  }
+
   /**
-   * Resolves when the job is over, its callbacks are sent and nothing of it is left. Call once.
-   *
-   * @throws what the sink throws when the log can no longer be kept; all else is cleared up by then
+   * Resolves when the job is over: told by the finished callback and in the log, and nothing of it
+   * is left. Call once. A log that can no longer be written fails the job; the agent's own log says
+   * why, and so does the job's, if there is room for a last word.
    */
   async run(): Promise<JobResult> {
-    const { executor, sink, callbacks, collected } = this.#options
-    let disposed: Promise<void> | undefined
+    const { executor, callbacks } = this.#options
+    const result = await this.#walkToResult()
+    // The result is known: whoever waits for it does not wait for containers to be removed.
+    const disposed = this.#dispose(executor)
+    await callbacks.finished(result)
+    await this.#writeLast({ event: 'job_finished', timestamp: nowInSeconds(), result })
+    await disposed
+    return result
+  }
+
+  async #walkToResult(): Promise<JobResult> {
+    const { sink, log } = this.#options
     try {
       await sink.write({ event: 'job_started', timestamp: nowInSeconds() })
       await this.#walk()
-      const result = this.#state.result ?? 'failed'
-      // The result is known: whoever waits for it does not wait for containers to be removed.
-      disposed = this.#dispose(executor)
-      await callbacks.finished(result)
-      await sink.write({ event: 'job_finished', timestamp: nowInSeconds(), result })
-      await disposed
-      await collected?.()
-      await callbacks.teardownFinished()
-      return result
-    } finally {
-      await (disposed ?? this.#dispose(executor))
+      return this.#state.result ?? 'failed'
+    } catch (error) {
+      log.error(`The job fails: ${explain(error)}`)
+      await this.#closeBlock(describeFailure(error))
+      return 'failed'
+    }
+  }
+
+  /** The log has failed in the middle of a block. */
+  async #closeBlock(reason: string): Promise<void> {
+    const open = this.#openBlock
+    if (open === undefined) return
+    const timestamp = nowInSeconds()
+    await this.#writeLast({ event: 'cmd_output', timestamp, output: reason })
+    await this.#writeLast({
+      event: 'cmd_finished',
+      timestamp,
+      directive: open.directive,
+      exit_code: 1,
+      started_at: open.startedAt,
+      finished_at: timestamp,
+    })
+  }
+
+  async #writeLast(event: JobEvent): Promise<void> {
+    try {
+      await this.#options.sink.write(event)
+    } catch (error) {
+      this.#options.log.error(`The job's log lacks its ${event.event}: ${explain(error)}`)
     }
   }
 
@@ -246,6 +279,7 @@ export class Job {
     const { sink, log } = this.#options
     const writer = new BlockWriter(sink, directive)
     this.#shellExited = false
+    this.#openBlock = { directive, startedAt: nowInSeconds() }
     await writer.start()
     let exitCode = 1
     let lost = false
@@ -258,6 +292,7 @@ export class Job {
     }
     if (this.#stop.signal.aborted) exitCode = 1
     await writer.finish(exitCode)
+    this.#openBlock = undefined
     if (lost) return { kind: 'lost' }
     return exitCode === 0 && !this.#shellExited ? { kind: 'passed' } : { kind: 'failed', exitCode }
   }
@@ -267,6 +302,7 @@ export class Job {
       await executor.dispose()
     } catch (error) {
       // The job's result stands; what is left behind is for the host's owner to know.
+      this.#leftBehind = true
       this.#options.log.error(`Clearing up after the job failed: ${explain(error)}`)
     }
   }

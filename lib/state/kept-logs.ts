@@ -6,7 +6,7 @@
 
 import { createHash } from 'node:crypto'
 import { mkdir, readdir, rm, stat } from 'node:fs/promises'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { JobLog } from '../events/job-log.ts'
 import type { Logger } from '../log.ts'
 
@@ -82,6 +82,12 @@ export class KeptLogs {
       this.#kept.delete(keyOf(id))
       return undefined
     }
+  }
+
+  /** Removes those that could not be kept where they belong: no later process would find them. */
+  async close(): Promise<void> {
+    const strays = [...this.#kept.values()].filter(({ path }) => dirname(path) !== this.#directory)
+    await Promise.all(strays.map(({ path }) => this.#remove(path)))
   }
 
   /** Removes what is over the limits. Never rejects: a log too many harms nobody. */

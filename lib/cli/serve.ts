@@ -1,0 +1,137 @@
+/**
+ * `agent serve`: settings → state directory → jobs → server; signals; and the end.
+ *
+ * @module
+ */
+
+import { defineCommand } from 'citty'
+import { hostEnvironment } from '../config.ts'
+import { explain } from '../errors.ts'
+import { createLogger, formatJson, formatText, type Logger } from '../log.ts'
+import { LogFile } from '../log-file.ts'
+import { createJobMetrics } from '../metrics/job-metrics.ts'
+import { ServedJobs } from '../serve/served-jobs.ts'
+import { createApp } from '../server/app.ts'
+import { type Listener, listen } from '../server/listen.ts'
+import { loadServeConfig, type ServeConfig } from '../settings/serve-config.ts'
+import { SERVE_SETTINGS } from '../settings/serve-settings.ts'
+import { openStateDirectory, type StateDirectory } from '../state/directory.ts'
+import { fingerprintOf, keepOwnCertificate, readCertificate } from '../tls/certificate.ts'
+import { VERSION } from '../version.ts'
+import { settingArgs } from './setting-args.ts'
+
+export const serveCommand = defineCommand({
+  meta: {
+    name: 'serve',
+    description: `Run the jobs that a control plane sends over HTTPS.
+
+Every option is also a variable (--state-dir: SEMAPHORE_AGENT_STATE_DIR) and a key of --config-file
+(state-dir: …). A flag counts more than a variable, a variable more than the file.
+
+Signals:
+  TERM, INT  take no more jobs, and end when the running one is over; a second one ends it at once
+  HUP        read the certificate anew
+
+Examples:
+  agent serve --auth-token-secret-file /etc/agent/secret
+  SEMAPHORE_AGENT_AUTH_TOKEN_SECRET=… agent serve --port 8443`,
+  },
+  args: settingArgs(SERVE_SETTINGS),
+  run: async ({ args }) => {
+    const config = await loadServeConfig({
+      flags: args,
+      environment: hostEnvironment(),
+      workingDirectory: process.cwd(),
+      isRoot: process.getuid?.() === 0,
+    })
+    const state = await openStateDirectory(config.stateDirectories)
+    try {
+      await serve(config, state)
+    } finally {
+      state.release()
+    }
+    process.exit(0)
+  },
+})
+
+/** Resolves when the agent was told to end, and has. */
+async function serve(config: ServeConfig, state: StateDirectory): Promise<void> {
+  const { logFor, agentLogPath } = openLog(config)
+  const log = logFor()
+  for (const warning of config.warnings) log.warn(warning)
+  const certificate = config.certificate ?? (await keepOwnCertificate(state.path))
+  const metrics = createJobMetrics()
+  const jobs = await ServedJobs.open({
+    ...{ state, metrics, logFor, config: config.job },
+    keptLogs: { count: config.keptLogs, bytes: config.keptLogsSize },
+    collectionTimeoutMs: config.collectionTimeout,
+  })
+  const app = createApp({
+    ...{ slot: jobs, secret: config.secret, version: VERSION, log, agentLogPath },
+    maxBodyBytes: config.bodyLimit,
+    metrics: () => metrics.render(),
+  })
+  const readTls = () => readCertificate(certificate)
+  const listener = await listen(app, { host: config.host, port: config.port, tls: readTls, log })
+  log.info(`Agent ${VERSION} listens on https://${config.host}:${listener.port}`)
+  log.info(`State directory: ${state.path}`)
+  log.info(`Certificate ${certificate.certPath}, SHA-256 ${fingerprintOf(readTls().cert)}`)
+  process.on('SIGHUP', () => renewCertificate(listener, () => fingerprintOf(readTls().cert), log))
+  await untilAskedToEnd(jobs, config, log)
+  await listener.close()
+  log.info('The agent has ended')
+}
+
+/** The agent's own log: on standard error, and in a file if there can be one. */
+function openLog({ logLevel, logFormat, logFilePath, logFileSize }: ServeConfig): {
+  logFor: (job?: string) => Logger
+  agentLogPath: string | undefined
+} {
+  let file: LogFile | undefined
+  let problem: string | undefined
+  try {
+    file = new LogFile(logFilePath, logFileSize)
+  } catch (error) {
+    problem = `The log is not kept in ${logFilePath}: ${explain(error)}`
+  }
+  const write = (text: string) => {
+    process.stderr.write(text)
+    file?.write(text)
+  }
+  const format = logFormat === 'json' ? formatJson : formatText
+  const logFor = (job?: string) => createLogger({ write, level: logLevel, format, job })
+  if (problem !== undefined) logFor().warn(problem)
+  return { logFor, agentLogPath: file?.path }
+}
+
+function renewCertificate(listener: Listener, fingerprint: () => string, log: Logger): void {
+  try {
+    listener.reloadTls()
+    log.info(`The certificate was read anew, SHA-256 ${fingerprint()}`)
+  } catch (error) {
+    log.error(`The old certificate stays in use: ${explain(error)}`)
+  }
+}
+
+/** The first signal asks, the second insists. */
+async function untilAskedToEnd(
+  jobs: ServedJobs,
+  { shutdownTimeout }: ServeConfig,
+  log: Logger,
+): Promise<void> {
+  const ended = Promise.withResolvers<void>()
+  let isAsked = false
+  const onSignal = (signal: NodeJS.Signals) => {
+    if (isAsked) {
+      log.warn(`${signal} again: ending at once`)
+      return jobs.hurry()
+    }
+    isAsked = true
+    const wait = jobs.isBusy ? 'no more jobs are taken, the running one goes on' : 'no job runs'
+    log.info(`${signal}: ${wait}`)
+    jobs.close(shutdownTimeout).then(ended.resolve, ended.reject)
+  }
+  process.on('SIGTERM', onSignal)
+  process.on('SIGINT', onSignal)
+  await ended.promise
+}

@@ -1,0 +1,58 @@
+/**
+ * What jobs of an agent have left on the engine: its process was killed, or the engine was away
+ * when it was time to clear up.
+ *
+ * @module
+ */
+
+import { DockerClient } from '../../docker/client.ts'
+import { findContainers, removeContainer } from '../../docker/containers.ts'
+import { findNetworks, removeNetwork } from '../../docker/networks.ts'
+import { INSTANCE_LABEL, JOB_LABEL } from './job-objects.ts'
+
+export interface LeftoverOptions {
+  readonly socketPath: string
+  /** Whose they are. Nothing of another agent is touched. */
+  readonly instanceId: string
+  /** The job that runs now, whose objects are no leftovers. */
+  readonly currentJobId: () => string | undefined
+}
+
+/**
+ * Removes containers, their anonymous volumes, and networks. Repeatable.
+ *
+ * @returns how many there were
+ * @throws {AgentError} the engine's own, or an AggregateError of several
+ */
+export async function removeLeftovers(options: LeftoverOptions): Promise<number> {
+  const docker = new DockerClient(options.socketPath)
+  try {
+    const containers = await findContainers(docker, INSTANCE_LABEL, options.instanceId)
+    const networks = await findNetworks(docker, INSTANCE_LABEL, options.instanceId)
+    const isLeft = ({ labels }: (typeof containers)[number]) =>
+      labels[JOB_LABEL] !== options.currentJobId()
+    const removed = await removeEach(containers.filter(isLeft), ({ name }) =>
+      removeContainer(docker, name),
+    )
+    // Only then: a network that still has containers is refused.
+    return (
+      removed +
+      (await removeEach(networks.filter(isLeft), ({ name }) => removeNetwork(docker, name)))
+    )
+  } finally {
+    await docker.close()
+  }
+}
+
+async function removeEach<T>(
+  objects: readonly T[],
+  remove: (object: T) => Promise<void>,
+): Promise<number> {
+  const results = await Promise.allSettled(objects.map(remove))
+  const errors = results.flatMap((result) =>
+    result.status === 'rejected' ? [result.reason as unknown] : [],
+  )
+  if (errors.length === 1) throw errors[0]
+  if (errors.length > 1) throw new AggregateError(errors, 'Leftovers could not be removed')
+  return objects.length
+}

@@ -1,0 +1,155 @@
+/**
+ * A job whose agent was killed: clears away what is left of it, ends its log, tells the control
+ * plane. Each step can be repeated, in case this process is killed as well.
+ *
+ * @module
+ */
+
+import { explain } from '../errors.ts'
+import type { JobEvent, JobResult } from '../events/event.ts'
+import { JobLog } from '../events/job-log.ts'
+import { removeKeys } from '../host/authorized-keys.ts'
+import { removeHostTraces } from '../host/job-traces.ts'
+import { type CallbackSender, createCallbackSender } from '../job/callbacks.ts'
+import type { Logger } from '../log.ts'
+import type { JobMetrics } from '../metrics/job-metrics.ts'
+import type { JobConfig } from '../settings/job-config.ts'
+import type { Journal, JournalEntry } from '../state/journal.ts'
+import { nowInSeconds } from '../time.ts'
+import { waitForCollection } from './collection.ts'
+
+export interface CutOffJobOptions {
+  readonly journal: Journal
+  readonly entry: JournalEntry
+  readonly config: JobConfig
+  readonly metrics: JobMetrics
+  /** With the job's id on every line. */
+  readonly log: Logger
+  readonly giveUp: AbortSignal
+}
+
+type OpenBlock = Extract<JobEvent, { event: 'cmd_started' }>
+
+const REASON = 'The agent was killed while this ran, and was started again: the job has failed.\n'
+
+export class CutOffJob {
+  readonly #options: CutOffJobOptions
+  readonly #callbacks: CallbackSender
+  readonly #collected = Promise.withResolvers<void>()
+  #jobLog: Promise<JobLog> | undefined
+  #callbackFailed = false
+
+  constructor(options: CutOffJobOptions) {
+    const { entry, config, metrics, log, giveUp } = options
+    this.#options = options
+    this.#callbacks = createCallbackSender(entry.callbacks, {
+      attempts: config.callbackRetryAttempts,
+      log,
+      signal: giveUp,
+      onFailure: () => {
+        this.#callbackFailed = true
+        metrics.callbackFailed()
+      },
+    })
+  }
+
+  get id(): string {
+    return this.#options.entry.id
+  }
+
+  collected(): void {
+    this.#collected.resolve()
+  }
+
+  /** Of the job, for readers: what they had read before is still there. */
+  openLog(): Promise<JobLog> {
+    this.#jobLog ??= JobLog.reopen(this.#options.entry.logPath)
+    return this.#jobLog
+  }
+
+  /** Processes, files, lines in other people's files. Containers are found by their labels. */
+  async clear(): Promise<void> {
+    const { entry, config, log } = this.#options
+    log.warn('The agent was killed during this job: clearing away what is left of it')
+    const results = await Promise.allSettled([
+      removeHostTraces(entry.traces, entry.leaders),
+      entry.keys === undefined ? undefined : removeKeys(config.home, entry.keys),
+    ])
+    for (const result of results) {
+      if (result.status === 'rejected') log.error(explain(result.reason))
+    }
+  }
+
+  /** Tells the control plane, then the log: `failed`, unless the job was through already. */
+  async end(): Promise<void> {
+    const { entry, log, journal } = this.#options
+    const jobLog = await this.openLog().catch((error: unknown) => {
+      log.error(`The job's log is lost: ${explain(error)}`)
+      return undefined
+    })
+    if (jobLog?.finished) return
+    const result: JobResult = entry.result ?? 'failed'
+    await journal.update({ result }).catch((error: unknown) => log.error(explain(error)))
+    if (jobLog !== undefined) await this.#write(jobLog, () => closeBlock(jobLog))
+    await this.#callbacks.finished(result)
+    if (jobLog !== undefined) {
+      const timestamp = nowInSeconds()
+      await this.#write(jobLog, () => jobLog.write({ event: 'job_finished', timestamp, result }))
+      await jobLog.close()
+    }
+    log.info(`The job that was cut off is over: ${result}`)
+  }
+
+  /** @see ServedJob.settle */
+  async settle(patience: AbortSignal): Promise<void> {
+    const { entry, log, journal, giveUp } = this.#options
+    if (entry.callbacks.teardownFinished !== undefined) {
+      await waitForCollection(this.#collected.promise, patience, log)
+      await this.#callbacks.teardownFinished()
+    }
+    if (giveUp.aborted && this.#callbackFailed) return
+    await journal.end().catch((error: unknown) => log.error(explain(error)))
+  }
+
+  async #write(jobLog: JobLog, write: () => Promise<void>): Promise<void> {
+    try {
+      await write()
+    } catch (error) {
+      this.#options.log.error(`The job's log cannot be ended: ${explain(error)}`)
+      await jobLog.close()
+    }
+  }
+}
+
+/** A block that was open gets its end, so that the log stays one of whole blocks. */
+async function closeBlock(jobLog: JobLog): Promise<void> {
+  const open = await findOpenBlock(jobLog)
+  if (open === undefined) return
+  const timestamp = nowInSeconds()
+  await jobLog.write({ event: 'cmd_output', timestamp, output: REASON })
+  await jobLog.write({
+    event: 'cmd_finished',
+    timestamp,
+    directive: open.directive,
+    exit_code: 1,
+    started_at: open.timestamp,
+    finished_at: timestamp,
+  })
+}
+
+async function findOpenBlock(jobLog: JobLog): Promise<OpenBlock | undefined> {
+  let open: OpenBlock | undefined
+  let rest = ''
+  const { signal } = new AbortController()
+  for await (const chunk of jobLog.read(0, { follow: false, signal })) {
+    const lines = (rest + Buffer.from(chunk).toString('latin1')).split('\n')
+    rest = lines.pop() ?? ''
+    for (const line of lines) {
+      // Most lines are output: they are told by their beginning and not parsed.
+      if (line.startsWith('{"event":"cmd_started"')) {
+        open = JSON.parse(Buffer.from(line, 'latin1').toString()) as OpenBlock
+      } else if (line.startsWith('{"event":"cmd_finished"')) open = undefined
+    }
+  }
+  return open
+}

@@ -1,0 +1,274 @@
+/**
+ * The jobs of a server: one at a time, their logs kept, and what an earlier process of this agent
+ * has left taken up again.
+ *
+ * @module
+ */
+
+import { basename, join } from 'node:path'
+import { explain } from '../errors.ts'
+import { JobLog } from '../events/job-log.ts'
+import type { JobSlot, Submission } from '../job/slot.ts'
+import type { Logger } from '../log.ts'
+import type { JobMetrics } from '../metrics/job-metrics.ts'
+import type { JobRequest } from '../request/job-request.ts'
+import { parseJobRequest } from '../request/parse-job-request.ts'
+import type { JobConfig } from '../settings/job-config.ts'
+import type { StateDirectory } from '../state/directory.ts'
+import { Journals } from '../state/journals.ts'
+import { type KeptLimits, KeptLogs } from '../state/kept-logs.ts'
+import { CutOffJob } from './cut-off-job.ts'
+import { EngineSweeper } from './leftovers.ts'
+import { type OpenedLog, ServedJob } from './served-job.ts'
+
+export interface ServedJobsOptions {
+  readonly state: StateDirectory
+  readonly config: JobConfig
+  readonly keptLogs: KeptLimits
+  /** For a log to be collected, before `teardown_finished` is sent all the same. */
+  readonly collectionTimeoutMs: number
+  readonly metrics: JobMetrics
+  /** @param job the id every line is marked with */
+  readonly logFor: (job?: string) => Logger
+}
+
+/** Whose log can be collected. */
+type Collectable = Pick<ServedJob, 'collected' | 'id'>
+
+/** A closing agent waits no longer than this for a log to be collected. */
+const LAST_COLLECTION_MS = 30_000
+
+/** From "end at once" to leaving callbacks to the next start. */
+const LAST_CALLBACKS_MS = 5_000
+
+/** Where a log goes when the state directory cannot take it: only to say that, and why. */
+const SPARE_DIRECTORY = '/dev/shm'
+
+export class ServedJobs implements JobSlot {
+  readonly #options: ServedJobsOptions
+  readonly #log: Logger
+  readonly #kept: KeptLogs
+  readonly #journals: Journals
+  readonly #sweeper: EngineSweeper
+  readonly #hurry = new AbortController()
+  readonly #giveUp = new AbortController()
+  readonly #over = new AbortController()
+  readonly #lastCollection = new AbortController()
+  /** Jobs that are over, up to their last callback. */
+  readonly #unsettled = new Set<Collectable>()
+  /** All that has to end before the process may. */
+  readonly #work = new Set<Promise<void>>()
+  #current: ServedJob | undefined
+  #currentLog: JobLog | undefined
+  #currentId: string | undefined
+  #closing = false
+  /** The machine is clear of earlier jobs: the next one may begin. */
+  #cleared: Promise<void> = Promise.resolve()
+
+  /**
+   * Takes up what an earlier process has left: its logs are readable at once, the rest is cleared
+   * away in the background, before the first job begins.
+   *
+   * @throws {Error} of the file system
+   */
+  static async open(options: ServedJobsOptions): Promise<ServedJobs> {
+    const { path } = options.state
+    const log = options.logFor()
+    const [kept, journals] = await Promise.all([
+      KeptLogs.open(join(path, 'logs'), options.keptLogs, log),
+      Journals.open(join(path, 'journal')),
+    ])
+    const jobs = new ServedJobs(options, kept, journals)
+    await jobs.#takeUp()
+    return jobs
+  }
+
+  private constructor(options: ServedJobsOptions, kept: KeptLogs, journals: Journals) {
+    this.#options = options
+    this.#log = options.logFor()
+    this.#kept = kept
+    this.#journals = journals
+    this.#sweeper = new EngineSweeper({
+      socketPath: options.config.dockerSocketPath,
+      instanceId: options.state.instance,
+      currentJobId: () => this.#current?.id,
+      log: this.#log,
+      signal: this.#over.signal,
+    })
+  }
+
+  get state(): JobSlot['state'] {
+    return this.#current === undefined ? 'waiting-for-job' : 'job-received'
+  }
+
+  get currentLog(): JobLog | undefined {
+    return this.#currentLog
+  }
+
+  get currentId(): string | undefined {
+    return this.#currentId
+  }
+
+  submit(document: unknown): Submission {
+    const request = parseJobRequest(document)
+    if (this.#current?.id === request.id || this.#kept.has(request.id)) return { kind: 'repeated' }
+    if (this.#closing) {
+      return { kind: 'refused', reason: 'the agent is shutting down and takes no more jobs' }
+    }
+    if (this.#current !== undefined) return { kind: 'busy' }
+    this.#start(request) // no await since `#current` was looked at: two requests cannot both win
+    return { kind: 'accepted' }
+  }
+
+  stop(): void {
+    if (this.#current !== undefined) this.#log.info(`Stopping the job ${this.#current.id}`)
+    this.#current?.stop()
+  }
+
+  async log(id: string): Promise<JobLog | undefined> {
+    return await this.#kept.get(id)
+  }
+
+  collected(id: string): void {
+    if (this.#current?.id === id) this.#current.collected()
+    for (const job of this.#unsettled) if (job.id === id) job.collected()
+  }
+
+  /** Whether a job runs, or callbacks of one are still to be sent. */
+  get isBusy(): boolean {
+    return this.#work.size > 0
+  }
+
+  /**
+   * Takes no more jobs, and resolves when the last one is settled. Repeatable.
+   *
+   * @param jobLimitMs the running job is stopped then. Default: it goes on until it ends
+   */
+  async close(jobLimitMs?: number): Promise<void> {
+    this.#closing = true
+    setTimeout(() => this.#lastCollection.abort(), LAST_COLLECTION_MS).unref()
+    const limit =
+      jobLimitMs === undefined
+        ? undefined
+        : setTimeout(() => this.#stopLate(jobLimitMs), jobLimitMs)
+    while (this.#work.size > 0) await Promise.all(this.#work)
+    clearTimeout(limit)
+    this.#over.abort()
+    await this.#kept.close()
+  }
+
+  /** Ends everything at once. What could not be told by then is left to the next start. */
+  hurry(): void {
+    this.stop()
+    this.#hurry.abort()
+    this.#lastCollection.abort()
+    setTimeout(() => this.#giveUp.abort(), LAST_CALLBACKS_MS).unref()
+  }
+
+  #stopLate(limitMs: number): void {
+    this.#log.warn(`The job still runs ${limitMs / 1_000} s after the agent was told to end`)
+    this.stop()
+  }
+
+  async #takeUp(): Promise<void> {
+    const left = await this.#journals.readAll(this.#log)
+    const jobs: CutOffJob[] = []
+    for (const { journal, entry } of left) {
+      const log = this.#options.logFor(entry.id)
+      const job = new CutOffJob({ ...this.#shared(), journal, entry, log })
+      const jobLog = job.openLog()
+      this.#kept.put(entry.id, entry.logPath, jobLog)
+      this.#currentLog = await jobLog.catch(() => undefined) // told by the job, as it ends
+      this.#currentId = entry.id
+      jobs.push(job)
+    }
+    const hasContainers = left.some(({ entry }) => entry.executor === 'dockercompose')
+    this.#cleared = this.#clear(jobs, hasContainers)
+    for (const job of jobs) this.#track(this.#end(job))
+  }
+
+  async #clear(jobs: readonly CutOffJob[], hasContainers: boolean): Promise<void> {
+    await Promise.all([
+      ...jobs.map((job) => job.clear()),
+      this.#sweeper.start(hasContainers),
+      this.#kept.prune(),
+    ])
+  }
+
+  async #end(job: CutOffJob): Promise<void> {
+    await this.#cleared
+    await job.end()
+    await this.#settle(job, (patience) => job.settle(patience))
+  }
+
+  #start(request: JobRequest): void {
+    const log = this.#options.logFor(request.id)
+    if (request.unknownKeys.length > 0) {
+      log.warn(`Unknown keys in the job request are ignored: ${request.unknownKeys.join(', ')}`)
+    }
+    const path = this.#kept.pathFor(request.id)
+    const job = new ServedJob({
+      ...{ ...this.#shared(), metrics: this.#options.metrics, hurry: this.#hurry.signal },
+      ...{ request, log, journal: this.#journals.of(path) },
+    })
+    this.#current = job
+    this.#currentId = request.id
+    this.#currentLog = undefined
+    const opened = openLog(path)
+    const jobLog = opened.then((log) => log.jobLog)
+    this.#kept.put(request.id, path, jobLog)
+    this.#track(this.#run(job, opened))
+  }
+
+  async #run(job: ServedJob, opened: Promise<OpenedLog>): Promise<void> {
+    const { leftBehind } = await job.run(this.#makeReady(job, opened))
+    this.#current = undefined
+    if (leftBehind) void this.#sweeper.start(true)
+    await this.#kept.prune()
+    await this.#settle(job, (patience) => job.settle(patience))
+  }
+
+  async #makeReady(job: ServedJob, opened: Promise<OpenedLog>): Promise<OpenedLog> {
+    const log = await opened
+    this.#currentLog = log.jobLog
+    if (log.obstacle !== undefined) this.#kept.put(job.id, log.path, Promise.resolve(log.jobLog))
+    await this.#cleared
+    return log
+  }
+
+  async #settle(job: Collectable, settle: (patience: AbortSignal) => Promise<void>): Promise<void> {
+    this.#unsettled.add(job)
+    const timeout = new AbortController()
+    const timer = setTimeout(() => timeout.abort(), this.#options.collectionTimeoutMs)
+    try {
+      await settle(AbortSignal.any([timeout.signal, this.#lastCollection.signal]))
+    } finally {
+      clearTimeout(timer)
+      this.#unsettled.delete(job)
+    }
+  }
+
+  #shared() {
+    const { config, metrics, state } = this.#options
+    return { config, metrics, instanceId: state.instance, giveUp: this.#giveUp.signal }
+  }
+
+  #track(work: Promise<void>): void {
+    const tracked = work
+      .catch((error: unknown) => this.#log.error(`A job ended badly: ${explain(error)}`))
+      .finally(() => this.#work.delete(tracked))
+    this.#work.add(tracked)
+  }
+}
+
+/** In the state directory; else somewhere, so that whoever reads it learns what is wrong. */
+async function openLog(path: string): Promise<OpenedLog> {
+  try {
+    return { jobLog: await JobLog.create(path), path }
+  } catch (obstacle) {
+    const spare = join(SPARE_DIRECTORY, basename(path))
+    const jobLog = await JobLog.create(spare).catch(() => undefined)
+    if (jobLog === undefined) throw obstacle
+    return { jobLog, path: spare, obstacle }
+  }
+}
