@@ -7,6 +7,7 @@
 
 /** Stable: listed in README.md, never renamed, never given a second meaning. */
 export type ErrorCode =
+  | 'ERR_AWS_FAILED'
   | 'ERR_CACHE_FAILED'
   | 'ERR_CALLBACK_FAILED'
   | 'ERR_CONFIG_INVALID'
@@ -136,11 +137,36 @@ export class DockerVersionError extends AgentError {
 /** An image could not be pulled. */
 export class ImagePullError extends AgentError {
   readonly code = 'ERR_IMAGE_PULL_FAILED'
+  /** Whether another try may succeed. */
+  readonly passing: boolean
+
+  constructor(
+    message: string,
+    { passing = false, ...rest }: { passing?: boolean; hint: string; cause?: unknown },
+  ) {
+    super(message, rest)
+    this.passing = passing
+  }
 }
 
 /** A container did not start, ended early, or never became ready. */
 export class ContainerError extends AgentError {
   readonly code = 'ERR_CONTAINER_FAILED'
+}
+
+/** AWS gave no login for its registries, or could not be reached. */
+export class AwsError extends AgentError {
+  readonly code = 'ERR_AWS_FAILED'
+  /** Whether another try may succeed. */
+  readonly passing: boolean
+
+  constructor(
+    message: string,
+    { passing = false, ...rest }: { passing?: boolean; hint: string; cause?: unknown },
+  ) {
+    super(message, rest)
+    this.passing = passing
+  }
 }
 
 /** Something could not be stored in the cache, or not be taken out again. */

@@ -5,7 +5,7 @@
  */
 
 import { getCACertificates } from 'node:tls'
-import { EnvHttpProxyAgent, request } from 'undici'
+import { type Dispatcher, EnvHttpProxyAgent, request } from 'undici'
 import { VERSION } from './version.ts'
 
 export interface Post {
@@ -15,6 +15,21 @@ export interface Post {
   readonly token?: string | undefined
   readonly timeoutMs: number
   readonly signal?: AbortSignal | undefined
+}
+
+export interface TextPost {
+  readonly url: string
+  readonly headers: Readonly<Record<string, string>>
+  readonly body: string
+  readonly timeoutMs: number
+  readonly signal?: AbortSignal | undefined
+}
+
+export interface TextAnswer {
+  readonly status: number
+  /** The server's clock, as its `Date` header tells it; empty when it does not. */
+  readonly date: string
+  readonly text: string
 }
 
 /** A server that answers with more than this has nothing to say that is wanted here. */
@@ -27,24 +42,49 @@ const MAX_ANSWER_BYTES = 64 * 1024
  * @returns the status of the answer; a redirect is an answer, and is not followed
  * @throws {Error} when there was none: no connection, a broken one, or the time is over
  */
-export async function postJson({ url, body, token, timeoutMs, signal }: Post): Promise<number> {
+export async function postJson({ body, token, ...rest }: Post): Promise<number> {
+  const headers = {
+    'content-type': 'application/json',
+    ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+  }
+  return await send({ ...rest, headers, body: JSON.stringify(body) }, async (answer) => {
+    // The status has decided; a body that breaks off or is too long changes nothing.
+    await answer.body.dump({ limit: MAX_ANSWER_BYTES }).catch(() => undefined)
+    return answer.statusCode
+  })
+}
+
+/**
+ * As {@link postJson}, for those who need what the server says.
+ *
+ * @throws {Error} also for an answer that breaks off, or is longer than 64 KiB
+ */
+export async function postText(post: TextPost): Promise<TextAnswer> {
+  return await send(post, async ({ statusCode, headers, body }) => {
+    let bytes = Buffer.alloc(0)
+    for await (const chunk of body) {
+      bytes = Buffer.concat([bytes, chunk as Uint8Array])
+      if (bytes.length > MAX_ANSWER_BYTES) throw new Error('the answer is longer than 64 KiB')
+    }
+    return { status: statusCode, date: String(headers['date'] ?? ''), text: bytes.toString() }
+  })
+}
+
+async function send<T>(
+  { url, headers, body, timeoutMs, signal }: TextPost,
+  read: (answer: Dispatcher.ResponseData) => Promise<T>,
+): Promise<T> {
   const dispatcher = new EnvHttpProxyAgent(url.startsWith('https:') ? trustOfThisHost() : {})
   const timeout = AbortSignal.timeout(timeoutMs)
   try {
     const answer = await request(url, {
       method: 'POST',
-      headers: {
-        'content-type': 'application/json',
-        'user-agent': `SemaphoreAgent/${VERSION}`,
-        ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
-      },
-      body: JSON.stringify(body),
+      headers: { 'user-agent': `SemaphoreAgent/${VERSION}`, ...headers },
+      body,
       dispatcher,
       signal: signal === undefined ? timeout : AbortSignal.any([timeout, signal]),
     })
-    // The status has decided; a body that breaks off or is too long changes nothing.
-    await answer.body.dump({ limit: MAX_ANSWER_BYTES }).catch(() => undefined)
-    return answer.statusCode
+    return await read(answer)
   } finally {
     await dispatcher.destroy()
   }

@@ -16,7 +16,7 @@ const ROWS: readonly (readonly string[])[] = [
   ['serve', 'server'],
   ['job', 'metrics'],
   ['executors', 'state'],
-  ['settings'],
+  ['aws', 'settings'],
   ['cache', 'config.ts', 'docker', 'host', 'outbound.ts', 'terminal', 'tls'],
   ['events', 'request', 'shell'],
   ['log-file.ts', 'log.ts', 'time.ts'],
@@ -27,6 +27,7 @@ const ROWS: readonly (readonly string[])[] = [
 const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   '@hono/node-server': ['lib/server/'],
   '@peculiar/x509': ['lib/tls/'],
+  '@smithy/signature-v4': ['lib/aws/'],
   citty: ['agent.ts', 'lib/cli/'],
   hono: ['lib/server/'],
   jose: ['lib/server/'],
