@@ -6,6 +6,7 @@
 
 import { DockerUnreachableError, ImagePullError } from '../errors.ts'
 import { type DockerClient, segment } from './client.ts'
+import { isPassingFailure } from './passing-failure.ts'
 import type { ImageReference } from './reference.ts'
 
 /** What the agent wants to know of an image. */
@@ -36,9 +37,6 @@ export interface RegistryLogin {
   /** Given by some registries in exchange for the password. */
   readonly identityToken?: string | undefined
 }
-
-/** The engine reports progress several times a second, but checks a large layer in silence. */
-const PULL_STALL_MS = 300_000
 
 /** The engine asks the registry before it answers at all. */
 const REGISTRY_TIMEOUT_MS = 120_000
@@ -77,7 +75,9 @@ export async function inspectImage(
 }
 
 /**
- * Pulls an image; it is there when the iteration ends.
+ * Pulls an image; it is there when the iteration ends. The engine speaks several times a second,
+ * but is silent while it waits for a registry or checks a large layer: how long is too long is for
+ * the signal to say.
  *
  * @throws {DockerRefusedError} when the engine says no before it begins: not found, no access
  * @throws {ImagePullError} when it breaks off later, with the engine's reason
@@ -85,7 +85,7 @@ export async function inspectImage(
 export async function* pullImage(
   docker: DockerClient,
   reference: ImageReference,
-  { login, signal }: { login?: RegistryLogin | undefined; signal?: AbortSignal },
+  { login, signal }: { login?: RegistryLogin | undefined; signal: AbortSignal },
 ): AsyncGenerator<PullMessage, void> {
   const chunks = await docker.stream({
     action: `pull image "${reference.text}"`,
@@ -99,12 +99,13 @@ export async function* pullImage(
       404: 'Check the name and the tag, and that its registry lets this host read it.',
       500: 'Check the name and the tag, and that its registry can be reached from this host.',
     },
-    timeoutMs: REGISTRY_TIMEOUT_MS,
-    stallMs: PULL_STALL_MS,
+    timeoutMs: 0,
+    stallMs: 0,
   })
   for await (const message of parseLines(chunks, docker.socketPath)) {
     if (message.error !== undefined) {
       throw new ImagePullError(`Image "${reference.text}" could not be pulled: ${message.error}`, {
+        passing: isPassingFailure(message.error),
         hint: 'Check the name and the tag, and that its registry lets this host read it.',
       })
     }
@@ -144,9 +145,8 @@ export async function verifyLogin(
 function encodeLogin({ username, password, address, identityToken }: RegistryLogin): string {
   const secret = identityToken === undefined ? { password } : { identitytoken: identityToken }
   const text = JSON.stringify({ username, ...secret, serveraddress: address })
-  return Buffer.from(text)
-    .toString('base64url')
-    .padEnd(Math.ceil(text.length / 3) * 4, '=')
+  // The URL's alphabet, but padded: an engine takes any other for no login at all.
+  return Buffer.from(text).toString('base64').replaceAll('+', '-').replaceAll('/', '_')
 }
 
 /** One JSON object per line, cut anywhere. */

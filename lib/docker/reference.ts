@@ -49,8 +49,11 @@ function registryOf(repository: string): string {
   return isHost ? normalizeRegistry(host) : DOCKER_HUB
 }
 
-/** One spelling for one registry: no scheme, no path, no alias of Docker Hub. */
+/** One spelling for one registry: no scheme, no path, no capitals, no alias of Docker Hub. */
 export function normalizeRegistry(url: string): string {
-  const host = url.replace(/^https?:\/\//, '').replace(/\/.*$/, '')
+  const host = url
+    .replace(/^https?:\/\//, '')
+    .replace(/\/.*$/, '')
+    .toLowerCase()
   return /^(index|registry-1|registry)\.docker\.io$/.test(host) ? DOCKER_HUB : host
 }

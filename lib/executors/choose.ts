@@ -49,6 +49,7 @@ export async function createExecutor(
     hostFiles: config.hostFiles,
     failOnMissingFiles: config.failOnMissingFiles,
     exposeKvmDevice: config.exposeKvmDevice,
+    pullStallTimeoutMs: config.pullStallTimeout,
     serviceStartTimeoutMs: SERVICE_START_TIMEOUT_MS,
     onPulled,
   })

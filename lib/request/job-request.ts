@@ -30,10 +30,14 @@ export interface EncodedFile {
   readonly mode: string
 }
 
+/** When a container's image is pulled. */
+export type PullPolicy = 'always' | 'if-not-present' | 'never'
+
 export interface ContainerRequest {
   /** The name by which every other container of the job reaches it. */
   readonly name: string
   readonly image: string
+  readonly pullPolicy: PullPolicy
   /** Already split into words as a shell splits them; absent = the image's own. */
   readonly command?: readonly string[] | undefined
   readonly entrypoint?: readonly string[] | undefined

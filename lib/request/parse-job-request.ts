@@ -131,6 +131,7 @@ function toCompose(wire: WireCompose): Compose {
 }
 
 function toContainer(wire: WireCompose['containers'][number]): ContainerRequest {
-  const { name, image, command, entrypoint, user, env_vars } = wire
-  return { name, image, command, entrypoint, user, envVars: env_vars }
+  const { name, image, command, entrypoint, user, env_vars, pull_policy } = wire
+  const pullPolicy = pull_policy || 'if-not-present'
+  return { name, image, pullPolicy, command, entrypoint, user, envVars: env_vars }
 }

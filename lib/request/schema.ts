@@ -156,6 +156,12 @@ const container = record({
     ),
   ),
   image: filledText('the name of an image'),
+  pull_policy: v.optional(
+    v.picklist(
+      ['', 'if-not-present', 'always', 'never'],
+      expectedValue('"if-not-present", "always" or "never"'),
+    ),
+  ),
   command: optionalWords(),
   entrypoint: optionalWords(),
   user: optionalText(),

@@ -18,6 +18,11 @@ export const JOB_SETTINGS = {
     default: '300',
     description: 'How often a callback is tried, a second apart',
   },
+  'pull-stall-timeout': {
+    type: DURATION,
+    default: '5m',
+    description: 'An image pull fails when nothing comes for so long',
+  },
   'env-vars': {
     type: pairsOf('=', 'NAME=value,…'),
     default: '',

@@ -49,8 +49,14 @@ export async function callEngine(
   method: string,
   path: string,
   body?: Readable,
+  headers: Readonly<Record<string, string>> = {},
 ): Promise<EngineAnswer> {
-  const call = request({ socketPath: SOCKET, method, path, headers: { host: 'docker' } })
+  const call = request({
+    socketPath: SOCKET,
+    method,
+    path,
+    headers: { host: 'docker', ...headers },
+  })
   const answered = new Promise<EngineAnswer>((resolve, reject) => {
     call.once('error', reject)
     call.once('response', (response) => {

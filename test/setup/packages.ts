@@ -9,8 +9,10 @@ import { run } from './run.ts'
 
 /** Package → the program by which its presence is told. */
 const PACKAGES: Readonly<Record<string, string>> = {
+  'apache2-utils': '/usr/bin/htpasswd',
   bsdutils: '/usr/bin/script',
   'ca-certificates': '/usr/sbin/update-ca-certificates',
+  'docker-registry': '/usr/bin/docker-registry',
   'docker.io': '/usr/sbin/dockerd',
   faketime: '/usr/bin/faketime',
   iptables: '/usr/sbin/iptables',

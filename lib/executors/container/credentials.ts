@@ -1,88 +1,42 @@
 /**
- * From a request's image pull credentials to logins the engine can pull with. They live in memory,
- * for this job only (contract, section 8).
+ * Logs in to the registries a request has credentials for. The logins live in memory, for this job
+ * only (contract, section 8).
  *
  * @module
  */
 
 import type { DockerClient } from '../../docker/client.ts'
 import { type RegistryLogin, verifyLogin } from '../../docker/images.ts'
-import { DOCKER_HUB, normalizeRegistry } from '../../docker/reference.ts'
 import { ContentError } from '../../errors.ts'
 import { decodeBase64 } from '../../request/base64.ts'
 import type { PullCredential } from '../../request/job-request.ts'
 import type { RunOptions } from '../executor.ts'
+import { type Credential, findStrategy } from './login-strategies.ts'
+import { retryPassing } from './retry.ts'
 
-const DOCKER_HUB_ADDRESS = 'https://index.docker.io/v1/'
-
-/** Where Google's credentials carry the key. */
-const GCR_KEY_FILE = '/tmp/gcr/keyfile.json'
-
-/** One way of logging in, by the value of DOCKER_CREDENTIAL_TYPE. */
-interface Strategy {
-  /** As the log names it. */
-  readonly title: string
-  readonly resolve: (credential: Credential) => RegistryLogin
-}
-
-/** A credential's decoded values; a missing one is the job author's mistake, and told as such. */
-interface Credential {
-  readonly variable: (name: string) => string
-  readonly file: (path: string) => string
-}
-
-const STRATEGIES: Readonly<Record<string, Strategy>> = {
-  DockerHub: {
-    title: 'DockerHub',
-    resolve: ({ variable }) => ({
-      registry: DOCKER_HUB,
-      address: DOCKER_HUB_ADDRESS,
-      username: variable('DOCKERHUB_USERNAME'),
-      password: variable('DOCKERHUB_PASSWORD'),
-    }),
-  },
-  GenericDocker: {
-    title: 'Docker',
-    resolve: ({ variable }) => ({
-      ...registryAt(variable('DOCKER_URL')),
-      username: variable('DOCKER_USERNAME'),
-      password: variable('DOCKER_PASSWORD'),
-    }),
-  },
-  GCR: {
-    title: 'GCR',
-    resolve: ({ variable, file }) => ({
-      ...registryAt(variable('GCR_HOSTNAME')),
-      username: '_json_key',
-      password: file(GCR_KEY_FILE),
-    }),
-  },
-  AWS_ECR: {
-    title: 'ECR',
-    resolve: () => {
-      throw new ContentError('Logging in to AWS ECR is not supported yet', {
-        hint: 'Use a GenericDocker credential with the registry’s URL, user AWS, and a token from "aws ecr get-login-password".',
-      })
-    },
-  },
+export interface CredentialOptions extends RunOptions {
+  /** Of the agent's process. */
+  readonly environment: Readonly<Record<string, string>>
 }
 
 /**
  * Logs in with each credential, one after the other, and says which.
  *
  * @returns exit code: not 0 when one cannot be used; `logins` gets those that can
+ * @throws {AgentError} with the registry's reason when it refuses one
  */
 export async function setUpCredentials(
   docker: DockerClient,
   credentials: readonly PullCredential[],
   logins: RegistryLogin[],
-  { signal, onOutput }: RunOptions,
+  options: CredentialOptions,
 ): Promise<number> {
+  const { signal, onOutput } = options
   const say = async (text: string) => await onOutput(Buffer.from(`${text}\n`))
   for (const encoded of credentials) {
     const credential = decode(encoded)
-    const type = credential.variable('DOCKER_CREDENTIAL_TYPE', '')
-    const strategy = Object.hasOwn(STRATEGIES, type) ? STRATEGIES[type] : undefined
+    const type = credential.optional('DOCKER_CREDENTIAL_TYPE') ?? ''
+    const strategy = findStrategy(type)
     if (strategy === undefined) {
       const reason =
         type === '' ? 'DOCKER_CREDENTIAL_TYPE not set' : `unknown DOCKER_CREDENTIAL_TYPE: '${type}'`
@@ -90,34 +44,38 @@ export async function setUpCredentials(
       return 1
     }
     await say(`Setting up credentials for ${strategy.title}`)
-    logins.push(await verifyLogin(docker, strategy.resolve(credential), signal))
+    const login = await retryPassing(async () => {
+      return await verifyLogin(docker, await strategy.resolve(credential, options), signal)
+    }, options)
+    logins.push(login)
   }
   return 0
 }
 
-function decode({ envVars, files }: PullCredential) {
+function decode({ envVars, files }: PullCredential): Credential {
+  const optional = (name: string) => {
+    const found = envVars.find((variable) => variable.name === name)
+    if (found === undefined) return undefined
+    return withoutNewline(decodeBase64(found.value, `The value of ${name}`).toString()) || undefined
+  }
   return {
-    variable: (name: string, fallback?: string): string => {
-      const found = envVars.find((variable) => variable.name === name)
-      if (found === undefined && fallback !== undefined) return fallback
-      if (found === undefined) throw missing(`its variable ${name}`)
-      return decodeBase64(found.value, `The value of ${name}`).toString()
-    },
-    file: (path: string): string => {
+    optional,
+    variable: (name) => optional(name) ?? missing(`its variable ${name}`),
+    file: (path) => {
       const found = files.find((file) => file.path === path)
-      if (found === undefined) throw missing(`its file ${path}`)
-      return decodeBase64(found.content, `The content of ${path}`).toString()
+      if (found === undefined) return missing(`its file ${path}`)
+      return withoutNewline(decodeBase64(found.content, `The content of ${path}`).toString())
     },
   }
 }
 
-function missing(what: string): ContentError {
-  return new ContentError(`An image pull credential lacks ${what}`, {
-    hint: 'Add it to compose.image_pull_credentials of the job, its value in base64.',
-  })
+/** As `docker login --password-stdin` reads it: what `echo` has added is not meant. */
+function withoutNewline(text: string): string {
+  return text.replace(/\r?\n$/, '')
 }
 
-function registryAt(url: string): Pick<RegistryLogin, 'address' | 'registry'> {
-  const registry = normalizeRegistry(url)
-  return { registry, address: registry === DOCKER_HUB ? DOCKER_HUB_ADDRESS : url }
+function missing(what: string): never {
+  throw new ContentError(`An image pull credential lacks ${what}`, {
+    hint: 'Add it to compose.image_pull_credentials of the job, its value in base64.',
+  })
 }

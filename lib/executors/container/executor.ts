@@ -32,8 +32,10 @@ export interface ContainerOptions extends Ownership, StartOptions {
   /** Of the engine; also what the main container gets as its own. */
   readonly socketPath: string
   readonly policy: StopPolicy
-  /** What the host setup commands inherit. */
+  /** Of the agent's process: what the host setup commands inherit, and AWS_ENDPOINT_URL. */
   readonly environment: Readonly<Record<string, string>>
+  /** Without a word from the engine, a pull fails after this. Default 300,000. */
+  readonly pullStallTimeoutMs: number
   readonly onPulled?: ((report: PullReport) => void) | undefined
 }
 
@@ -61,7 +63,11 @@ export class ContainerExecutor implements Executor {
     const loggedIn =
       imagePullCredentials.length === 0 ||
       (await block('Setting up image pull credentials', (onOutput) =>
-        setUpCredentials(this.#docker, imagePullCredentials, this.#logins, { signal, onOutput }),
+        setUpCredentials(this.#docker, imagePullCredentials, this.#logins, {
+          environment: this.#options.environment,
+          signal,
+          onOutput,
+        }),
       ))
     if (!loggedIn) return false
 
@@ -110,13 +116,17 @@ export class ContainerExecutor implements Executor {
     network: Promise<void>,
     { signal, block, directives, exports = [] }: PrepareOptions,
   ): Promise<boolean> {
-    const { compose, onPulled } = this.#options
+    const { compose, pullStallTimeoutMs, onPulled } = this.#options
     const { containers } = compose
     let images: ReadonlyMap<string, ImageInfo> = new Map()
     const pulled = await block('Pulling docker images...', async (onOutput) => {
-      const names = containers.map(({ image }) => image)
-      const logins = this.#logins
-      images = await ensureImages(this.#docker, names, { logins, signal, onOutput, onPulled })
+      images = await ensureImages(this.#docker, containers, {
+        logins: this.#logins,
+        stallTimeoutMs: pullStallTimeoutMs,
+        signal,
+        onOutput,
+        onPulled,
+      })
       return 0
     })
     if (!pulled) return false

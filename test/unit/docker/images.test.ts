@@ -15,10 +15,11 @@ const LOGIN = {
   registry: 'r:5000',
   address: 'http://r:5000',
   username: 'me',
-  password: 'pass?>word',
+  password: 'pass?>wörd',
 }
 const PULL = 'POST /images/create?fromImage=r%3A5000%2Fapp&tag=1'
 const app = parseReference('r:5000/app:1')
+const { signal } = new AbortController()
 
 const test = suite<Context>('docker: images')
 
@@ -70,7 +71,7 @@ test("a pull's messages are read line by line, however they are cut", async ({
     response.end()
   })
 
-  assert.equal(await collect(pullImage(docker, app, {})), messages)
+  assert.equal(await collect(pullImage(docker, app, { signal })), messages)
 })
 
 test('a pull that fails later has the reason of the engine', async ({ daemon, docker }) => {
@@ -78,7 +79,7 @@ test('a pull that fails later has the reason of the engine', async ({ daemon, do
     response.end('{"status":"Downloading"}\n{"errorDetail":{"message":"x"},"error":"no space"}\n')
   })
 
-  const error = await rejection(collect(pullImage(docker, app, {})))
+  const error = await rejection(collect(pullImage(docker, app, { signal })))
 
   assert.instance(error, ImagePullError)
   assert.is(error.message, 'Image "r:5000/app:1" could not be pulled: no space')
@@ -90,7 +91,7 @@ test('a pull cut in the middle of a message is the end of the engine', async ({
 }) => {
   daemon.handle(PULL, (_request, response) => void response.end('{"status":"Downl'))
 
-  const error = await rejection(collect(pullImage(docker, app, {})))
+  const error = await rejection(collect(pullImage(docker, app, { signal })))
 
   assert.instance(error, DockerUnreachableError)
 })
@@ -105,13 +106,13 @@ test('a login goes along with the pull, in the alphabet the engine reads', async
     response.end()
   })
 
-  await collect(pullImage(docker, app, { login: LOGIN }))
+  await collect(pullImage(docker, app, { login: LOGIN, signal }))
 
   assert.match(header, /^[A-Za-z0-9_-]+=*$/)
   assert.is(header.length % 4, 0)
   assert.equal(JSON.parse(Buffer.from(header, 'base64url').toString()), {
     username: 'me',
-    password: 'pass?>word',
+    password: 'pass?>wörd',
     serveraddress: 'http://r:5000',
   })
 })

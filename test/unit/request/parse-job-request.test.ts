@@ -56,6 +56,7 @@ test('every field of the contract arrives, still encoded', () => {
         {
           name: 'main',
           image: 'debian:12',
+          pull_policy: 'always',
           command: 'sleep 1',
           entrypoint: ['/bin/sh', '-c'],
           user: 'nobody',
@@ -91,6 +92,7 @@ test('every field of the contract arrives, still encoded', () => {
       {
         name: 'main',
         image: 'debian:12',
+        pullPolicy: 'always',
         command: ['sleep', '1'],
         entrypoint: ['/bin/sh', '-c'],
         user: 'nobody',
@@ -99,6 +101,7 @@ test('every field of the contract arrives, still encoded', () => {
       {
         name: 'db',
         image: 'postgres',
+        pullPolicy: 'if-not-present',
         command: undefined,
         entrypoint: undefined,
         user: undefined,
@@ -281,6 +284,16 @@ test('containers need an image, and a name that is valid and their own', () => {
       `compose.containers[5].name: expected ${rule}, got "_a"`,
     ],
   )
+})
+
+test('a pull policy is one of three; an empty one is the default', () => {
+  const policyOf = (pull_policy: string) =>
+    parseJobRequest(withContainer({ pull_policy })).compose?.containers[0]?.pullPolicy
+
+  assert.equal(['', 'always', 'never'].map(policyOf), ['if-not-present', 'always', 'never'])
+  assert.equal(problemsOf(withContainer({ pull_policy: 'IfNotPresent' })), [
+    'compose.containers[0].pull_policy: expected "if-not-present", "always" or "never", got "IfNotPresent"',
+  ])
 })
 
 test('a command is split into words, and expands nothing', () => {

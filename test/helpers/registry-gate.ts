@@ -1,0 +1,75 @@
+/** A gate in front of a real registry: sees who asks for what, and breaks what the test wants broken. */
+
+import { createServer, type IncomingMessage, request, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import type { Registry } from './registry.ts'
+
+export interface Visit {
+  readonly method: string
+  readonly path: string
+  /** `user:password`, decoded; empty without. */
+  readonly login: string
+}
+
+/** An HTTP status; a connection cut instead of an answer; or an answer that never comes. */
+export type Fault = number | 'drop' | 'stall'
+
+export interface Gate {
+  /** As image references begin; the same registry is behind it. */
+  readonly host: string
+  readonly visits: readonly Visit[]
+  /** From now on so many requests whose path matches end like that. */
+  breakNext(path: RegExp, fault: Fault, times: number): void
+  close(): Promise<void>
+}
+
+interface Breakage {
+  readonly path: RegExp
+  readonly fault: Fault
+  left: number
+}
+
+export async function openGate(registry: Registry): Promise<Gate> {
+  const visits: Visit[] = []
+  const breakages: Breakage[] = []
+  const server = createServer((incoming, response) => {
+    const { method = '', url: path = '', headers } = incoming
+    const basic = (headers.authorization ?? '').replace(/^Basic /, '')
+    visits.push({ method, path, login: Buffer.from(basic, 'base64').toString() })
+    const breakage = breakages.find((it) => it.left > 0 && it.path.test(path))
+    if (breakage === undefined) return forward(registry, incoming, response)
+    breakage.left--
+    answerWith(breakage.fault, response)
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  return {
+    host: `127.0.0.1:${(server.address() as AddressInfo).port}`,
+    visits,
+    breakNext: (path, fault, times) => void breakages.push({ path, fault, left: times }),
+    async close() {
+      server.closeAllConnections()
+      await new Promise((resolve) => server.close(resolve))
+    },
+  }
+}
+
+function forward(registry: Registry, incoming: IncomingMessage, response: ServerResponse): void {
+  const { method, url, headers } = incoming
+  const onward = request(`http://${registry.host}${url}`, { method, headers }, (answer) => {
+    response.writeHead(answer.statusCode ?? 502, answer.headers)
+    answer.pipe(response)
+  })
+  onward.on('error', () => response.destroy())
+  incoming.pipe(onward)
+}
+
+function answerWith(fault: Fault, response: ServerResponse): void {
+  if (fault === 'stall') return
+  if (fault === 'drop') {
+    response.destroy()
+    return
+  }
+  const code = fault === 429 ? 'TOOMANYREQUESTS' : 'UNAVAILABLE'
+  response.writeHead(fault, { 'content-type': 'application/json', 'retry-after': '1' })
+  response.end(JSON.stringify({ errors: [{ code, message: 'come back later' }] }))
+}
