@@ -4,8 +4,8 @@
  * @module
  */
 
-import { getCACertificates } from 'node:tls'
 import { type Dispatcher, EnvHttpProxyAgent, request } from 'undici'
+import { trustedAuthorities } from './trust.ts'
 import { VERSION } from './version.ts'
 
 export interface Post {
@@ -90,8 +90,7 @@ async function send<T>(
   }
 }
 
-/** Node knows public authorities only; a company's own one stands in its hosts' store. */
 function trustOfThisHost(): EnvHttpProxyAgent.Options {
-  const ca = [...new Set([...getCACertificates('default'), ...getCACertificates('system')])]
+  const ca = trustedAuthorities()
   return { connect: { ca }, requestTls: { ca }, proxyTls: { ca } }
 }

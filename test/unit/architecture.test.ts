@@ -19,12 +19,13 @@ const ROWS: readonly (readonly string[])[] = [
   ['aws', 'settings'],
   ['cache', 'config.ts', 'docker', 'host', 'outbound.ts', 'terminal', 'tls'],
   ['events', 'request', 'shell'],
-  ['log-file.ts', 'log.ts', 'time.ts'],
+  ['log-file.ts', 'log.ts', 'time.ts', 'trust.ts'],
   ['errors.ts', 'version.ts'],
 ]
 
 /** Package → the files that may import it, by how their paths begin. A new package is given its place here. */
 const PACKAGES: Readonly<Record<string, readonly string[]>> = {
+  '@aws-sdk/client-s3': ['lib/cache/'],
   '@hono/node-server': ['lib/server/'],
   '@peculiar/x509': ['lib/tls/'],
   '@smithy/signature-v4': ['lib/aws/'],
