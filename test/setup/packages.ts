@@ -18,6 +18,8 @@ const PACKAGES: Readonly<Record<string, string>> = {
   iptables: '/usr/sbin/iptables',
   mmdebstrap: '/usr/bin/mmdebstrap',
   openssl: '/usr/bin/openssl',
+  'openssh-server': '/usr/sbin/sshd',
+  virtualenv: '/usr/bin/virtualenv',
 }
 
 const INSTALL_LIMIT_MS = 600_000
