@@ -13,6 +13,8 @@ export interface ArchiveEntry {
   readonly path: string
   /** Absent = a directory, which must not exist yet. */
   readonly content?: Uint8Array
+  /** A pipe by name, without content. */
+  readonly fifo?: true
   /** Permission bits, 0 to 0o7777. */
   readonly mode: number
   readonly uid: number
@@ -56,23 +58,106 @@ export async function pathExists(
   path: string,
   signal?: AbortSignal,
 ): Promise<boolean> {
-  const { status } = await docker.call({
-    action: `look for ${path} in the container`,
+  return (await statPath(docker, containerId, Buffer.from(path), signal)) !== undefined
+}
+
+export interface PathStat {
+  readonly isDirectory: boolean
+  /** Where a link leads in the end, as far as that can be told; empty for everything else. */
+  readonly linkTarget: string
+}
+
+/**
+ * @param path absolute; any bytes
+ * @returns undefined when nothing stands there
+ */
+export async function statPath(
+  docker: DockerClient,
+  containerId: string,
+  path: Uint8Array,
+  signal?: AbortSignal,
+): Promise<PathStat | undefined> {
+  const { status, headers } = await docker.call({
+    action: `look for ${Buffer.from(path)} in the container`,
     method: 'HEAD',
-    path: `/containers/${segment(containerId)}/archive`,
-    query: { path },
+    path: archivePath(containerId, path),
     signal,
     ok: [200, 404],
   })
-  return status === 200
+  if (status !== 200) return undefined
+  const text = Buffer.from(String(headers['x-docker-container-path-stat']), 'base64').toString()
+  const { mode, linkTarget } = JSON.parse(text) as { mode: number; linkTarget: string }
+  return { isDirectory: (mode & GO_MODE_DIRECTORY) !== 0, linkTarget }
+}
+
+/**
+ * What stands at this path as a tar, every name of which begins with the last part of the path. A
+ * link is packed as one.
+ *
+ * The engine locks the container until the last byte: it can be neither inspected nor killed.
+ *
+ * @throws {DockerRefusedError} with status 404 when nothing stands there
+ */
+export async function getTar(
+  docker: DockerClient,
+  containerId: string,
+  path: Uint8Array,
+  signal: AbortSignal,
+): Promise<AsyncGenerator<Uint8Array, void>> {
+  return await docker.stream({
+    action: `read ${Buffer.from(path)} in the container`,
+    method: 'GET',
+    path: archivePath(containerId, path),
+    signal,
+    ok: [200],
+    timeoutMs: TIMEOUT_MS,
+    stallMs: TIMEOUT_MS,
+  })
+}
+
+/**
+ * Unpacks a tar at the container's root, as root. What stands in the way is replaced; links among
+ * the parents are followed. Locks the container as {@link getTar} does.
+ *
+ * @param signal its only limit: how long the tar takes is up to whoever makes it
+ */
+export async function putTar(
+  docker: DockerClient,
+  containerId: string,
+  tar: AsyncIterable<Uint8Array>,
+  signal: AbortSignal,
+): Promise<void> {
+  await docker.call({
+    action: 'write files into the container',
+    method: 'PUT',
+    path: archivePath(containerId, Buffer.from('/')),
+    body: Readable.from(tar, { objectMode: false }),
+    headers: { 'content-type': 'application/x-tar' },
+    signal,
+    ok: [200],
+    hints: { 500: 'Check that the container’s disk has room.' },
+    timeoutMs: 0,
+  })
+}
+
+/** The bit for a directory. @see https://pkg.go.dev/io/fs#FileMode */
+const GO_MODE_DIRECTORY = 2 ** 31
+
+/** By hand: a query made of strings could only carry UTF-8. */
+function archivePath(containerId: string, path: Uint8Array): string {
+  const encoded = Buffer.from(path)
+    .toString('latin1')
+    .replace(/[^\w./-]/g, (byte) => `%${byte.charCodeAt(0).toString(16).padStart(2, '0')}`)
+  return `/containers/${segment(containerId)}/archive?path=${encoded}`
 }
 
 /** The contents are not copied: they are in memory already, only the headers around them are made. */
 export function packArchive(entries: readonly ArchiveEntry[]): Readable {
   const tar = pack()
-  for (const { path, content, mode, uid, gid } of entries) {
+  for (const { path, content, fifo, mode, uid, gid } of entries) {
     const name = path.replace(/^\/+/, '')
-    if (content === undefined) tar.entry({ name, type: 'directory', mode, uid, gid })
+    if (fifo) tar.entry({ name, type: 'fifo', mode, uid, gid })
+    else if (content === undefined) tar.entry({ name, type: 'directory', mode, uid, gid })
     else tar.entry({ name, mode, uid, gid }, toBuffer(content))
   }
   tar.finalize()

@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { Duplex } from 'node:stream'
 import { type DockerClient, segment } from './client.ts'
 import { readFrames } from './frames.ts'
 
@@ -24,18 +25,12 @@ export interface ExecResult {
 export async function runExec(
   docker: DockerClient,
   containerId: string,
-  { command, user, signal }: ExecOptions,
+  options: ExecOptions,
 ): Promise<ExecResult> {
-  const action = `run ${command[0] ?? 'a program'} in container ${containerId.slice(0, 12)}`
-  const { value: created } = await docker.call<{ Id: string }>({
-    action,
-    method: 'POST',
-    path: `/containers/${segment(containerId)}/exec`,
-    json: { Cmd: command, User: user, AttachStdout: true, AttachStderr: true },
-    signal,
-    ok: [201],
-  })
-  const id = created?.Id ?? ''
+  const { command, signal } = options
+  const action = describe(command, containerId)
+  const streams = { AttachStdout: true, AttachStderr: true }
+  const id = await createExec(docker, containerId, options, streams)
   const chunks = await docker.stream({
     action,
     method: 'POST',
@@ -56,4 +51,46 @@ export async function runExec(
     ok: [200],
   })
   return { exitCode: state?.ExitCode ?? 1, output: Buffer.concat(parts).toString() }
+}
+
+/**
+ * Starts a program and stays connected to it: what is written goes to its standard input, what
+ * comes is its output in frames. Closing the stream is up to the caller.
+ */
+export async function attachExec(
+  docker: DockerClient,
+  containerId: string,
+  options: ExecOptions,
+): Promise<Duplex> {
+  const streams = { AttachStdin: true, AttachStdout: true }
+  const id = await createExec(docker, containerId, options, streams)
+  return await docker.upgrade({
+    action: describe(options.command, containerId),
+    method: 'POST',
+    path: `/exec/${segment(id)}/start`,
+    json: { Detach: false, Tty: false },
+    signal: options.signal,
+    ok: [101],
+  })
+}
+
+async function createExec(
+  docker: DockerClient,
+  containerId: string,
+  { command, user, signal }: ExecOptions,
+  streams: Readonly<Record<string, boolean>>,
+): Promise<string> {
+  const { value } = await docker.call<{ Id: string }>({
+    action: describe(command, containerId),
+    method: 'POST',
+    path: `/containers/${segment(containerId)}/exec`,
+    json: { Cmd: command, User: user, ...streams },
+    signal,
+    ok: [201],
+  })
+  return value?.Id ?? ''
+}
+
+function describe(command: readonly string[], containerId: string): string {
+  return `run ${command[0] ?? 'a program'} in container ${containerId.slice(0, 12)}`
 }
