@@ -1,0 +1,321 @@
+/**
+ * The cache in a directory of this host, which several agents may share.
+ *
+ * Each key is one file, `<key>.tar.zst`, which appears by link(2): complete, and never in place of
+ * another. It begins with a frame every zstd reader skips, with the key and the checksum of the
+ * rest. Its modification time says when it was stored, its access time when it was last used; that
+ * one is set by hand, for file systems do not keep it.
+ *
+ * @module
+ */
+
+import { createHash, randomBytes } from 'node:crypto'
+import { type FileHandle, link, mkdir, open, readdir, rm, stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import { CacheError } from '../errors.ts'
+import type { CacheStore, StoredKey, Usage } from './store.ts'
+
+export interface DirectoryStoreOptions {
+  /** Of the whole cache, all projects. */
+  readonly directory: string
+  /** The job's project, whose keys are its own; empty = none. */
+  readonly project: string
+  readonly limitBytes: number
+}
+
+interface KeptFile {
+  readonly path: string
+  readonly name: string
+  readonly bytes: number
+  readonly storedAt: number
+  readonly usedAt: number
+}
+
+interface Preface {
+  readonly key: string
+  readonly sha256: string
+}
+
+const ENDING = '.tar.zst'
+
+/** No project's name as a file's: there `~` is escaped. */
+const NO_PROJECT = '~'
+
+/** @see RFC 8878, 3.1.2, "Skippable Frames" */
+const SKIPPABLE_MAGIC = 0x184d2a50
+const PREFACE_BYTES = 8_192
+
+/** Of a file's name, less our ending; file systems take 255. */
+const MAX_NAME_BYTES = 200
+
+/** A store that has written nothing for this long was killed. */
+const ABANDONED_MS = 3_600_000
+
+const READ_BYTES = 1_048_576
+
+export class DirectoryStore implements CacheStore {
+  readonly #options: DirectoryStoreOptions
+  readonly #directory: string
+
+  constructor(options: DirectoryStoreOptions) {
+    this.#options = options
+    const { directory, project } = options
+    this.#directory = join(directory, project === '' ? NO_PROJECT : fileName(project))
+  }
+
+  async list(): Promise<readonly StoredKey[]> {
+    const files = await keptFiles(this.#directory)
+    const keys = await Promise.all(
+      files.map(async ({ path, name, bytes, storedAt }) => {
+        const key = name.includes('~') ? await readKey(path) : decodeURIComponent(name)
+        return key === '' ? [] : [{ key, bytes: bytes - PREFACE_BYTES, storedAt }]
+      }),
+    )
+    return keys.flat().sort((a, b) => b.storedAt - a.storedAt)
+  }
+
+  async has(key: string): Promise<boolean> {
+    return await stat(this.#path(key)).then(
+      () => true,
+      () => false,
+    )
+  }
+
+  async store(
+    key: string,
+    archive: AsyncIterable<Uint8Array>,
+    signal: AbortSignal,
+  ): Promise<number | undefined> {
+    const { directory, limitBytes } = this.#options
+    const temporary = join(this.#directory, `.${randomBytes(12).toString('hex')}.part`)
+    try {
+      await mkdir(this.#directory, { recursive: true, mode: 0o700 })
+      await removeAbandoned(this.#directory)
+      const bytes = await this.#write(temporary, key, archive, signal)
+      await link(temporary, this.#path(key))
+      await makeRoom(directory, limitBytes, this.#path(key))
+      return bytes
+    } catch (error) {
+      signal.throwIfAborted()
+      if ((error as NodeJS.ErrnoException).code === 'EEXIST') return undefined
+      throw error instanceof CacheError ? error : unusable(this.#directory, error)
+    } finally {
+      await rm(temporary, { force: true })
+    }
+  }
+
+  async open(key: string, signal: AbortSignal) {
+    const path = this.#path(key)
+    const file = await openIfThere(path)
+    if (file === undefined) return undefined
+    try {
+      const preface = await readPreface(file)
+      const hash = createHash('sha256')
+      for await (const chunk of readArchive(file, signal)) hash.update(chunk)
+      if (preface.key !== key || hash.digest('hex') !== preface.sha256) {
+        await rm(path, { force: true })
+        throw new CacheError(`What the cache has under '${key}' is damaged, and was removed`, {
+          hint: 'Store it again; check the disk of the agent’s host if this happens often.',
+        })
+      }
+      const { size, mtime } = await file.stat()
+      await file.utimes(new Date(), mtime)
+      return { bytes: size - PREFACE_BYTES, archive: readAndClose(file, signal) }
+    } catch (error) {
+      await file.close()
+      signal.throwIfAborted()
+      throw error instanceof CacheError ? error : unusable(path, error)
+    }
+  }
+
+  async delete(key: string): Promise<void> {
+    await rm(this.#path(key), { force: true })
+  }
+
+  async clear(): Promise<void> {
+    for (const { path } of await keptFiles(this.#directory)) await rm(path, { force: true })
+  }
+
+  async usage(): Promise<Usage> {
+    const { directory, limitBytes } = this.#options
+    const sum = (files: readonly KeptFile[]) => files.reduce((total, { bytes }) => total + bytes, 0)
+    const all = sum((await Promise.all(await projects(directory))).flat())
+    const usedBytes = sum(await keptFiles(this.#directory))
+    return { usedBytes, freeBytes: Math.max(0, limitBytes - all) }
+  }
+
+  async close(): Promise<void> {
+    // Nothing is held open between two calls.
+  }
+
+  async #write(
+    path: string,
+    key: string,
+    archive: AsyncIterable<Uint8Array>,
+    signal: AbortSignal,
+  ): Promise<number> {
+    const { limitBytes } = this.#options
+    const file = await open(path, 'wx', 0o600)
+    try {
+      const hash = createHash('sha256')
+      let bytes = 0
+      for await (const chunk of archive) {
+        signal.throwIfAborted()
+        hash.update(chunk)
+        await writeAll(file, chunk, PREFACE_BYTES + bytes)
+        bytes += chunk.length
+        if (bytes + PREFACE_BYTES > limitBytes) throw tooLarge(key, limitBytes)
+      }
+      await writeAll(file, encodePreface({ key, sha256: hash.digest('hex') }), 0)
+      return bytes
+    } finally {
+      await file.close()
+    }
+  }
+
+  #path(key: string): string {
+    return join(this.#directory, fileName(key) + ENDING)
+  }
+}
+
+/** Safe as one part of a path, and the same only for the same text. */
+function fileName(key: string): string {
+  const name = encodeURIComponent(key.toWellFormed())
+    .replace(/[!'()*~]/g, (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`)
+    .replace(/^\./, '%2E')
+  if (name.length <= MAX_NAME_BYTES) return name
+  const digest = createHash('sha256').update(key).digest('hex').slice(0, 32)
+  return `${name.slice(0, MAX_NAME_BYTES - 40)}~${digest}`
+}
+
+/** Every project's files, most of them in memory anyway: the file system's. */
+async function projects(directory: string): Promise<Array<Promise<KeptFile[]>>> {
+  const names = await readdir(directory).catch(noneIfMissing)
+  return names.map((name) => keptFiles(join(directory, name)))
+}
+
+async function keptFiles(directory: string): Promise<KeptFile[]> {
+  const names = await readdir(directory).catch(noneIfMissing)
+  const files = await Promise.all(
+    names
+      .filter((name) => name.endsWith(ENDING) && !name.startsWith('.'))
+      .map(async (name) => {
+        const path = join(directory, name)
+        const stats = await stat(path).catch(() => undefined) // removed meanwhile
+        if (stats === undefined) return []
+        const { size: bytes, mtimeMs: storedAt, atimeMs: usedAt } = stats
+        return [{ path, name: name.slice(0, -ENDING.length), bytes, storedAt, usedAt }]
+      }),
+  )
+  return files.flat()
+}
+
+/** The least recently used go first; the one just stored stays. */
+async function makeRoom(directory: string, limitBytes: number, fresh: string): Promise<void> {
+  const files = (await Promise.all(await projects(directory))).flat()
+  let total = files.reduce((sum, { bytes }) => sum + bytes, 0)
+  for (const { path, bytes } of files.sort((a, b) => a.usedAt - b.usedAt)) {
+    if (total <= limitBytes) return
+    if (path === fresh) continue
+    await rm(path, { force: true })
+    total -= bytes
+  }
+}
+
+async function removeAbandoned(directory: string): Promise<void> {
+  const names = await readdir(directory)
+  for (const name of names.filter((it) => it.startsWith('.') && it.endsWith('.part'))) {
+    const path = join(directory, name)
+    const stats = await stat(path).catch(() => undefined) // its owner has just finished
+    if (stats !== undefined && Date.now() - stats.mtimeMs > ABANDONED_MS) {
+      await rm(path, { force: true })
+    }
+  }
+}
+
+async function writeAll(file: FileHandle, bytes: Uint8Array, position: number): Promise<void> {
+  for (let at = 0; at < bytes.length; ) {
+    at += (await file.write(bytes, at, bytes.length - at, position + at)).bytesWritten
+  }
+}
+
+/** From one open file, which stays readable when another agent removes it meanwhile. */
+async function* readArchive(
+  file: FileHandle,
+  signal: AbortSignal,
+): AsyncGenerator<Uint8Array, void> {
+  for (let at = PREFACE_BYTES; ; ) {
+    signal.throwIfAborted()
+    const buffer = Buffer.allocUnsafe(READ_BYTES) // a new one each time: the reader may keep it
+    const { bytesRead } = await file.read(buffer, 0, buffer.length, at)
+    if (bytesRead === 0) return
+    at += bytesRead
+    yield buffer.subarray(0, bytesRead)
+  }
+}
+
+async function* readAndClose(file: FileHandle, signal: AbortSignal) {
+  try {
+    yield* readArchive(file, signal)
+  } finally {
+    await file.close()
+  }
+}
+
+function encodePreface(preface: Preface): Buffer {
+  const bytes = Buffer.alloc(PREFACE_BYTES, ' ')
+  bytes.writeUInt32LE(SKIPPABLE_MAGIC, 0)
+  bytes.writeUInt32LE(PREFACE_BYTES - 8, 4)
+  bytes.write(JSON.stringify(preface), 8)
+  return bytes
+}
+
+async function openIfThere(path: string): Promise<FileHandle | undefined> {
+  try {
+    return await open(path, 'r+') // for writing as well: only so may its times be set
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+    throw unusable(path, error)
+  }
+}
+
+/** @returns the key of a file whose name is too short for it; empty when it cannot be told */
+async function readKey(path: string): Promise<string> {
+  const file = await openIfThere(path)
+  if (file === undefined) return ''
+  try {
+    return (await readPreface(file)).key
+  } finally {
+    await file.close()
+  }
+}
+
+/** @returns an empty one for a file that is damaged: told, and removed, by who wants its archive */
+async function readPreface(file: FileHandle): Promise<Preface> {
+  const { buffer } = await file.read(Buffer.alloc(PREFACE_BYTES), 0, PREFACE_BYTES, 0)
+  try {
+    const { key, sha256 } = JSON.parse(buffer.toString('utf8', 8)) as Partial<Preface>
+    return { key: String(key), sha256: String(sha256) }
+  } catch {
+    return { key: '', sha256: '' }
+  }
+}
+
+function noneIfMissing(error: NodeJS.ErrnoException): string[] {
+  if (error.code === 'ENOENT' || error.code === 'ENOTDIR') return []
+  throw error
+}
+
+function tooLarge(key: string, limitBytes: number): CacheError {
+  return new CacheError(`'${key}' is larger than the whole cache may be (${limitBytes} bytes)`, {
+    hint: 'Store less under this key, or give the cache more room with --cache-limit.',
+  })
+}
+
+function unusable(path: string, cause: unknown): CacheError {
+  const reason = cause instanceof Error ? cause.message : String(cause)
+  return new CacheError(`The cache in ${path} cannot be used: ${reason}`, {
+    hint: "Check that the agent's user can write there and that the disk has room, or name another directory with --cache-dir.",
+    cause,
+  })
+}

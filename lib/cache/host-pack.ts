@@ -1,0 +1,167 @@
+/**
+ * A file or directory of this host as a tar, piece by piece.
+ *
+ * Small files are read synchronously: each of the three calls it takes costs microseconds, but as
+ * many hops to the thread pool; what is large is read there.
+ *
+ * @module
+ */
+
+import {
+  closeSync,
+  lstatSync,
+  openSync,
+  readdirSync,
+  readlinkSync,
+  readSync,
+  type Stats,
+} from 'node:fs'
+import { open } from 'node:fs/promises'
+import { CacheError } from '../errors.ts'
+import { END_OF_TAR, encodeHeader, padding, type TarEntry } from './tar.ts'
+
+/** Handed on at once: fewer, larger pieces keep the compressor busy. */
+const PIECE_BYTES = 262_144
+
+const SMALL_FILE_BYTES = 65_536
+
+interface Place {
+  readonly path: string
+  readonly name: string
+}
+
+/**
+ * @param path latin1
+ * @param name of the outermost entry in the tar
+ * @throws {CacheError} when something cannot be read
+ */
+export async function* packHostPath(
+  path: string,
+  name: string,
+  signal: AbortSignal,
+): AsyncGenerator<Buffer, void> {
+  const links = new Map<string, string>()
+  const places: Place[] = [{ path, name }]
+  let pieces: Buffer[] = []
+  let bytes = 0
+  for (let place = places.pop(); place !== undefined; place = places.pop()) {
+    const found = look(place, links)
+    if (found === undefined) continue
+    const { entry } = found
+    if (entry.type === 'directory') places.push(...children(place))
+    const content = smallContent(place, entry)
+    pieces.push(encodeHeader(entry), ...content)
+    bytes += entry.size + 512
+    if (bytes < PIECE_BYTES && content.length > 0 === entry.size > 0) continue
+
+    signal.throwIfAborted()
+    yield Buffer.concat(pieces)
+    pieces = []
+    bytes = 0
+    if (content.length === 0 && entry.size > 0) yield* largeContent(place, entry, signal)
+  }
+  yield Buffer.concat([...pieces, END_OF_TAR])
+}
+
+/** @returns undefined for what no cache keeps, and what has gone since its directory was read */
+function look({ path, name }: Place, links: Map<string, string>): { entry: TarEntry } | undefined {
+  try {
+    const stats = lstatSync(toPath(path))
+    const type = typeOf(stats)
+    if (type === undefined) return undefined
+    const known =
+      stats.isFile() && stats.nlink > 1 ? links.get(`${stats.dev}:${stats.ino}`) : undefined
+    if (stats.isFile() && stats.nlink > 1) links.set(`${stats.dev}:${stats.ino}`, known ?? name)
+    const target = type === 'symlink' ? readlinkSync(toPath(path), 'buffer').toString('latin1') : ''
+    return {
+      entry: {
+        name,
+        type: known === undefined ? type : 'link',
+        mode: stats.mode & 0o7777,
+        uid: stats.uid,
+        gid: stats.gid,
+        size: type === 'file' && known === undefined ? stats.size : 0,
+        mtime: Math.floor(stats.mtimeMs / 1_000),
+        target: known ?? target,
+      },
+    }
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+    throw unreadable(path, error)
+  }
+}
+
+function typeOf(stats: Stats): 'directory' | 'file' | 'symlink' | undefined {
+  if (stats.isFile()) return 'file'
+  if (stats.isDirectory()) return 'directory'
+  return stats.isSymbolicLink() ? 'symlink' : undefined
+}
+
+/** The last first: they are taken from the end. */
+function children({ path, name }: Place): Place[] {
+  try {
+    return readdirSync(toPath(path), 'buffer')
+      .map((child) => child.toString('latin1'))
+      .sort()
+      .reverse()
+      .map((child) => ({ path: `${path}/${child}`, name: `${name}/${child}` }))
+  } catch (error) {
+    throw unreadable(path, error)
+  }
+}
+
+/** @returns nothing when it is large */
+function smallContent({ path }: Place, { type, size }: TarEntry): Buffer[] {
+  if (type !== 'file' || size === 0 || size > SMALL_FILE_BYTES) return []
+  try {
+    const content = Buffer.alloc(size) // a file that has shrunk since is filled up with zeros
+    const file = openSync(toPath(path), 'r')
+    try {
+      let read = 0
+      for (let got = -1; got !== 0 && read < size; read += got) {
+        got = readSync(file, content, read, size - read, null)
+      }
+    } finally {
+      closeSync(file)
+    }
+    return [content, padding(size)]
+  } catch (error) {
+    throw unreadable(path, error)
+  }
+}
+
+async function* largeContent(
+  { path }: Place,
+  { size }: TarEntry,
+  signal: AbortSignal,
+): AsyncGenerator<Buffer, void> {
+  const file = await open(toPath(path), 'r').catch((error) =>
+    Promise.reject(unreadable(path, error)),
+  )
+  try {
+    for (let left = size; left > 0; ) {
+      signal.throwIfAborted()
+      const buffer = Buffer.allocUnsafe(Math.min(left, 4 * PIECE_BYTES))
+      const { bytesRead } = await file.read(buffer, 0, buffer.length, null)
+      const got = bytesRead === 0 ? buffer.fill(0) : buffer.subarray(0, bytesRead)
+      left -= got.length
+      yield got
+    }
+    yield padding(size)
+  } finally {
+    await file.close()
+  }
+}
+
+function toPath(path: string): Buffer {
+  return Buffer.from(path, 'latin1')
+}
+
+function unreadable(path: string, cause: unknown): CacheError {
+  const shown = Buffer.from(path, 'latin1').toString()
+  const reason = cause instanceof Error ? cause.message : String(cause)
+  return new CacheError(`${shown} cannot be read: ${reason}`, {
+    hint: "Make it readable for the agent's user, or store less.",
+    cause,
+  })
+}

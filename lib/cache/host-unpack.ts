@@ -1,0 +1,235 @@
+/**
+ * Takes a tar apart onto this host.
+ *
+ * Directories get their modes and times last: a read-only one could not be filled, and filling one
+ * changes its time.
+ *
+ * @module
+ */
+
+import {
+  chmodSync,
+  closeSync,
+  fchmodSync,
+  fchownSync,
+  ftruncateSync,
+  futimesSync,
+  lchownSync,
+  linkSync,
+  lstatSync,
+  lutimesSync,
+  mkdirSync,
+  openSync,
+  rmSync,
+  symlinkSync,
+  utimesSync,
+  write,
+  writeSync,
+} from 'node:fs'
+import { promisify } from 'node:util'
+import { CacheError } from '../errors.ts'
+import type { FileOwner, UnpackOptions } from './job-files.ts'
+import { PathGuard } from './path-guard.ts'
+import { type TarEntry, type TarEvent, TarReader } from './tar.ts'
+
+/** Below this a write to the page cache is quicker than a hop to the thread pool. */
+const SMALL_WRITE_BYTES = 65_536
+
+/** What is nothing but zeros is left out of the file: so one with holes keeps them. */
+const HOLE_BYTES = 65_536
+const ZEROS = Buffer.alloc(1_048_576)
+
+const writeLarge = promisify(write)
+
+/**
+ * Owners count only for root: nobody else may give files away.
+ *
+ * @returns name of the outermost entry
+ */
+export async function unpackToHost(
+  tar: AsyncIterable<Uint8Array>,
+  { directory, owner, signal }: UnpackOptions,
+): Promise<string> {
+  const reader = new TarReader()
+  const writer = new HostWriter(directory, owner)
+  try {
+    for await (const chunk of tar) {
+      signal.throwIfAborted()
+      for (const event of reader.push(chunk)) {
+        const wait = writer.take(event)
+        if (wait !== undefined) await wait
+      }
+    }
+    reader.end()
+    writer.finish()
+    return writer.root
+  } catch (error) {
+    signal.throwIfAborted()
+    throw error instanceof CacheError ? error : failure(error)
+  } finally {
+    writer.close()
+  }
+}
+
+class HostWriter {
+  readonly #directory: string
+  readonly #owner: FileOwner | undefined
+  readonly #guard = new PathGuard()
+  readonly #directories: Array<readonly [path: Buffer, entry: TarEntry]> = []
+  readonly #isRoot = process.getuid?.() === 0
+  #file: { readonly fd: number; readonly entry: TarEntry; position: number } | undefined
+
+  constructor(directory: string, owner: FileOwner | undefined) {
+    this.#directory = directory
+    this.#owner = owner
+  }
+
+  get root(): string {
+    return this.#guard.root ?? ''
+  }
+
+  /** @returns a promise only when it takes time */
+  take(event: TarEvent): Promise<void> | undefined {
+    if (event.type === 'entry') this.#begin(event.entry)
+    else if (event.type === 'close') this.#endFile()
+    else return this.#write(event.bytes)
+    return undefined
+  }
+
+  /** Innermost first, so that no time is changed again. */
+  finish(): void {
+    for (const [path, entry] of this.#directories.reverse()) {
+      this.#give(entry, (uid, gid) => lchownSync(path, uid, gid))
+      chmodSync(path, entry.mode)
+      utimesSync(path, entry.mtime, entry.mtime)
+    }
+  }
+
+  close(): void {
+    if (this.#file !== undefined) closeSync(this.#file.fd)
+    this.#file = undefined
+  }
+
+  #begin(entry: TarEntry): void {
+    const first = this.#guard.root === undefined
+    this.#guard.admit(entry)
+    const path = this.#path(entry.name)
+    if (first) mkdirSync(this.#path(parentOf(entry.name)), { recursive: true })
+    switch (entry.type) {
+      case 'directory':
+        this.#makeDirectory(path)
+        this.#directories.push([path, entry])
+        return
+      case 'file':
+        this.#file = {
+          fd: this.#anew(path, () => openSync(path, 'wx', 0o600)),
+          entry,
+          position: 0,
+        }
+        return
+      case 'symlink':
+        this.#anew(path, () => symlinkSync(Buffer.from(entry.target, 'latin1'), path))
+        this.#give(entry, (uid, gid) => lchownSync(path, uid, gid))
+        lutimesSync(path, entry.mtime, entry.mtime)
+        return
+      case 'link':
+        this.#anew(path, () => linkSync(this.#path(entry.target), path))
+        return
+      case 'other':
+        return
+    }
+  }
+
+  #write(bytes: Buffer): Promise<void> | undefined {
+    const file = this.#file
+    if (file === undefined) return undefined
+    if (isHole(bytes)) file.position += bytes.length
+    else if (bytes.length >= SMALL_WRITE_BYTES) return this.#writeLarge(bytes, file)
+    else {
+      for (let at = 0; at < bytes.length; ) {
+        at += writeSync(file.fd, bytes, at, bytes.length - at, file.position + at)
+      }
+      file.position += bytes.length
+    }
+    return undefined
+  }
+
+  async #writeLarge(bytes: Buffer, file: { fd: number; position: number }): Promise<void> {
+    for (let at = 0; at < bytes.length; ) {
+      const { bytesWritten } = await writeLarge(
+        file.fd,
+        bytes,
+        at,
+        bytes.length - at,
+        file.position + at,
+      )
+      at += bytesWritten
+    }
+    file.position += bytes.length
+  }
+
+  #endFile(): void {
+    if (this.#file === undefined) return
+    const { fd, entry } = this.#file
+    if (entry.size >= HOLE_BYTES) ftruncateSync(fd, entry.size) // it may end with a hole
+    this.#give(entry, (uid, gid) => fchownSync(fd, uid, gid)) // before the mode: it clears set-uid
+    fchmodSync(fd, entry.mode)
+    futimesSync(fd, entry.mtime, entry.mtime)
+    this.close()
+  }
+
+  /** A link to a directory that stands there is replaced: the files must not go through it. */
+  #makeDirectory(path: Buffer): void {
+    try {
+      mkdirSync(path, 0o700)
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
+      const stats = lstatSync(path)
+      if (stats.isDirectory()) {
+        chmodSync(path, stats.mode | 0o700)
+      } else {
+        rmSync(path)
+        mkdirSync(path, 0o700)
+      }
+    }
+  }
+
+  /** Whatever stands there goes, but only where it stands: links are not followed. */
+  #anew<T>(path: Buffer, make: () => T): T {
+    try {
+      return make()
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
+      rmSync(path, { recursive: true, force: true })
+      return make()
+    }
+  }
+
+  #give(entry: TarEntry, change: (uid: number, gid: number) => void): void {
+    if (!this.#isRoot) return
+    const { uid, gid } = this.#owner ?? entry
+    change(uid, gid)
+  }
+
+  #path(name: string): Buffer {
+    return Buffer.from(name.startsWith('/') ? name : `${this.#directory}/${name}`, 'latin1')
+  }
+}
+
+function isHole(bytes: Buffer): boolean {
+  return bytes.length >= HOLE_BYTES && bytes.equals(ZEROS.subarray(0, bytes.length))
+}
+
+function parentOf(name: string): string {
+  const at = name.lastIndexOf('/')
+  if (at === -1) return '.'
+  return at === 0 ? '/' : name.slice(0, at)
+}
+
+function failure(cause: unknown): CacheError {
+  const reason = cause instanceof Error ? cause.message : String(cause)
+  return new CacheError(`The archive cannot be unpacked: ${reason}`, {
+    hint: 'Check that the place is writable and its disk has room.',
+    cause,
+  })
+}

@@ -1,0 +1,72 @@
+/**
+ * The files of a job as `cache` sees them, wherever the job runs.
+ *
+ * Paths are absolute and latin1, one character a byte: names are bytes, of which only most are UTF-8.
+ *
+ * @module
+ */
+
+import { createHash } from 'node:crypto'
+
+/** Whose the restored files become; absent = as they were stored. */
+export interface FileOwner {
+  readonly uid: number
+  readonly gid: number
+}
+
+export interface UnpackOptions {
+  /** For relative names. */
+  readonly directory: string
+  readonly owner: FileOwner | undefined
+  readonly signal: AbortSignal
+}
+
+/** Implemented for the host and for containers. */
+export interface JobFiles {
+  /** Whether something stands there; a link counts, wherever it leads. */
+  exists(path: string, signal: AbortSignal): Promise<boolean>
+
+  /**
+   * The content of a file; links are followed.
+   *
+   * @throws {CacheError} when it cannot be read
+   */
+  read(path: string, signal: AbortSignal): AsyncIterable<Uint8Array>
+
+  /**
+   * What stands at `path` as a tar, in which it and everything below it is called `name`.
+   *
+   * @throws {CacheError} when something in it cannot be read
+   */
+  pack(path: string, name: string, signal: AbortSignal): AsyncIterable<Buffer>
+
+  /**
+   * Takes a tar apart: relative names under `directory`, absolute ones where they were.
+   *
+   * @returns the name of the tar's outermost entry
+   * @throws {CacheError} for a tar that is damaged, or reaches beyond its outermost entry
+   */
+  unpack(tar: AsyncIterable<Uint8Array>, options: UnpackOptions): Promise<string>
+}
+
+/** @throws {CacheError} when the file cannot be read */
+export async function md5Of(files: JobFiles, path: string, signal: AbortSignal): Promise<string> {
+  const hash = createHash('md5')
+  for await (const chunk of files.read(path, signal)) hash.update(chunk)
+  return hash.digest('hex')
+}
+
+/** A path as the asker wrote it, as an absolute one. */
+export function absolutePath(directory: string, path: string): string {
+  return path.startsWith('/') ? path : `${directory}/${path}`
+}
+
+/** Text of our own as the bytes it is in UTF-8. */
+export function toLatin1(text: string): string {
+  return Buffer.from(text).toString('latin1')
+}
+
+/** Bytes of the job as text to show, or to name a key with. */
+export function fromLatin1(bytes: string): string {
+  return Buffer.from(bytes, 'latin1').toString()
+}

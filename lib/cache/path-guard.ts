@@ -1,0 +1,57 @@
+/**
+ * Keeps a tar inside the one file or directory it was made of, whatever somebody has written into
+ * it. Pure: it knows what the tar itself has put where, and lets nothing go through a link.
+ *
+ * @module
+ */
+
+import { CacheError } from '../errors.ts'
+import type { TarEntry } from './tar.ts'
+
+export class PathGuard {
+  #root: string | undefined
+  readonly #directories = new Set<string>()
+  readonly #files = new Set<string>()
+
+  /** The name of the outermost entry, which is the first. */
+  get root(): string | undefined {
+    return this.#root
+  }
+
+  /** @throws {CacheError} when the entry leads out of the outermost one */
+  admit({ name, type, target }: TarEntry): void {
+    if (this.#root === undefined) this.#begin(name)
+    else if (!this.#isInside(name)) throw refusal(name)
+    if (type === 'directory') {
+      if (this.#files.has(name)) throw refusal(name)
+      this.#directories.add(name)
+      return
+    }
+    if (this.#directories.has(name)) throw refusal(name)
+    if (type === 'link' && !this.#files.has(target)) throw refusal(`${name} -> ${target}`)
+    if (type === 'file' || type === 'link') this.#files.add(name)
+    else this.#files.delete(name) // a link now stands there: nothing may be linked to it
+  }
+
+  #begin(name: string): void {
+    const relative = name.startsWith('/') ? name.slice(1) : name
+    if (relative === '' || relative.split('/').includes('..') || name.includes('\0')) {
+      throw refusal(name)
+    }
+    this.#root = name
+  }
+
+  #isInside(name: string): boolean {
+    const root = `${this.#root}/`
+    if (!name.startsWith(root) || name.includes('\0')) return false
+    const parts = name.slice(root.length).split('/')
+    if (parts.some((part) => part === '' || part === '.' || part === '..')) return false
+    return this.#directories.has(name.slice(0, name.lastIndexOf('/')))
+  }
+}
+
+function refusal(name: string): CacheError {
+  return new CacheError(`The archive reaches out of its own directory: ${JSON.stringify(name)}`, {
+    hint: 'Somebody has changed it: delete the key, and find out who can write to the store.',
+  })
+}

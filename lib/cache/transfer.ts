@@ -1,0 +1,56 @@
+/**
+ * Between the files of a job and a store: archives on their way in and out, never whole in memory.
+ *
+ * @module
+ */
+
+import { posix } from 'node:path'
+import { CacheError } from '../errors.ts'
+import { compress, decompress } from './compress.ts'
+import { absolutePath, type JobFiles } from './job-files.ts'
+import type { CacheStore } from './store.ts'
+
+interface Transfer {
+  /** Of the asking shell, as are its user and group. */
+  readonly directory: string
+  readonly uid: number
+  readonly gid: number
+  readonly files: JobFiles
+  readonly store: CacheStore
+  readonly signal: AbortSignal
+}
+
+/**
+ * @param path latin1, as the job wrote it
+ * @returns bytes stored; undefined when the key is there already
+ */
+export async function transferIn(
+  { directory, files, store, signal }: Transfer,
+  key: string,
+  path: string,
+): Promise<number | undefined> {
+  const place = tidy(absolutePath(directory, path))
+  const name = tidy(path)
+  // Relative paths stay relative, as long as they stay below the directory they are relative to.
+  const isBelow = name !== '..' && !name.startsWith('../')
+  if (place === '/') {
+    throw new CacheError('The root directory cannot be stored', { hint: 'Name a directory in it.' })
+  }
+  const tar = files.pack(place, isBelow ? name : place, signal)
+  return await store.store(key, compress(tar), signal)
+}
+
+/** @returns what was restored, latin1 */
+export async function transferOut(
+  { directory, uid, gid, files, signal }: Transfer,
+  archive: AsyncIterable<Uint8Array>,
+): Promise<string> {
+  // As tar does it: root gives files back to their owners, everybody else makes them their own.
+  const owner = uid === 0 ? undefined : { uid, gid }
+  return await files.unpack(decompress(archive), { directory, owner, signal })
+}
+
+/** Without `.`, `..` where it can be told, and a slash at the end. */
+function tidy(path: string): string {
+  return posix.normalize(path).replace(/(.)\/$/, '$1')
+}
