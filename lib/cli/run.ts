@@ -53,7 +53,11 @@ Examples:
     ...settingArgs(RUN_SETTINGS),
   },
   run: async ({ args }) => {
-    const config = loadRunConfig(args, { env: hostEnvironment(), stdout: process.stdout })
+    const config = loadRunConfig(args, {
+      env: hostEnvironment(),
+      stdout: process.stdout,
+      isRoot: process.getuid?.() === 0,
+    })
     const log = createLogger({ write: (text) => void process.stderr.write(text) })
     const document = await loadJobFile(args.file, process.stdin)
     const request = parseJobRequest(document, { defaultId: `run-${process.pid}` })

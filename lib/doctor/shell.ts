@@ -62,6 +62,7 @@ async function examineLogin(
   const executor = new ShellExecutor({
     ...options,
     policy: { gracePeriodMs: 0, hurry: signal },
+    cache: { directories: [], limitBytes: 0 }, // nothing is stored
   })
   const started = performance.now()
   try {

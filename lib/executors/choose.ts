@@ -25,6 +25,9 @@ export interface ExecutorOptions {
   readonly onPulled?: ((report: PullReport) => void) | undefined
 }
 
+/** For a service's health check to pass, from its start. */
+const SERVICE_START_TIMEOUT_MS = 60_000
+
 export async function createExecutor(
   request: JobRequest,
   { config, hurry, instanceId, traces, onLeader, onPulled }: ExecutorOptions,
@@ -32,8 +35,8 @@ export async function createExecutor(
   const policy = { gracePeriodMs: config.stopGracePeriod, hurry }
   const environment = config.jobEnvironment
   if (request.compose === undefined) {
-    const { temporaryDirectory } = config
-    return new ShellExecutor({ policy, environment, temporaryDirectory, traces, onLeader })
+    const { temporaryDirectory, cache } = config
+    return new ShellExecutor({ policy, environment, temporaryDirectory, cache, traces, onLeader })
   }
   const { ContainerExecutor } = await import('./container/executor.ts')
   return new ContainerExecutor({
@@ -43,11 +46,12 @@ export async function createExecutor(
     socketPath: config.dockerSocketPath,
     policy,
     environment,
+    cache: config.cache,
     hostFiles: config.hostFiles,
     failOnMissingFiles: config.failOnMissingFiles,
     exposeKvmDevice: config.exposeKvmDevice,
     pullStallTimeoutMs: config.pullStallTimeout,
-    serviceStartTimeoutMs: config.serviceStartTimeout,
+    serviceStartTimeoutMs: SERVICE_START_TIMEOUT_MS,
     onPulled,
   })
 }

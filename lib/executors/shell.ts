@@ -7,6 +7,7 @@
 import { appendFile, mkdir, rm, writeFile } from 'node:fs/promises'
 import { userInfo } from 'node:os'
 import { join } from 'node:path'
+import type { CachePlace } from '../cache/open-store.ts'
 import { ShellError } from '../errors.ts'
 import { type HostTraces, planHostTraces, variablesFile } from '../host/job-traces.ts'
 import { addToLoginProfile, removeFromLoginProfile } from '../host/login-profile.ts'
@@ -26,6 +27,8 @@ import { createToken } from '../shell/marks.ts'
 import { Session } from '../shell/session.ts'
 import { type HostTerminal, openHostTerminal } from '../terminal/host-terminal.ts'
 import { findProgram } from '../terminal/script.ts'
+import { pathAfter, toolboxPrelude } from '../toolbox/files.ts'
+import { HostToolbox } from '../toolbox/host-toolbox.ts'
 import type {
   Executor,
   InjectedFile,
@@ -44,6 +47,7 @@ export interface ShellOptions {
   readonly environment: Readonly<Record<string, string>>
   /** Where the job's private directory is made. */
   readonly temporaryDirectory: string
+  readonly cache: CachePlace
   /** By which the job will be known, for someone who clears up if this process cannot. Default: new ones. */
   readonly traces?: HostTraces | undefined
   /** Awaited for each shell before a directive runs in it. */
@@ -52,6 +56,9 @@ export interface ShellOptions {
 
 /** A login script may ask the network for something; one that asks the keyboard never ends. */
 const READY_TIMEOUT_MS = 60_000
+
+/** Below the job's private directory. */
+const TOOLBOX = 'toolbox'
 
 /** For a shell whose commands are gone to end by itself; one that traps HUP would run on. */
 const HANGUP_MS = 300
@@ -67,6 +74,7 @@ export class ShellExecutor implements Executor {
   #environment: Readonly<Record<string, string>> = {}
   #terminal: HostTerminal | undefined
   #session: Session | undefined
+  #toolbox: HostToolbox | undefined
   #profiled = false
   #count = 0
 
@@ -75,11 +83,12 @@ export class ShellExecutor implements Executor {
   }
 
   async prepare({ signal }: PrepareOptions): Promise<boolean> {
-    const { environment, temporaryDirectory, traces } = this.#options
+    const { environment, temporaryDirectory, cache, traces } = this.#options
     const complete = withDefaults(environment)
     this.#traces = traces ?? planHostTraces(temporaryDirectory, complete['HOME'] ?? '/')
     this.#environment = { ...complete, [COOKIE_NAME]: this.#traces.cookie }
     await mkdir(this.#traces.directory, { mode: 0o700 })
+    this.#toolbox = new HostToolbox(this.#path(TOOLBOX), cache)
     await this.#openSession(signal)
     return true
   }
@@ -89,7 +98,8 @@ export class ShellExecutor implements Executor {
     await appendFile(file, formatExports(variables), { mode: 0o600 })
     if (!this.#profiled) await this.#addToProfile(file, options.onOutput)
     const checked = formatExports(variables, ' || builtin return 1')
-    const { exitCode } = await this.#runFile(checked, options, { quiet: true })
+    const exports = [checked, Buffer.from(pathAfter(variables, this.#path(TOOLBOX)))]
+    const { exitCode } = await this.#runFile(Buffer.concat(exports), options, { quiet: true })
     return exitCode
   }
 
@@ -108,6 +118,7 @@ export class ShellExecutor implements Executor {
   async dispose(): Promise<void> {
     if (this.#traces === undefined) return
     this.#session?.close()
+    await this.#toolbox?.close()
     const results = await Promise.allSettled([
       killJobProcesses(this.#mark()),
       removeFromLoginProfile(this.#traces.home, variablesFile(this.#traces)),
@@ -144,7 +155,7 @@ export class ShellExecutor implements Executor {
     signal.throwIfAborted()
     const token = createToken()
     const boot = this.#path('boot')
-    await writeFile(boot, bootScript(token), { mode: 0o600 })
+    await writeFile(boot, bootScript(token, toolboxPrelude(this.#path(TOOLBOX))), { mode: 0o600 })
     const bash = findProgram('bash', this.#environment['PATH'] ?? DEFAULT_PATH)
     if (bash === undefined) {
       throw new ShellError('This host has no bash on its PATH', {
@@ -199,6 +210,7 @@ export class ShellExecutor implements Executor {
 
   async #stop(): Promise<void> {
     const { gracePeriodMs, hurry } = this.#options.policy
+    const abandoned = this.#toolbox?.close()
     const all = findJobProcesses(this.#mark())
     signalProcesses([...this.#leaders], 'SIGHUP')
     signalProcesses(
@@ -210,6 +222,7 @@ export class ShellExecutor implements Executor {
     const shellPatience = AbortSignal.any([patience, AbortSignal.timeout(HANGUP_MS)])
     await waitForJobProcesses(this.#mark(), new Set(), shellPatience)
     await killJobProcesses(this.#mark())
+    await abandoned
   }
 
   async #addToProfile(file: string, onOutput: OnOutput): Promise<void> {

@@ -5,6 +5,8 @@
  */
 
 import { homedir, tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import type { CachePlace } from '../cache/open-store.ts'
 import { jobEnvironment, parseDockerHost } from '../config.ts'
 import type { EncodedVariable } from '../request/job-request.ts'
 import type { JOB_SETTINGS } from './job-settings.ts'
@@ -12,7 +14,8 @@ import type { SettingValues } from './setting.ts'
 
 export type JobSettingValues = SettingValues<typeof JOB_SETTINGS>
 
-export interface JobConfig extends Omit<JobSettingValues, 'envVars' | 'files'> {
+export interface JobConfig
+  extends Omit<JobSettingValues, 'cacheDir' | 'cacheLimit' | 'envVars' | 'files'> {
   /** For every job. */
   readonly hostVariables: readonly EncodedVariable[]
   readonly hostFiles: ReadonlyArray<{ readonly source: string; readonly target: string }>
@@ -21,13 +24,18 @@ export interface JobConfig extends Omit<JobSettingValues, 'envVars' | 'files'> {
   /** Of the user whose `~/.ssh` and login profile a job gets. */
   readonly home: string
   readonly temporaryDirectory: string
+  readonly cache: CachePlace
   readonly dockerSocketPath: string
 }
 
-/** @throws {ConfigError} for a DOCKER_HOST that cannot be used */
+/**
+ * @param stateDirectories where the cache is by default; the first that can be written to
+ * @throws {ConfigError} for a DOCKER_HOST that cannot be used
+ */
 export function toJobConfig(
-  { envVars, files, ...values }: JobSettingValues,
+  { cacheDir, cacheLimit, envVars, files, ...values }: JobSettingValues,
   environment: NodeJS.ProcessEnv,
+  stateDirectories: readonly string[],
 ): JobConfig {
   return {
     ...values,
@@ -39,8 +47,22 @@ export function toJobConfig(
     jobEnvironment: withoutCredentials(jobEnvironment(environment)),
     home: environment['HOME'] || homedir(),
     temporaryDirectory: tmpdir(),
+    cache: {
+      directories:
+        cacheDir === undefined
+          ? stateDirectories.map((directory) => join(resolve(directory), 'cache'))
+          : [resolve(cacheDir)],
+      limitBytes: cacheLimit,
+    },
     dockerSocketPath: parseDockerHost(environment['DOCKER_HOST']),
   }
+}
+
+/** @see https://specifications.freedesktop.org/basedir-spec/latest/ for the one of other users */
+export function defaultStateDirectories(environment: NodeJS.ProcessEnv, isRoot: boolean): string[] {
+  const home = environment['HOME'] || homedir()
+  const state = environment['XDG_STATE_HOME'] || join(home, '.local', 'state')
+  return [...(isRoot ? ['/var/lib/agent'] : []), join(state, 'agent')]
 }
 
 /** A job must not be able to read the agent's credentials, nor need to. @see systemd.exec(5) */

@@ -5,7 +5,7 @@
  */
 
 import type { SettingTable } from './setting.ts'
-import { COUNT, DURATION, PATH, PORT, pairsOf, SWITCH, TEXT } from './value-type.ts'
+import { BYTES, COUNT, DURATION, PATH, PORT, pairsOf, SWITCH, TEXT } from './value-type.ts'
 
 export const JOB_SETTINGS = {
   'stop-grace-period': {
@@ -44,11 +44,6 @@ export const JOB_SETTINGS = {
     default: 'true',
     description: 'Pass /dev/kvm on to containers where this host has it',
   },
-  'service-start-timeout': {
-    type: DURATION,
-    default: '60s',
-    description: 'How long a service of a job has to get ready',
-  },
   'pre-job-hook-path': {
     type: PATH,
     description: "Sourced in each job's shell before its commands",
@@ -56,6 +51,16 @@ export const JOB_SETTINGS = {
   'post-job-hook-path': {
     type: PATH,
     description: "Sourced in each job's shell after its epilogues",
+  },
+  'cache-dir': {
+    type: PATH,
+    description:
+      'Where the cache command keeps its archives (default: cache/ in the state directory, which is /var/lib/agent for root, else ~/.local/state/agent)',
+  },
+  'cache-limit': {
+    type: BYTES,
+    default: '9g',
+    description: 'What was not used for the longest time makes room when the cache is larger',
   },
   'statsd-host': { type: TEXT, description: 'Where to send StatsD metrics of image pulls' },
   'statsd-port': { type: PORT, description: 'The port there' },

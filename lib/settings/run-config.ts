@@ -5,7 +5,7 @@
  */
 
 import { wantsColours } from '../config.ts'
-import { type JobConfig, toJobConfig } from './job-config.ts'
+import { defaultStateDirectories, type JobConfig, toJobConfig } from './job-config.ts'
 import { flagLayer, resolveSettings, variableLayer } from './layers.ts'
 import { RUN_SETTINGS } from './run-settings.ts'
 
@@ -20,6 +20,7 @@ export interface RunConfig {
 /** What of the process settings depend on; a test passes a plain object. */
 export interface Surroundings {
   readonly env: NodeJS.ProcessEnv
+  readonly isRoot: boolean
   readonly stdout: { readonly isTTY?: boolean; readonly columns?: number }
 }
 
@@ -31,7 +32,7 @@ const DEFAULT_COLUMNS = 80
  */
 export function loadRunConfig(
   flags: Readonly<Record<string, unknown>>,
-  { env, stdout }: Surroundings,
+  { env, stdout, isRoot }: Surroundings,
 ): RunConfig {
   const layers = [flagLayer(RUN_SETTINGS, flags), variableLayer(RUN_SETTINGS, env)]
   const { format, ...values } = resolveSettings(RUN_SETTINGS, layers)
@@ -39,6 +40,6 @@ export function loadRunConfig(
     format,
     colours: flags['color'] !== false && wantsColours(env, stdout.isTTY === true),
     columns: stdout.columns ?? DEFAULT_COLUMNS,
-    job: toJobConfig(values, env),
+    job: toJobConfig(values, env, defaultStateDirectories(env, isRoot)),
   }
 }

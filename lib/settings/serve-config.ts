@@ -6,10 +6,9 @@
 
 import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
-import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { ConfigError } from '../errors.ts'
-import { type JobConfig, toJobConfig } from './job-config.ts'
+import { defaultStateDirectories, type JobConfig, toJobConfig } from './job-config.ts'
 import { flagLayer, type Layer, resolveSettings, strayVariables, variableLayer } from './layers.ts'
 import { RUN_SETTINGS } from './run-settings.ts'
 import { SERVE_SETTINGS } from './serve-settings.ts'
@@ -75,7 +74,7 @@ export async function loadServeConfig(sources: ConfigSources): Promise<ServeConf
 export async function loadServeConfigButSecret(
   sources: ConfigSources,
 ): Promise<Omit<ServeConfig, 'secret'>> {
-  const { environment, workingDirectory } = sources
+  const { environment, workingDirectory, isRoot } = sources
   const layers = await findLayers(sources)
   const { authTokenSecret, authTokenSecretFile, configFile, ...values } = resolveSettings(
     SERVE_SETTINGS,
@@ -83,11 +82,13 @@ export async function loadServeConfigButSecret(
   )
   const { stateDir, tlsCertPath, tlsKeyPath, ...settings } = values
   const strays = strayVariables([SERVE_SETTINGS, RUN_SETTINGS], environment)
+  const stateDirectories =
+    stateDir === undefined ? defaultStateDirectories(environment, isRoot) : [stateDir]
   return {
     ...settings,
-    stateDirectories: stateDir === undefined ? defaultStateDirectories(sources) : [stateDir],
+    stateDirectories,
     certificate: findCertificate(tlsCertPath, tlsKeyPath, workingDirectory),
-    job: toJobConfig(settings, environment),
+    job: toJobConfig(settings, environment, stateDirectories),
     warnings: strays.map((name) => `${name} is set, but is no setting`),
   }
 }
@@ -140,13 +141,6 @@ function checkSecret(source: string, secret: string): string {
   throw new ConfigError(`${source}: the secret is empty`, {
     hint: 'Anybody could sign a token with it; use a long random one.',
   })
-}
-
-/** @see https://specifications.freedesktop.org/basedir-spec/latest/ for the one of other users */
-function defaultStateDirectories({ environment, isRoot }: ConfigSources): string[] {
-  const home = environment['HOME'] || homedir()
-  const state = environment['XDG_STATE_HOME'] || join(home, '.local', 'state')
-  return [...(isRoot ? ['/var/lib/agent'] : []), join(state, 'agent')]
 }
 
 /** Given ones have to be there; the default ones may be, both or none. */

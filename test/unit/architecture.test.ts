@@ -16,7 +16,7 @@ const ROWS: readonly (readonly string[])[] = [
   ['serve', 'server'],
   ['job', 'metrics'],
   ['executors', 'state'],
-  ['aws', 'settings'],
+  ['aws', 'settings', 'toolbox'],
   ['cache', 'config.ts', 'docker', 'host', 'outbound.ts', 'terminal', 'tls'],
   ['events', 'request', 'shell'],
   ['log-file.ts', 'log.ts', 'time.ts', 'trust.ts'],

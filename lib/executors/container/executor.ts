@@ -5,6 +5,7 @@
  * @module
  */
 
+import type { CachePlace } from '../../cache/open-store.ts'
 import { DockerClient } from '../../docker/client.ts'
 import type { ImageInfo, RegistryLogin } from '../../docker/images.ts'
 import type { Compose } from '../../request/job-request.ts'
@@ -26,6 +27,7 @@ import type { MainContainer } from './main-container.ts'
 import { ensureImages, type PullReport } from './pull.ts'
 import { Staging } from './staging.ts'
 import { type StartOptions, startContainers } from './start.ts'
+import { ContainerToolbox } from './toolbox.ts'
 
 export interface ContainerOptions extends Ownership, StartOptions {
   readonly compose: Compose
@@ -36,8 +38,15 @@ export interface ContainerOptions extends Ownership, StartOptions {
   readonly environment: Readonly<Record<string, string>>
   /** Without a word from the engine, a pull fails after this. Default 300,000. */
   readonly pullStallTimeoutMs: number
+  readonly cache: CachePlace
   readonly onPulled?: ((report: PullReport) => void) | undefined
 }
+
+/** Directives that will ask the agent, unless a script does. */
+const ASKS = /\b(cache|checksum)\b/
+
+/** Starting a program in a container takes a tenth of a second of somebody's time. */
+const TOOLBOX_DELAY_MS = 300
 
 export class ContainerExecutor implements Executor {
   readonly name = 'dockercompose'
@@ -47,6 +56,7 @@ export class ContainerExecutor implements Executor {
   readonly #staging = new Staging()
   readonly #logins: RegistryLogin[] = []
   #main: MainContainer | undefined
+  #toolbox: ContainerToolbox | undefined
   #exported = false
 
   constructor(options: ContainerOptions) {
@@ -108,6 +118,7 @@ export class ContainerExecutor implements Executor {
 
   async dispose(): Promise<void> {
     this.#main?.close()
+    await this.#toolbox?.close()
     await this.#objects.removeAll()
     await this.#docker.close()
   }
@@ -146,8 +157,23 @@ export class ContainerExecutor implements Executor {
         onOutput,
       })
       this.#main = main
+      if (main !== undefined)
+        this.#openToolbox(
+          main,
+          directives.some((text) => ASKS.test(text)),
+        )
       return exitCode
     })
+  }
+
+  #openToolbox(main: MainContainer, now: boolean): void {
+    this.#toolbox = new ContainerToolbox({
+      docker: this.#docker,
+      containerId: main.id,
+      directory: this.#staging.toolboxPath,
+      cache: this.#options.cache,
+    })
+    this.#toolbox.listen(now ? 0 : TOOLBOX_DELAY_MS)
   }
 
   async #run(
@@ -160,7 +186,7 @@ export class ContainerExecutor implements Executor {
     const stopping = Promise.withResolvers<never>()
     const stop = () => {
       // A stop that fails is the engine's failure, and ends the wait for the command as well.
-      main.stop(this.#options.policy, ended.signal).catch(stopping.reject)
+      this.#stop(main, ended.signal).catch(stopping.reject)
     }
     if (signal.aborted) stop()
     else signal.addEventListener('abort', stop, { once: true })
@@ -176,6 +202,12 @@ export class ContainerExecutor implements Executor {
     }
   }
 
+  /** The engine can do nothing to a container whose files are being moved. */
+  async #stop(main: MainContainer, ended: AbortSignal): Promise<void> {
+    await this.#toolbox?.close()
+    await main.stop(this.#options.policy, ended)
+  }
+
   /** The living shell, or a fresh one when the last one died with its directive. */
   async #open(signal: AbortSignal): Promise<{ main: MainContainer; session: Session }> {
     signal.throwIfAborted()
@@ -185,6 +217,7 @@ export class ContainerExecutor implements Executor {
 
     const quiet = { signal, onOutput: () => undefined } // start-up noise belongs to no directive
     const session = await main.open(quiet)
+    this.#toolbox?.listen(TOOLBOX_DELAY_MS)
     // Its login has read them, if there is a home; if there is none, this is how it knows them.
     const environment = this.#staging.environmentFile(session.info).path
     if (this.#exported) await session.run(environment, quiet.onOutput, { quiet: true })

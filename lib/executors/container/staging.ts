@@ -10,6 +10,7 @@ import type { ArchiveEntry } from '../../docker/archive.ts'
 import { bootScript } from '../../shell/boot.ts'
 import { formatExports, type Variable } from '../../shell/exports.ts'
 import { createToken } from '../../shell/marks.ts'
+import { pathAfter, toolboxFiles, toolboxPrelude } from '../../toolbox/files.ts'
 
 /** Whom the job's shell runs as. */
 export interface Owner {
@@ -39,14 +40,33 @@ export class Staging {
     return `${this.directory}/boot`
   }
 
+  get toolboxPath(): string {
+    return `${this.directory}/toolbox`
+  }
+
   /** The directory itself and the scripts that lead to a shell. */
   boot({ uid, gid }: Owner): ArchiveEntry[] {
     const start = Buffer.from(startScript(this.bootPath))
-    const boot = Buffer.from(bootScript(this.bootToken))
+    const boot = Buffer.from(bootScript(this.bootToken, toolboxPrelude(this.toolboxPath)))
     return [
       { path: this.directory, mode: 0o755, uid, gid },
       { path: this.startPath, content: start, mode: READABLE, uid, gid },
       { path: this.bootPath, content: boot, mode: READABLE, uid, gid },
+      ...this.#toolbox(),
+    ]
+  }
+
+  /** `checkout`, `cache` and the others; readable and usable by whomever the job becomes. */
+  #toolbox(): ArchiveEntry[] {
+    const root = { uid: 0, gid: 0 }
+    return [
+      { path: this.toolboxPath, mode: 0o755, ...root },
+      ...toolboxFiles(this.toolboxPath).map(({ name, ...file }) => ({
+        path: `${this.toolboxPath}/${name}`,
+        ...file,
+        ...root,
+      })),
+      { path: `${this.toolboxPath}/requests`, fifo: true, mode: 0o666, ...root },
     ]
   }
 
@@ -70,7 +90,10 @@ export class Staging {
    * @throws {ContentError} for a variable bash cannot have
    */
   exports(variables: readonly Variable[], { uid, gid }: Owner): [ArchiveEntry, ArchiveEntry] {
-    const content = formatExports(variables, ' || builtin return 1')
+    const content = Buffer.concat([
+      formatExports(variables, ' || builtin return 1'),
+      Buffer.from(pathAfter(variables, this.toolboxPath)),
+    ])
     const path = `${this.directory}/vars-${uid}-${digest(content)}`
     return [
       { path, content, mode: SECRET, uid, gid },

@@ -10,10 +10,15 @@ type Flags = Readonly<Record<string, unknown>>
 
 const onTerminal = (env: NodeJS.ProcessEnv = {}): Surroundings => ({
   env,
+  isRoot: false,
   stdout: { isTTY: true, columns: 120 },
 })
 
-const onPipe = (env: NodeJS.ProcessEnv = {}): Surroundings => ({ env, stdout: {} })
+const onPipe = (env: NodeJS.ProcessEnv = {}): Surroundings => ({
+  env,
+  isRoot: false,
+  stdout: {},
+})
 
 function complaintAbout(flags: Flags, host = onPipe()): string {
   try {

@@ -1,0 +1,184 @@
+/**
+ * The files of a job in its main container as `cache` sees them, by the archive calls of the Engine
+ * API: an image needs no program for it, and a remote engine will do.
+ *
+ * @module
+ */
+
+import { posix } from 'node:path'
+import type { FileOwner, JobFiles, UnpackOptions } from '../../cache/job-files.ts'
+import { PathGuard } from '../../cache/path-guard.ts'
+import { encodeHeader, type TarEntry, TarReader } from '../../cache/tar.ts'
+import { rewriteTar } from '../../cache/tar-rewrite.ts'
+import { getTar, putTar, statPath } from '../../docker/archive.ts'
+import type { DockerClient } from '../../docker/client.ts'
+import { CacheError, DockerRefusedError } from '../../errors.ts'
+
+/** As many as the kernel follows. */
+const MAX_LINKS = 40
+
+/** Of directories on the way to what is restored, where there are none. */
+const DIRECTORY_MODE = 0o755
+
+export class ContainerFiles implements JobFiles {
+  readonly #docker: DockerClient
+  readonly #containerId: string
+  #lastTurn: Promise<void> = Promise.resolve()
+
+  constructor(docker: DockerClient, containerId: string) {
+    this.#docker = docker
+    this.#containerId = containerId
+  }
+
+  async exists(path: string, signal: AbortSignal): Promise<boolean> {
+    const done = await this.#takeTurn(signal)
+    try {
+      return (await this.#stat(path, signal)) !== undefined
+    } finally {
+      done()
+    }
+  }
+
+  async *read(path: string, signal: AbortSignal): AsyncGenerator<Uint8Array, void> {
+    const done = await this.#takeTurn(signal)
+    try {
+      const place = await this.#followLinks(path, signal)
+      const reader = new TarReader()
+      for await (const chunk of await this.#get(place, signal)) {
+        for (const event of reader.push(chunk)) {
+          if (event.type === 'entry' && event.entry.type !== 'file') throw unreadable(path)
+          if (event.type === 'data') yield event.bytes
+        }
+      }
+      reader.end()
+    } finally {
+      done()
+    }
+  }
+
+  async *pack(path: string, name: string, signal: AbortSignal): AsyncGenerator<Buffer, void> {
+    const rename = (found: string) => {
+      const slash = found.indexOf('/')
+      return slash === -1 ? name : name + found.slice(slash)
+    }
+    const done = await this.#takeTurn(signal)
+    try {
+      yield* rewriteTar(await this.#get(path, signal), (entry) => {
+        if (entry.type === 'other') return undefined
+        const target = entry.type === 'link' ? rename(entry.target) : entry.target
+        return { ...entry, name: rename(entry.name), target }
+      })
+    } finally {
+      done()
+    }
+  }
+
+  async unpack(
+    tar: AsyncIterable<Uint8Array>,
+    { directory, owner, signal }: UnpackOptions,
+  ): Promise<string> {
+    const guard = new PathGuard()
+    let failure: unknown
+    const place = (name: string) => posix.join('/', name.startsWith('/') ? '' : directory, name)
+    const placed = rewriteTar(tar, (entry) => {
+      guard.admit(entry)
+      if (entry.type === 'other') return undefined
+      const target = entry.type === 'link' ? place(entry.target).slice(1) : entry.target
+      return { ...entry, ...owner, name: place(entry.name).slice(1), target }
+    })
+    const done = await this.#takeTurn(signal)
+    try {
+      const first = await placed.next() // by then the outermost entry is known
+      const parents = await this.#missingParents(place(guard.root ?? ''), owner, signal)
+      const all = (async function* () {
+        try {
+          yield parents
+          if (!first.done) yield first.value
+          yield* placed
+        } catch (error) {
+          failure = error
+          throw error
+        }
+      })()
+      await putTar(this.#docker, this.#containerId, all, signal)
+      return guard.root ?? ''
+    } catch (error) {
+      signal.throwIfAborted()
+      throw failure ?? error // the engine's is only the echo of the source's own
+    } finally {
+      done()
+    }
+  }
+
+  async #stat(path: string, signal: AbortSignal) {
+    const bytes = Buffer.from(path, 'latin1')
+    return await statPath(this.#docker, this.#containerId, bytes, signal)
+  }
+
+  async #get(path: string, signal: AbortSignal): Promise<AsyncIterable<Uint8Array>> {
+    try {
+      return await getTar(this.#docker, this.#containerId, Buffer.from(path, 'latin1'), signal)
+    } catch (error) {
+      if (error instanceof DockerRefusedError && error.status === 404) throw unreadable(path)
+      throw error
+    }
+  }
+
+  async #followLinks(path: string, signal: AbortSignal): Promise<string> {
+    let place = path
+    for (let count = 0; count < MAX_LINKS; count++) {
+      const stat = await this.#stat(place, signal)
+      if (stat === undefined || stat.linkTarget === '') return place
+      place = Buffer.from(stat.linkTarget).toString('latin1')
+    }
+    return place
+  }
+
+  /** As entries of a tar, outermost first. */
+  async #missingParents(
+    path: string,
+    owner: FileOwner = { uid: 0, gid: 0 },
+    signal: AbortSignal,
+  ): Promise<Buffer> {
+    const missing: TarEntry[] = []
+    let parent = posix.dirname(path)
+    while (parent !== '/' && (await this.#stat(parent, signal)) === undefined) {
+      const mtime = Math.floor(Date.now() / 1_000)
+      const rest = { mode: DIRECTORY_MODE, ...owner, size: 0, mtime, target: '' }
+      missing.unshift({ name: parent.slice(1), type: 'directory', ...rest })
+      parent = posix.dirname(parent)
+    }
+    return Buffer.concat(missing.map(encodeHeader))
+  }
+
+  /**
+   * One after the other: the engine would make them wait in any case, but in a way that cannot be
+   * told from one that hangs.
+   *
+   * @returns a function that ends the turn
+   */
+  async #takeTurn(signal: AbortSignal): Promise<() => void> {
+    const { promise, resolve } = Promise.withResolvers<void>()
+    const before = this.#lastTurn
+    this.#lastTurn = before.then(() => promise)
+    const { promise: aborted, reject } = Promise.withResolvers<never>()
+    const stop = () => reject(signal.reason)
+    signal.addEventListener('abort', stop, { once: true })
+    try {
+      signal.throwIfAborted()
+      await Promise.race([before, aborted])
+      return resolve
+    } catch (error) {
+      resolve()
+      throw error
+    } finally {
+      signal.removeEventListener('abort', stop)
+    }
+  }
+}
+
+function unreadable(path: string): CacheError {
+  return new CacheError(`${Buffer.from(path, 'latin1')} is no file that can be read`, {
+    hint: 'Name one that is there.',
+  })
+}

@@ -1,0 +1,110 @@
+/**
+ * The way by which the programs of a job in a container ask the agent: a program that the agent
+ * keeps running in the main container passes on what they write to a FIFO, and puts the answers
+ * where they look for them. It needs no network, no mount and not the job's terminal.
+ *
+ * @module
+ */
+
+import type { Duplex } from 'node:stream'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { CachePlace } from '../../cache/open-store.ts'
+import type { DockerClient } from '../../docker/client.ts'
+import { attachExec } from '../../docker/exec.ts'
+import { readFrames } from '../../docker/frames.ts'
+import { Desk } from '../../toolbox/desk.ts'
+import { ContainerFiles } from './job-files.ts'
+
+export interface ToolboxOptions {
+  readonly docker: DockerClient
+  readonly containerId: string
+  /** Of the toolbox, in the container. */
+  readonly directory: string
+  readonly cache: CachePlace
+}
+
+/**
+ * In bash alone. Both ways go by lines. `$1` is the toolbox's directory. The files of the answers
+ * belong to root: nobody else can put a link in their place.
+ */
+const RELAY = `umask 022
+LC_ALL=C
+exec 3<>"$1/requests"
+while IFS= read -r line <&3; do printf '%s\\n' "$line"; done &
+while IFS= read -r line; do printf '%s\\n' "\${line#* }" >>"$1/replies/\${line%% *}"; done
+kill $!`
+
+/** After a relay that has ended: the job may have killed it. */
+const RESTART_MS = 1_000
+
+const MAX_STARTS = 20
+
+export class ContainerToolbox {
+  readonly #options: ToolboxOptions
+  readonly #files: ContainerFiles
+  #ended = new AbortController()
+  #desk: Desk | undefined
+
+  constructor(options: ToolboxOptions) {
+    this.#options = options
+    this.#files = new ContainerFiles(options.docker, options.containerId)
+  }
+
+  /**
+   * To be called whenever the container has started.
+   *
+   * @param delayMs for a job that has hardly begun: many are over before they ask for anything
+   */
+  listen(delayMs: number): void {
+    this.#ended.abort()
+    this.#ended = new AbortController()
+    void this.#serve(delayMs, this.#ended.signal)
+  }
+
+  /** Abandons what is under way. Safe to call twice; never rejects. */
+  async close(): Promise<void> {
+    this.#ended.abort()
+    await this.#desk?.close()
+  }
+
+  async #serve(delayMs: number, signal: AbortSignal): Promise<void> {
+    let wait = delayMs
+    for (let starts = 0; starts < MAX_STARTS; starts++) {
+      try {
+        await sleep(wait, undefined, { signal, ref: false })
+        await this.#relay(signal)
+      } catch {
+        // The container has ended, or the engine: whoever waits for the job's shell is told.
+      }
+      if (signal.aborted) return
+      wait = RESTART_MS
+    }
+  }
+
+  async #relay(signal: AbortSignal): Promise<void> {
+    const { docker, containerId, directory, cache } = this.#options
+    const command = ['bash', '-p', '-c', RELAY, 'toolbox', directory]
+    const socket = await attachExec(docker, containerId, { command, user: '0', signal })
+    const stop = () => socket.destroy()
+    signal.addEventListener('abort', stop, { once: true })
+    const desk = new Desk({ files: this.#files, cache, reply: replyOver(socket) })
+    this.#desk = desk
+    try {
+      signal.throwIfAborted()
+      for await (const { bytes } of readFrames(socket)) desk.push(bytes)
+    } finally {
+      signal.removeEventListener('abort', stop)
+      socket.destroy()
+      await desk.close()
+    }
+  }
+}
+
+function replyOver(socket: Duplex) {
+  return async (id: string, lines: readonly string[]): Promise<void> => {
+    const { promise, resolve, reject } = Promise.withResolvers<void>()
+    const text = lines.map((line) => `${id} ${line}`).join('')
+    socket.write(text, 'latin1', (error) => (error ? reject(error) : resolve()))
+    await promise
+  }
+}

@@ -1,0 +1,93 @@
+/**
+ * The toolbox of a job on this host: its files, and the file by which its programs ask the agent.
+ *
+ * That is a plain file to which they append, and which the kernel watches for the agent: a FIFO
+ * would do the same, but only a program of its own can make one, and starting it takes a quarter of
+ * the time a whole job takes.
+ *
+ * @module
+ */
+
+import {
+  closeSync,
+  type FSWatcher,
+  mkdirSync,
+  openSync,
+  readSync,
+  unwatchFile,
+  watch,
+  watchFile,
+  writeFileSync,
+} from 'node:fs'
+import { appendFile } from 'node:fs/promises'
+import type { CachePlace } from '../cache/open-store.ts'
+import { Desk } from './desk.ts'
+import { toolboxFiles } from './files.ts'
+import { HostFiles } from './host-files.ts'
+
+/** Where the kernel has no more watches to give. */
+const POLL_MS = 100
+
+const READ_BYTES = 65_536
+
+export class HostToolbox {
+  readonly #desk: Desk
+  readonly #requests: string
+  readonly #fd: number
+  readonly #watcher: FSWatcher | undefined
+  #closed = false
+
+  /**
+   * Takes less than a millisecond, which is why it does not yield: a job waits for it.
+   *
+   * @param directory made here, in one that only the job's user may enter
+   */
+  constructor(directory: string, cache: CachePlace) {
+    mkdirSync(directory, { mode: 0o755 })
+    for (const { name, content, mode } of toolboxFiles(directory)) {
+      if (content === undefined) mkdirSync(`${directory}/${name}`, { mode })
+      else writeFileSync(`${directory}/${name}`, content, { mode })
+    }
+    this.#requests = `${directory}/requests`
+    writeFileSync(this.#requests, '', { mode: 0o600 })
+    this.#fd = openSync(this.#requests, 'r')
+    this.#desk = new Desk({
+      files: new HostFiles(),
+      cache,
+      reply: async (id, lines) => {
+        await appendFile(`${directory}/replies/${id}`, lines.join(''), { encoding: 'latin1' })
+      },
+    })
+    this.#watcher = this.#watch()
+  }
+
+  /** Abandons what is under way. Safe to call twice. */
+  async close(): Promise<void> {
+    if (!this.#closed) {
+      this.#closed = true
+      this.#watcher?.close()
+      unwatchFile(this.#requests, this.#read)
+      closeSync(this.#fd)
+    }
+    await this.#desk.close()
+  }
+
+  #watch(): FSWatcher | undefined {
+    try {
+      const watcher = watch(this.#requests, { persistent: false }, this.#read)
+      watcher.on('error', () => undefined) // it is gone together with the job's directory
+      return watcher
+    } catch {
+      watchFile(this.#requests, { persistent: false, interval: POLL_MS }, this.#read)
+      return undefined
+    }
+  }
+
+  readonly #read = (): void => {
+    const buffer = Buffer.allocUnsafe(READ_BYTES)
+    for (let got = -1; got !== 0; ) {
+      got = readSync(this.#fd, buffer, 0, buffer.length, null)
+      this.#desk.push(buffer.subarray(0, got))
+    }
+  }
+}

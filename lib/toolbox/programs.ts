@@ -1,0 +1,148 @@
+/**
+ * The job's small programs in bash: `retry`, `checksum`, and `cache`, which asks the agent. They use
+ * nothing but what bash brings: an image may have nothing else.
+ *
+ * How they ask: a request is appended to `requests` (a FIFO in containers, a plain file on the
+ * host) in lines short enough to be written whole, so that many may ask at once. The answer is
+ * appended to the file `replies/ID`: `!` says that somebody listens, `+TEXT` is a line of output,
+ * `=CODE` the end. To sleep without a program they wait for a pipe nobody writes to.
+ *
+ * @module
+ */
+
+/** Below musl's buffer for standard output, 1,024 bytes: a longer line would be written in parts. */
+const CHUNK_BYTES = 800
+
+/** Between two looks for an answer. */
+const PAUSE_SECONDS = 0.01
+
+/** Until somebody listens: the engine of a busy host may need seconds. */
+const HEARD_LIMIT = 6_000
+
+/** What a request carries: where the cache is, which lock-file keys apply, how to fail. */
+const REQUEST_VARIABLES = [
+  'HOME',
+  'CACHE_FAIL_ON_ERROR',
+  'SEMAPHORE_PROJECT_ID',
+  'SEMAPHORE_GIT_BRANCH',
+  'SEMAPHORE_GIT_PR_BRANCH',
+  'SEMAPHORE_CACHE_BACKEND',
+  'SEMAPHORE_CACHE_S3_BUCKET',
+  'SEMAPHORE_CACHE_S3_URL',
+  'SEMAPHORE_CACHE_S3_KEY',
+  'SEMAPHORE_CACHE_S3_SECRET',
+  'SEMAPHORE_CACHE_URL',
+  'SEMAPHORE_CACHE_USERNAME',
+  'SEMAPHORE_CACHE_PRIVATE_KEY_PATH',
+  'AWS_ACCESS_KEY_ID',
+  'AWS_SECRET_ACCESS_KEY',
+  'AWS_SESSION_TOKEN',
+  'AWS_REGION',
+]
+
+export const RETRY_PROGRAM = `
+tries=3 pause=0
+while :; do
+  case \${1-} in
+    -t | --times) tries=\${2-}; shift 2 || break ;;
+    -s | --sleep) pause=\${2-}; shift 2 || break ;;
+    --) shift; break ;;
+    *) break ;;
+  esac
+done
+if [[ ! $tries =~ ^[1-9][0-9]*$ || ! $pause =~ ^[0-9]+(\\.[0-9]+)?$ || $# == 0 ]]; then
+  echo 'Usage: retry [-t TIMES] [-s SECONDS] COMMAND...' >&2
+  exit 2
+fi
+for (( try = 1; ; try++ )); do
+  # One word that is no command may be a whole line of shell.
+  if (( $# == 1 )) && ! type -t -- "$1" >/dev/null; then ( eval "$1" ); else ( "$@" ); fi
+  status=$?
+  (( status != 0 )) || exit 0
+  if (( try >= tries )); then
+    echo "[$try/$tries] Execution Failed with exit status $status. No more retries."
+    exit "$status"
+  fi
+  echo "[$try/$tries] Execution Failed with exit status $status. Retrying."
+  [[ $pause == 0 ]] || read -r -t "$pause" <> <(:)
+done
+`
+
+/** @param directory of the toolbox */
+export function checksumProgram(directory: string): string {
+  return `
+if (( $# != 1 )); then
+  echo 'Usage: checksum FILE' >&2
+  exit 2
+fi
+if [[ ! -f $1 || ! -r $1 ]]; then
+  echo "checksum: $1: no such file, or not readable" >&2
+  exit 1
+fi
+if hash md5sum 2>/dev/null && sum=$(md5sum <"$1"); then
+  echo "\${sum%% *}"
+  exit
+fi
+${askAgent(directory)}
+ask checksum "$1"
+`
+}
+
+/** @param directory of the toolbox */
+export function cacheProgram(directory: string): string {
+  return `${askAgent(directory)}
+ask cache "$@"
+`
+}
+
+function askAgent(directory: string): string {
+  return `
+give_up() {
+  echo "error: $1"
+  [[ \${CACHE_FAIL_ON_ERROR-} != true ]]
+  exit
+}
+
+ask() {
+  local LC_ALL=C id=$$-$RANDOM$RANDOM text='' field waited=0 part line='' requests reply pause
+  if [[ -p '${directory}/requests' ]]; then
+    exec {requests}<>'${directory}/requests'
+  elif [[ -w '${directory}/requests' ]]; then
+    exec {requests}>>'${directory}/requests'
+  else
+    give_up 'the agent cannot be asked from here'
+  fi
+  exec {pause}<> <(:)
+  for field in "$PWD" "$EUID" "\${GROUPS[0]-0}" "$#" "$@" ${REQUEST_VARIABLES.map((name) => `"${name}=\${${name}-}"`).join(' ')}; do
+    field=\${field//'%'/%25}
+    field=\${field//$'\\n'/%0A}
+    text+=\${field//$'\\t'/%09}$'\\t'
+  done
+  trap 'printf "%s !\\n" "$id" >&$requests; exit 129' HUP
+  trap 'printf "%s !\\n" "$id" >&$requests; exit 130' INT
+  trap 'printf "%s !\\n" "$id" >&$requests; exit 143' TERM
+  trap 'printf "%s !\\n" "$id" >&$requests; exit 141' PIPE
+  while (( \${#text} > ${CHUNK_BYTES} )); do
+    printf '%s +%s\\n' "$id" "\${text:0:${CHUNK_BYTES}}" >&$requests
+    text=\${text:${CHUNK_BYTES}}
+  done
+  printf '%s .%s\\n' "$id" "$text" >&$requests
+  until { exec {reply}<'${directory}/replies/'"$id"; } 2>/dev/null; do
+    read -r -t ${PAUSE_SECONDS} -u "$pause" || :
+    (( ++waited < ${HEARD_LIMIT} )) || give_up 'the agent does not answer'
+  done
+  while :; do
+    if ! IFS= read -r part <&$reply; then
+      line+=$part
+      read -r -t ${PAUSE_SECONDS} -u "$pause" || :
+      continue
+    fi
+    line+=$part
+    case $line in
+      +*) printf '%s\\n' "\${line:1}" || exit 1 ;;
+      =*) exit "\${line:1}" ;;
+    esac
+    line=''
+  done
+}`
+}

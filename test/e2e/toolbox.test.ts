@@ -1,0 +1,101 @@
+/** How `cache`, `checkout`, `checksum` and `retry` get into a job, and what they leave alone. */
+
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { suite } from 'uvu'
+import * as assert from 'uvu/assert'
+import { runJob } from '../helpers/agent.ts'
+import { type EngineObjects, engineObjects } from '../helpers/engine.ts'
+import { blocksOf } from '../helpers/events.ts'
+import { describeJob, inJob, PLACES } from '../helpers/in-job.ts'
+
+interface Context {
+  before: EngineObjects
+  cacheDirectory: string
+}
+
+const test = suite<Context>('commands inside a job')
+
+test.before.each(async (t) => {
+  t.before = await engineObjects()
+  t.cacheDirectory = await mkdtemp(join(tmpdir(), 'cache-'))
+})
+
+test.after.each(async (t) => {
+  await rm(t.cacheDirectory, { recursive: true, force: true })
+  assert.equal(await engineObjects(), t.before)
+})
+
+const COMMANDS = 'checkout cache checksum retry'
+
+/** Of a script of its own, which knows nothing of the shell that starts it. */
+const IN_A_SCRIPT = `printf '%s\\n' '#!/bin/bash' 'type -t ${COMMANDS}' 'cache is_not_empty; echo $?' \\
+    'checkout | head -n 1' 'printf x >x; checksum x; retry -t 1 echo hi' >asks-all
+chmod +x asks-all
+PATH=$PATH:$PWD asks-all`
+
+/** Whatever a script or a directive may have done to its shell. */
+const IN_AN_ODD_SHELL = `bash -euo pipefail -c '
+function read { false; }; function printf { false; }; function echo { false; }; export -f read printf echo
+shopt -s expand_aliases; alias builtin=false exec=false; export BASH_ENV=/nope LC_ALL=C SHELLOPTS
+IFS=/; mkdir "a b"; cd "a b"; command echo one >"c d"; cache store "some key" "c d" | cat >log; rm "c d"
+cache restore "some key" >>log 2>&1; cat "c d"
+if cache has_key nope >>log; then command echo there; else command echo absent $?; fi'`
+
+const ASK_AT_ONCE = `bash -c '
+for i in {1..40}; do mkdir d$i; echo $i >d$i/f; cache store k$i d$i >/dev/null & done; wait; rm -rf d*
+for i in {1..40}; do cache restore k$i >out$i & done; wait
+for i in {1..40}; do [[ $(<d$i/f) == $i && $(<out$i) == *k$i[^0-9]* ]] || echo lost $i; done'`
+
+const IN_A_FRESH_SHELL = `type -t ${COMMANDS}; bash -c 'type -t ${COMMANDS}'; cache has_key k; echo "$PATH"`
+
+for (const place of PLACES) {
+  test(`${place}: directives and the scripts they start find all four, whatever their shell is like`, async (t) => {
+    const directives = [
+      `cd "$(mktemp -d)"; type -t ${COMMANDS}`,
+      IN_A_SCRIPT,
+      IN_AN_ODD_SHELL,
+      'compgen -v | grep -i "agent\\|toolbox" | grep -v ^__agent_ || echo nothing',
+    ]
+    const { outputs, job } = await inJob(place, directives, t)
+
+    assert.is(job.result, 'passed')
+    assert.is(outputs[0], 'function\n'.repeat(4))
+    assert.is(
+      outputs[1],
+      'function\nfile\nfile\nfile\n1\n[CHECKOUT ERROR] Some of these variables are unset:\n9dd4e461268c8034f5c8564e155c67a6\nhi\n',
+    )
+    assert.is(outputs[2], 'one\nabsent 1\n')
+    assert.is(outputs[3], place === 'host' ? 'AGENT_JOB_COOKIE\n' : 'nothing\n')
+  })
+
+  test(`${place}: many that ask at once get each their own answer`, async (t) => {
+    const { outputs } = await inJob(place, ['cd "$(mktemp -d)"', ASK_AT_ONCE], t)
+
+    assert.equal(outputs, ['', ''])
+  })
+
+  test(`${place}: a PATH of the job's own hides nothing, not even from the shell after the job's`, async (t) => {
+    const PATH = '/usr/bin:/bin'
+    const directives = ['cache store k /etc/hostname', 'PATH=/; cache has_key k; exit 3']
+    const finished = await runJob(
+      {
+        ...describeJob(place, directives, { variables: { PATH } }),
+        epilogue_always_commands: [{ directive: IN_A_FRESH_SHELL }],
+      },
+      { args: ['--cache-dir', t.cacheDirectory] },
+    )
+
+    const outputs = new Map(
+      blocksOf(finished.events).map(({ directive, output }) => [directive, output]),
+    )
+    assert.is(outputs.get(directives[1] ?? ''), "Key 'k' exists in the cache store.\n")
+    assert.match(
+      outputs.get(IN_A_FRESH_SHELL) ?? '',
+      /^(function\n){5}(file\n){3}Key 'k' exists in the cache store.\n\S+\/toolbox\/bin:\/usr\/bin:\/bin\n$/,
+    )
+  })
+}
+
+test.run()

@@ -1,0 +1,56 @@
+/** Directives in a job of either executor, for what has to be the same in both. */
+
+import { encode, type FinishedJob, type RunOptions, runJob } from './agent.ts'
+import { type Block, blocksOf } from './events.ts'
+
+export type Place = 'container' | 'host'
+
+export const PLACES: readonly Place[] = ['host', 'container']
+
+export interface InJobOptions extends RunOptions {
+  readonly cacheDirectory?: string
+  readonly variables?: Readonly<Record<string, string>>
+  readonly files?: readonly { path: string; content: string; mode: string }[]
+  /** Of the main container. */
+  readonly image?: string
+  readonly user?: string
+}
+
+export interface FinishedDirectives {
+  /** Of the directives that ran, in their order. */
+  readonly blocks: readonly Block[]
+  /** Their outputs. */
+  readonly outputs: readonly string[]
+  readonly job: FinishedJob
+}
+
+/** @param place in which a job runs them in one shell, until the first that fails */
+export async function inJob(
+  place: Place,
+  directives: readonly string[],
+  options: InJobOptions = {},
+): Promise<FinishedDirectives> {
+  const { cacheDirectory, args = [] } = options
+  const cache = cacheDirectory === undefined ? [] : ['--cache-dir', cacheDirectory]
+  const job = await runJob(describeJob(place, directives, options), {
+    ...options,
+    args: [...cache, ...args],
+  })
+  const blocks = blocksOf(job.events).filter(({ directive }) => directives.includes(directive))
+  return { blocks, outputs: blocks.map(({ output }) => output), job }
+}
+
+export function describeJob(
+  place: Place,
+  directives: readonly string[],
+  { variables = {}, files = [], image = 'agent-test/debian', user }: InJobOptions = {},
+): object {
+  return {
+    ...(place === 'host'
+      ? {}
+      : { executor: 'dockercompose', compose: { containers: [{ name: 'main', image, user }] } }),
+    env_vars: Object.entries(variables).map(([name, value]) => ({ name, value: encode(value) })),
+    files: files.map((file) => ({ ...file, content: encode(file.content) })),
+    commands: directives.map((directive) => ({ directive })),
+  }
+}
