@@ -11,13 +11,18 @@ export interface Visit {
   readonly login: string
 }
 
-/** An HTTP status; a connection cut instead of an answer; or an answer that never comes. */
-export type Fault = number | 'drop' | 'stall'
+/**
+ * An HTTP status; a connection cut instead of an answer; an answer that never comes; or one that is
+ * held back until a promise resolves.
+ */
+export type Fault = number | 'drop' | 'stall' | Promise<void>
 
 export interface Gate {
   /** As image references begin; the same registry is behind it. */
   readonly host: string
   readonly visits: readonly Visit[]
+  /** Stalled answers for which the engine still waits. */
+  readonly waiting: number
   /** From now on so many requests whose path matches end like that. */
   breakNext(path: RegExp, fault: Fault, times: number): void
   close(): Promise<void>
@@ -32,6 +37,7 @@ interface Breakage {
 export async function openGate(registry: Registry): Promise<Gate> {
   const visits: Visit[] = []
   const breakages: Breakage[] = []
+  const waiting = new Set<ServerResponse>()
   const server = createServer((incoming, response) => {
     const { method = '', url: path = '', headers } = incoming
     const basic = (headers.authorization ?? '').replace(/^Basic /, '')
@@ -39,12 +45,22 @@ export async function openGate(registry: Registry): Promise<Gate> {
     const breakage = breakages.find((it) => it.left > 0 && it.path.test(path))
     if (breakage === undefined) return forward(registry, incoming, response)
     breakage.left--
-    answerWith(breakage.fault, response)
+    const { fault } = breakage
+    if (fault instanceof Promise) {
+      void fault.then(() => forward(registry, incoming, response))
+      return
+    }
+    if (fault !== 'stall') return answerWith(fault, response)
+    waiting.add(response)
+    response.once('close', () => waiting.delete(response))
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   return {
     host: `127.0.0.1:${(server.address() as AddressInfo).port}`,
     visits,
+    get waiting() {
+      return waiting.size
+    },
     breakNext: (path, fault, times) => void breakages.push({ path, fault, left: times }),
     async close() {
       server.closeAllConnections()
@@ -63,13 +79,14 @@ function forward(registry: Registry, incoming: IncomingMessage, response: Server
   incoming.pipe(onward)
 }
 
-function answerWith(fault: Fault, response: ServerResponse): void {
-  if (fault === 'stall') return
+const CODES: Readonly<Record<number, string>> = { 403: 'DENIED', 429: 'TOOMANYREQUESTS' }
+
+function answerWith(fault: number | 'drop', response: ServerResponse): void {
   if (fault === 'drop') {
     response.destroy()
     return
   }
-  const code = fault === 429 ? 'TOOMANYREQUESTS' : 'UNAVAILABLE'
+  const code = CODES[fault] ?? 'UNAVAILABLE'
   response.writeHead(fault, { 'content-type': 'application/json', 'retry-after': '1' })
   response.end(JSON.stringify({ errors: [{ code, message: 'come back later' }] }))
 }

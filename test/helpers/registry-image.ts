@@ -11,8 +11,8 @@ import type { Registry } from './registry.ts'
 const BASE = 'agent-test/bare'
 
 export interface PushOptions {
-  /** Of a layer of its own, which no engine has. Default 1,000. */
-  readonly layerBytes?: number
+  /** Of `/tmp/layer`, a layer of its own. Default: a thousand bytes no engine has. */
+  readonly layer?: Buffer | string
   readonly base?: string
 }
 
@@ -30,11 +30,11 @@ export interface PushedImage {
 export async function pushImage(
   registry: Registry,
   repository: string,
-  { layerBytes = 1_000, base = BASE }: PushOptions = {},
+  { layer = randomBytes(1_000), base = BASE }: PushOptions = {},
 ): Promise<PushedImage> {
   const [path = '', tag = 'latest'] = repository.split(':')
   const name = `${registry.host}/${path}`
-  await commitImage(base, { name, tag, layerBytes })
+  await commitImage(base, { name, tag, layer })
   try {
     const { username, password } = registry
     const login = Buffer.from(JSON.stringify({ username, password })).toString('base64')
@@ -63,20 +63,20 @@ export async function hasImage(name: string): Promise<boolean> {
 interface Commit {
   readonly name: string
   readonly tag: string
-  readonly layerBytes: number
+  readonly layer: Buffer | string
 }
 
-async function commitImage(base: string, { name, tag, layerBytes }: Commit): Promise<void> {
+async function commitImage(base: string, { name, tag, layer }: Commit): Promise<void> {
   const config = { Image: base, Cmd: ['bash'], Labels: { 'agent.job': createJobId() } }
   const { text } = await call('POST', '/containers/create', json(config), {
     'content-type': 'application/json',
   })
   const { Id: id } = JSON.parse(text) as { Id: string }
   try {
-    const layer = pack()
-    layer.entry({ name: 'tmp/layer' }, randomBytes(layerBytes))
-    layer.finalize()
-    await call('PUT', `/containers/${id}/archive?path=/`, Readable.from(layer))
+    const tar = pack()
+    tar.entry({ name: 'tmp/layer' }, layer)
+    tar.finalize()
+    await call('PUT', `/containers/${id}/archive?path=/`, Readable.from(tar))
     const target = `repo=${encodeURIComponent(name)}&tag=${tag}`
     await call('POST', `/commit?container=${id}&${target}`)
   } finally {

@@ -9,10 +9,21 @@ import type { PullMessage } from '../../docker/images.ts'
 /** Between two lines about one image. */
 const INTERVAL_MS = 2_000
 
+/** Sizes in bytes, as the registry sends them. */
 interface Layer {
   readonly downloaded: number
+  /** 0 while unknown. */
+  readonly total: number
   readonly done: boolean
 }
+
+/** A layer that got so far is here whole; the engine need not have said so while it came. */
+const AFTER_DOWNLOAD = new Set([
+  'Verifying Checksum',
+  'Download complete',
+  'Extracting',
+  'Pull complete',
+])
 
 export class PullProgress {
   readonly #image: string
@@ -55,10 +66,12 @@ export class PullProgress {
     if (status.startsWith('Digest: ')) this.#digest = status.slice('Digest: '.length)
     // The tag comes as an id, too, in the very first message.
     if (id === undefined || status.startsWith('Pulling from')) return
-    const before = this.#layers.get(id) ?? { downloaded: 0, done: false }
-    const current = status === 'Downloading' ? (progressDetail?.current ?? 0) : 0
+    const before = this.#layers.get(id) ?? { downloaded: 0, total: 0, done: false }
+    // What else has details counts something else: bytes unpacked, seconds.
+    const { current = 0, total = 0 } = (status === 'Downloading' && progressDetail) || {}
     this.#layers.set(id, {
-      downloaded: Math.max(before.downloaded, current),
+      downloaded: AFTER_DOWNLOAD.has(status) ? before.total : Math.max(before.downloaded, current),
+      total: Math.max(before.total, total),
       done: before.done || status === 'Pull complete' || status === 'Already exists',
     })
   }

@@ -22,8 +22,9 @@ const PAUSES_MS: readonly number[] = [1_000, 3_000, 8_000, 20_000]
 export async function retryPassing<T>(
   work: () => Promise<T>,
   { signal, onOutput }: RunOptions,
+  pausesMs = PAUSES_MS,
 ): Promise<T> {
-  for (const pauseMs of PAUSES_MS) {
+  for (const pauseMs of pausesMs) {
     try {
       return await work()
     } catch (error) {
