@@ -22,6 +22,12 @@ export interface ContainerSpec {
   readonly command?: readonly string[] | undefined
   readonly entrypoint?: readonly string[] | undefined
   readonly user?: string | undefined
+  /** `linux/arm64`; absent = whatever the image is for. */
+  readonly platform?: string | undefined
+  /** Absent = no limit of its own. */
+  readonly memoryBytes?: number | undefined
+  /** Of processor time: 0.5 = half a processor. Absent = no limit of its own. */
+  readonly cpus?: number | undefined
   /** Each `NAME=value`. */
   readonly environment: readonly string[]
   readonly labels: Readonly<Record<string, string>>
@@ -83,11 +89,11 @@ export async function createContainer(docker: DockerClient, spec: ContainerSpec)
     action: `create a container from image "${spec.image}"`,
     method: 'POST',
     path: '/containers/create',
-    query: { name: spec.name },
+    query: { name: spec.name, ...(spec.platform ? { platform: spec.platform } : {}) },
     json: toConfig(spec),
     ok: [201],
     hints: {
-      400: 'Check user, entrypoint, command and variables of the container in the job.',
+      400: 'Check user, entrypoint, command, variables and limits of the container in the job.',
       404: 'The image may have been removed since it was pulled: run the job again.',
     },
     timeoutMs: SLOW_TIMEOUT_MS,
@@ -233,6 +239,8 @@ function toConfig(spec: ContainerSpec): object {
     HostConfig: {
       NetworkMode: spec.network,
       LogConfig: attached ? NO_LOG : STORED_LOG,
+      Memory: spec.memoryBytes,
+      NanoCpus: spec.cpus === undefined ? undefined : Math.round(spec.cpus * 1e9),
       // Unlike "Binds", these take any character in a path and never create a missing source.
       Mounts: spec.mounts.map(({ source, target }) => ({
         Type: 'bind',

@@ -16,6 +16,8 @@ export interface ImageInfo {
   readonly user: string
   readonly entrypoint: readonly string[]
   readonly hasHealthCheck: boolean
+  /** TCP only: of others nobody can tell whether they are open. */
+  readonly exposedPorts: readonly number[]
 }
 
 /** One line of a pull's progress, as the engine sends it. */
@@ -47,6 +49,8 @@ interface InspectAnswer {
     readonly User?: string
     readonly Entrypoint?: readonly string[] | null
     readonly Healthcheck?: { readonly Test?: readonly string[] | null } | null
+    /** By port and protocol: `5432/tcp`. */
+    readonly ExposedPorts?: Readonly<Record<string, unknown>> | null
   } | null
 }
 
@@ -71,6 +75,9 @@ export async function inspectImage(
     user: value.Config?.User ?? '',
     entrypoint: value.Config?.Entrypoint ?? [],
     hasHealthCheck: test.length > 0 && test[0] !== 'NONE',
+    exposedPorts: Object.keys(value.Config?.ExposedPorts ?? {})
+      .filter((port) => port.endsWith('/tcp'))
+      .map((port) => Number.parseInt(port, 10)),
   }
 }
 

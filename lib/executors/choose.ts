@@ -25,9 +25,6 @@ export interface ExecutorOptions {
   readonly onPulled?: ((report: PullReport) => void) | undefined
 }
 
-/** For a service's health check to pass, from its start. */
-const SERVICE_START_TIMEOUT_MS = 60_000
-
 export async function createExecutor(
   request: JobRequest,
   { config, hurry, instanceId, traces, onLeader, onPulled }: ExecutorOptions,
@@ -51,7 +48,7 @@ export async function createExecutor(
     failOnMissingFiles: config.failOnMissingFiles,
     exposeKvmDevice: config.exposeKvmDevice,
     pullStallTimeoutMs: config.pullStallTimeout,
-    serviceStartTimeoutMs: SERVICE_START_TIMEOUT_MS,
+    serviceStartTimeoutMs: config.serviceStartTimeout,
     onPulled,
   })
 }

@@ -43,6 +43,12 @@ export interface ContainerRequest {
   readonly entrypoint?: readonly string[] | undefined
   readonly user?: string | undefined
   readonly envVars: readonly EncodedVariable[]
+  /** `linux/arm64`; absent = the engine's own. */
+  readonly platform?: string | undefined
+  /** Absent = no limit. */
+  readonly memoryBytes?: number | undefined
+  /** Of processor time, 0.5 = half a processor; absent = no limit. */
+  readonly cpus?: number | undefined
 }
 
 export interface PullCredential {

@@ -73,10 +73,14 @@ function rawContainers(input: Readonly<Record<string, unknown>>): readonly unkno
 }
 
 function repeatedNames(containers: readonly unknown[]): Problem[] {
-  const names = containers.map((container) => (isRecord(container) ? container['name'] : undefined))
+  // Name servers do not tell capitals from small letters.
+  const names = containers.map((container) => {
+    const name = isRecord(container) ? container['name'] : undefined
+    return typeof name === 'string' ? name.toLowerCase() : undefined
+  })
   return names.flatMap((name, index) => {
     const first = names.indexOf(name)
-    if (typeof name !== 'string' || first === index) return []
+    if (name === undefined || first === index) return []
     const message = `expected a name of its own, got the one of compose.containers[${first}]`
     return [{ path: `compose.containers[${index}].name`, message }]
   })
@@ -131,7 +135,9 @@ function toCompose(wire: WireCompose): Compose {
 }
 
 function toContainer(wire: WireCompose['containers'][number]): ContainerRequest {
-  const { name, image, command, entrypoint, user, env_vars, pull_policy } = wire
+  const { name, image, command, entrypoint, user, env_vars: envVars } = wire
+  const { platform, memory: memoryBytes, cpus, pull_policy } = wire
   const pullPolicy = pull_policy || 'if-not-present'
-  return { name, image, pullPolicy, command, entrypoint, user, envVars: env_vars }
+  const limits = { memoryBytes, cpus }
+  return { name, image, pullPolicy, platform, command, entrypoint, user, envVars, ...limits }
 }

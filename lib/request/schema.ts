@@ -6,6 +6,7 @@
  */
 
 import * as v from 'valibot'
+import { parseCpus, parseMemory } from './limits.ts'
 import { splitWords } from './words.ts'
 
 /** Marks keys this agent does not know: a remark, not a reason to refuse. */
@@ -13,8 +14,17 @@ export const UNKNOWN_KEY = 'unknown key'
 
 const DEFAULT_FILE_MODE = '0644'
 
-/** The name is a host name on the job's network, and part of the real container's name. */
-const CONTAINER_NAME = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$/
+/** One label of a host name, as in RFC 1123, section 2.1: the name is one on the job's network. */
+const DNS_LABEL = /^[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?$/
+
+/** Programs take these for the number of an address, and ask no name server: `ping 5432`. */
+const ADDRESS = /^(?:\d+|0x[0-9a-f]*)$/i
+
+/** What `/etc/hosts` of every container says already. */
+const TAKEN_NAMES =
+  /^(?:localhost|ip6-(?:localhost|loopback|localnet|mcastprefix|allnodes|allrouters))$/i
+
+const PLATFORM = /^linux\/[a-z0-9_]+(?:\/[a-z0-9]+)?$/
 
 /** What an HTTP header can carry of a bearer token (RFC 6750, section 2.1, and then some). */
 const TOKEN = /^[\x21-\x7e]+$/
@@ -30,12 +40,13 @@ function expected(what: string) {
   }
 }
 
-/** As {@link expected}, for fields that are never secret: repeats a short string. */
+/** As {@link expected}, for fields that are never secret: repeats a number or a short string. */
 function expectedValue(what: string) {
-  return ({ input }: { readonly input: unknown }): string =>
-    typeof input === 'string' && input.length <= MAX_SHOWN_CHARACTERS
-      ? `expected ${what}, got ${JSON.stringify(input)}`
-      : expected(what)({ input })
+  return ({ input }: { readonly input: unknown }): string => {
+    const isShort = typeof input === 'string' && input.length <= MAX_SHOWN_CHARACTERS
+    if (!isShort && typeof input !== 'number') return expected(what)({ input })
+    return `expected ${what}, got ${JSON.stringify(input)}`
+  }
 }
 
 export function kindOf(value: unknown): string {
@@ -145,16 +156,34 @@ const file = record({
   ),
 })
 
-const container = record({
-  name: v.pipe(
-    text(),
-    v.regex(
-      CONTAINER_NAME,
-      expectedValue(
-        'a name of up to 63 letters, digits, "_", "." and "-", a letter or digit first',
-      ),
-    ),
+/** The empty string and 0 are how clients written in Go leave a field out. */
+function optionalAmount(what: string, parse: (value: number | string) => number | undefined) {
+  return v.pipe(
+    v.optional(v.union([v.string(), v.number()], expected(what))),
+    v.transform((value) => value || undefined),
+    v.check((value) => value === undefined || parse(value) !== undefined, expectedValue(what)),
+    v.transform((value) => (value === undefined ? undefined : parse(value))),
+  )
+}
+
+const containerName = v.pipe(
+  text(),
+  v.regex(
+    DNS_LABEL,
+    expectedValue('a host name: up to 63 letters, digits and "-", no "-" at its ends'),
   ),
+  v.check(
+    (name) => !ADDRESS.test(name),
+    expectedValue('a host name that cannot be taken for an address'),
+  ),
+  v.check(
+    (name) => !TAKEN_NAMES.test(name),
+    expectedValue('a host name that does not mean something else in a container'),
+  ),
+)
+
+const container = record({
+  name: containerName,
   image: filledText('the name of an image'),
   pull_policy: v.optional(
     v.picklist(
@@ -166,6 +195,15 @@ const container = record({
   entrypoint: optionalWords(),
   user: optionalText(),
   env_vars: list(variable),
+  platform: v.pipe(
+    optionalText(),
+    v.check(
+      (platform) => platform === undefined || PLATFORM.test(platform),
+      expectedValue('a platform such as "linux/arm64"'),
+    ),
+  ),
+  memory: optionalAmount('an amount of memory of 6m or more, such as "512m" or "2g"', parseMemory),
+  cpus: optionalAmount('a number of processors, such as 2 or 0.5', parseCpus),
 })
 
 const compose = record({

@@ -44,6 +44,11 @@ export const JOB_SETTINGS = {
     default: 'true',
     description: 'Pass /dev/kvm on to containers where this host has it',
   },
+  'service-start-timeout': {
+    type: DURATION,
+    default: '60s',
+    description: 'How long a service of a job has to get ready',
+  },
   'pre-job-hook-path': {
     type: PATH,
     description: "Sourced in each job's shell before its commands",

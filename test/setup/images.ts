@@ -9,7 +9,8 @@ import { createReadStream } from 'node:fs'
 import { copyFile, mkdir, mkdtemp, rm, symlink } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
-import { callEngine } from './engine.ts'
+import { Readable } from 'node:stream'
+import { callEngine, type EngineAnswer } from './engine.ts'
 import { run } from './run.ts'
 
 const BUILD_LIMIT_MS = 300_000
@@ -21,12 +22,51 @@ const IMAGES: Readonly<Record<string, (tar: string) => Promise<void>>> = {
   'agent-test/old-bash': (tar) => bootstrap('bullseye', 'bash', tar),
   /** bash, what it loads, and nothing else: no stty, no cat, no ls. */
   'agent-test/bare': packBareBash,
+  /** Servers, and the clients to ask them with. */
+  'agent-test/servers': (tar) =>
+    bootstrap('bookworm', 'bash,postgresql,redis-server', tar, SERVERS_HOOK),
+}
+
+/** What a package makes for a server that is never started, and what one can do without. */
+const SERVERS_HOOK =
+  'cd "$1" && rm -rf var/lib/postgresql/15/main usr/share/doc usr/share/locale usr/lib/*/libLLVM* usr/lib/*/libz3*'
+
+interface DerivedImage {
+  readonly from: string
+  /** As the lines of a Dockerfile. */
+  readonly changes: readonly string[]
+}
+
+/** Images that differ from another in what they declare. */
+const DERIVED: Readonly<Record<string, DerivedImage>> = {
+  'agent-test/postgres': {
+    from: 'agent-test/servers',
+    changes: [
+      'USER postgres',
+      'ENV PATH=/usr/lib/postgresql/15/bin:/usr/bin:/bin PGDATA=/var/lib/postgresql/data',
+      `ENTRYPOINT ${JSON.stringify(['sh', '-c', 'initdb --auth=trust && echo host all all all trust >> $PGDATA/pg_hba.conf && exec postgres -c listen_addresses="*" -c unix_socket_directories=/tmp "$@"', 'postgres'])}`,
+      'EXPOSE 5432',
+      'HEALTHCHECK --interval=1s --timeout=5s --retries=60 CMD pg_isready --host=127.0.0.1',
+    ],
+  },
+  'agent-test/redis': {
+    from: 'agent-test/servers',
+    changes: [
+      'USER redis',
+      'EXPOSE 6379',
+      'CMD ["redis-server", "--protected-mode", "no", "--save", ""]',
+    ],
+  },
 }
 
 export async function ensureImages(): Promise<void> {
   for (const [name, make] of Object.entries(IMAGES)) {
     const { status } = await callEngine('GET', `/images/${name}:latest/json`)
     if (status !== 200) await makeImage(name, make)
+  }
+  for (const [name, image] of Object.entries(DERIVED)) {
+    const { status } = await callEngine('GET', `/images/${name}:latest/json`)
+    if (status !== 200) await deriveImage(name, image)
   }
 }
 
@@ -46,8 +86,38 @@ async function makeImage(name: string, make: (tar: string) => Promise<void>): Pr
   }
 }
 
-async function bootstrap(suite: string, packages: string, tar: string): Promise<void> {
-  const args = ['--variant=essential', `--include=${packages}`, suite, tar, await findMirror()]
+/** Shares the layers of the one it comes from. */
+export async function deriveImage(name: string, { from, changes }: DerivedImage): Promise<void> {
+  console.log(`Making image ${name}`)
+  const created = await callJson('/containers/create', { Image: from, Cmd: ['bash'] })
+  const { Id } = JSON.parse(expectStatus(created, 201, name)) as { Id: string }
+  try {
+    const query = new URLSearchParams({ container: Id, repo: name, tag: 'latest' })
+    query.set('changes', changes.join('\n'))
+    expectStatus(await callJson(`/commit?${query}`, {}), 201, name)
+  } finally {
+    await callEngine('DELETE', `/containers/${Id}?force=true`)
+  }
+}
+
+async function callJson(path: string, value: unknown): Promise<EngineAnswer> {
+  const body = Readable.from([JSON.stringify(value)], { objectMode: false })
+  return await callEngine('POST', path, body, { 'content-type': 'application/json' })
+}
+
+function expectStatus({ status, text }: EngineAnswer, wanted: number, name: string): string {
+  if (status === wanted) return text
+  throw new Error(`The engine did not make image ${name}: ${text}`)
+}
+
+async function bootstrap(
+  suite: string,
+  packages: string,
+  tar: string,
+  hook = 'true',
+): Promise<void> {
+  const options = [`--include=${packages}`, `--customize-hook=${hook}`]
+  const args = ['--variant=essential', ...options, suite, tar, await findMirror()]
   await run('mmdebstrap', args, { limitMs: BUILD_LIMIT_MS })
 }
 

@@ -52,6 +52,9 @@ function planCommon(request: ContainerRequest) {
     image: request.image,
     entrypoint: givenWords(request.entrypoint),
     user: request.user || undefined,
+    platform: request.platform,
+    memoryBytes: request.memoryBytes,
+    cpus: request.cpus,
     environment: request.envVars.map(({ name, value }) => {
       const what = `The value of ${name} of container "${request.name}"`
       return `${name}=${decodeText(value, what)}`

@@ -15,7 +15,7 @@ import type { RunOptions, Variable } from '../executor.ts'
 import type { JobObjects } from './job-objects.ts'
 import { MainContainer } from './main-container.ts'
 import { planMain, planService } from './plans.ts'
-import { awaitHealthy, type Service } from './services.ts'
+import { awaitReady, type Service, watchService } from './services.ts'
 import { settleAll } from './settle.ts'
 import type { Owner, Staging } from './staging.ts'
 
@@ -28,7 +28,7 @@ export interface StartOptions {
   /** Whether a missing one fails the job; else it is skipped with a warning. */
   readonly failOnMissingFiles: boolean
   readonly exposeKvmDevice: boolean
-  /** For services with a health check, from their start. Default 60,000. */
+  /** For each service to be ready, from its start. Default 60,000. */
   readonly serviceStartTimeoutMs: number
 }
 
@@ -49,16 +49,12 @@ export interface Started {
   readonly main: MainContainer | undefined
 }
 
-interface ServicePlan extends Service {
-  readonly hasHealthCheck: boolean
-}
-
 const SOCKET_IN_CONTAINER = '/var/run/docker.sock'
 
 const KVM_DEVICE = '/dev/kvm'
 
 /**
- * Resolves when the job's shell is ready and every service with a health check is healthy.
+ * Resolves when the job's shell and every service are ready.
  *
  * @returns exit code: 1 when the main container has no shell; the reason is in the output
  * @throws {AgentError} for everything else that fails
@@ -76,10 +72,10 @@ export async function startContainers(request: StartRequest): Promise<Started> {
     network,
     createMain(request, mainRequest, mounts),
     settleAll(
-      serviceRequests.map(async (service): Promise<ServicePlan> => {
+      serviceRequests.map(async (service): Promise<Service> => {
         const id = await objects.createContainer(service.name, planService(service))
-        const hasHealthCheck = images.get(service.image)?.hasHealthCheck ?? false
-        return { name: service.name, id, hasHealthCheck }
+        const { hasHealthCheck = false, exposedPorts = [] } = images.get(service.image) ?? {}
+        return { name: service.name, id, hasHealthCheck, ports: exposedPorts }
       }),
     ),
   )
@@ -135,9 +131,10 @@ function stageExports(
 async function openWhileWaiting(
   { docker, signal, onOutput, serviceStartTimeoutMs }: StartRequest,
   main: MainContainer,
-  services: readonly ServicePlan[],
+  services: readonly Service[],
 ): Promise<number> {
   const failed = new AbortController()
+  const ready = new AbortController()
   const together = { signal: AbortSignal.any([signal, failed.signal]), onOutput }
   const guard = async <T>(work: Promise<T>): Promise<T> => {
     try {
@@ -147,12 +144,21 @@ async function openWhileWaiting(
       throw error
     }
   }
-  const health = { ...together, timeoutMs: serviceStartTimeoutMs }
-  const waits = services
-    .filter(({ hasHealthCheck }) => hasHealthCheck)
-    .map((service) => guard(awaitHealthy(docker, service, health)))
-  const opened = guard(openShell(main, together))
-  const [exitCode = 1] = await settleAll([opened, ...waits.map((wait) => wait.then(() => 0))])
+  let exitCode = 0
+  const opened = guard(openShell(main, together)).then((code) => {
+    exitCode = code
+    if (code !== 0) failed.abort(new Error('there is no shell to wait for services with'))
+  })
+  const watched = { onOutput, signal: AbortSignal.any([together.signal, ready.signal]) }
+  const watches = Promise.allSettled(
+    services.map((service) => guard(watchService(docker, service, watched))),
+  )
+  const waiting = { ...together, mainId: main.id, timeoutMs: serviceStartTimeoutMs }
+  const waits = services.map((service) => guard(awaitReady(docker, service, waiting)))
+  await Promise.allSettled([opened, ...waits])
+  ready.abort()
+  await watches
+  if (failed.signal.aborted && exitCode === 0) throw failed.signal.reason
   return exitCode
 }
 

@@ -39,20 +39,29 @@ test('an image that is not there is undefined, not an error', async ({ daemon, d
   assert.is(await inspectImage(docker, app), undefined)
 })
 
-test('an image tells its user, its entrypoint and whether it has a health check', async ({
+test('an image tells its user, its entrypoint, its health check and its TCP ports', async ({
   daemon,
   docker,
 }) => {
   const route = 'GET /images/r%3A5000/app%3A1/json'
-  daemon.answer(route, 200, { Id: 'x', Config: { User: 'me', Entrypoint: ['/e'] } })
+  const ports = { '80/tcp': {}, '53/udp': {}, '8080/tcp': {} }
+  const config = { User: 'me', Entrypoint: ['/e'], ExposedPorts: ports }
+  daemon.answer(route, 200, { Id: 'x', Config: config })
   const plain = await inspectImage(docker, app)
   daemon.answer(route, 200, { Id: 'x', Config: { Healthcheck: { Test: ['CMD', 'true'] } } })
   const checked = await inspectImage(docker, app)
   daemon.answer(route, 200, { Id: 'x', Config: { Healthcheck: { Test: ['NONE'] } } })
   const unchecked = await inspectImage(docker, app)
 
-  assert.equal(plain, { id: 'x', user: 'me', entrypoint: ['/e'], hasHealthCheck: false })
+  assert.equal(plain, {
+    id: 'x',
+    user: 'me',
+    entrypoint: ['/e'],
+    hasHealthCheck: false,
+    exposedPorts: [80, 8080],
+  })
   assert.is(checked?.hasHealthCheck, true)
+  assert.equal(checked?.exposedPorts, [])
   assert.is(unchecked?.hasHealthCheck, false)
 })
 

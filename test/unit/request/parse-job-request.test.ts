@@ -61,6 +61,9 @@ test('every field of the contract arrives, still encoded', () => {
           entrypoint: ['/bin/sh', '-c'],
           user: 'nobody',
           env_vars: [{ name: 'B', value: 'eQ==' }],
+          platform: 'linux/arm64',
+          memory: '512m',
+          cpus: 0.5,
         },
         { name: 'db', image: 'postgres' },
       ],
@@ -97,6 +100,9 @@ test('every field of the contract arrives, still encoded', () => {
         entrypoint: ['/bin/sh', '-c'],
         user: 'nobody',
         envVars: [{ name: 'B', value: 'eQ==' }],
+        platform: 'linux/arm64',
+        memoryBytes: 536_870_912,
+        cpus: 0.5,
       },
       {
         name: 'db',
@@ -106,6 +112,9 @@ test('every field of the contract arrives, still encoded', () => {
         entrypoint: undefined,
         user: undefined,
         envVars: [],
+        platform: undefined,
+        memoryBytes: undefined,
+        cpus: undefined,
       },
     ],
     imagePullCredentials: [
@@ -262,8 +271,8 @@ test('dockercompose needs a container', () => {
   ])
 })
 
-test('containers need an image, and a name that is valid and their own', () => {
-  const rule = 'a name of up to 63 letters, digits, "_", "." and "-", a letter or digit first'
+test('containers need an image, and a name that is a host name and their own', () => {
+  const rule = 'a host name: up to 63 letters, digits and "-", no "-" at its ends'
   const containers = [
     { name: 'main', image: '' },
     { name: 'main', image: 'x' },
@@ -271,7 +280,18 @@ test('containers need an image, and a name that is valid and their own', () => {
     { name: 'x'.repeat(64), image: 'x' },
     { image: 'x' },
     { name: '_a', image: 'x' },
+    { name: 'a.b', image: 'x' },
+    { name: 'a-', image: 'x' },
+    { name: 'Main', image: 'x' },
+    { name: 'LocalHost', image: 'x' },
+    { name: 'ip6-loopback', image: 'x' },
+    { name: '127', image: 'x' },
+    { name: '0x7F', image: 'x' },
+    { name: `a${'-'.repeat(61)}b`, image: 'x' },
+    { name: '7a', image: 'x' },
   ]
+  const other = 'a host name that does not mean something else in a container'
+  const address = 'a host name that cannot be taken for an address'
 
   assert.equal(
     problemsOf({ job_id: 'a', executor: 'dockercompose', compose: { containers } }).sort(),
@@ -282,7 +302,14 @@ test('containers need an image, and a name that is valid and their own', () => {
       `compose.containers[3].name: expected ${rule}, got a string`,
       'compose.containers[4].name: expected a string',
       `compose.containers[5].name: expected ${rule}, got "_a"`,
-    ],
+      `compose.containers[6].name: expected ${rule}, got "a.b"`,
+      `compose.containers[7].name: expected ${rule}, got "a-"`,
+      'compose.containers[8].name: expected a name of its own, got the one of compose.containers[0]',
+      `compose.containers[9].name: expected ${other}, got "LocalHost"`,
+      `compose.containers[10].name: expected ${other}, got "ip6-loopback"`,
+      `compose.containers[11].name: expected ${address}, got "127"`,
+      `compose.containers[12].name: expected ${address}, got "0x7F"`,
+    ].sort(),
   )
 })
 
@@ -293,6 +320,45 @@ test('a pull policy is one of three; an empty one is the default', () => {
   assert.equal(['', 'always', 'never'].map(policyOf), ['if-not-present', 'always', 'never'])
   assert.equal(problemsOf(withContainer({ pull_policy: 'IfNotPresent' })), [
     'compose.containers[0].pull_policy: expected "if-not-present", "always" or "never", got "IfNotPresent"',
+  ])
+})
+
+test('limits and the platform of a container are read as people write them', () => {
+  const limits = [
+    { memory: '512m', cpus: 1.5, platform: 'linux/arm/v7' },
+    { memory: '1.5G', cpus: '0.25', platform: 'linux/amd64' },
+    { memory: 6_291_456, cpus: 2, platform: '' },
+    { memory: '', cpus: 0 },
+  ]
+
+  const found = limits.map((limit) => {
+    const main = parseJobRequest(withContainer(limit)).compose?.containers[0]
+    return [main?.memoryBytes, main?.cpus, main?.platform]
+  })
+
+  assert.equal(found, [
+    [536_870_912, 1.5, 'linux/arm/v7'],
+    [1_610_612_736, 0.25, 'linux/amd64'],
+    [6_291_456, 2, undefined],
+    [undefined, undefined, undefined],
+  ])
+})
+
+test('limits no container can have, and what is no platform, are refused', () => {
+  const problemWith = (container: object) => problemsOf(withContainer(container))
+  const at = 'compose.containers[0]'
+  const memory = 'expected an amount of memory of 6m or more, such as "512m" or "2g"'
+  const cpus = 'expected a number of processors, such as 2 or 0.5'
+
+  assert.equal(problemWith({ memory: 'much' }), [`${at}.memory: ${memory}, got "much"`])
+  assert.equal(problemWith({ memory: '5m' }), [`${at}.memory: ${memory}, got "5m"`])
+  assert.equal(problemWith({ memory: -1 }), [`${at}.memory: ${memory}, got -1`])
+  assert.equal(problemWith({ memory: ['1g'] }), [`${at}.memory: ${memory}, got a list`])
+  assert.equal(problemWith({ cpus: '1/2' }), [`${at}.cpus: ${cpus}, got "1/2"`])
+  assert.equal(problemWith({ cpus: 0.001 }), [`${at}.cpus: ${cpus}, got 0.001`])
+  assert.equal(problemWith({ cpus: -2 }), [`${at}.cpus: ${cpus}, got -2`])
+  assert.equal(problemWith({ platform: 'arm64' }), [
+    `${at}.platform: expected a platform such as "linux/arm64", got "arm64"`,
   ])
 })
 

@@ -1,0 +1,131 @@
+/**
+ * Waits for the ports of a service as the job will use them: by name, from inside its network.
+ *
+ * The main container is asked to connect, by an exec of the bash every job needs. The agent itself
+ * could reach a container's address only where the bridge is in its own network namespace, which
+ * is not so for a rootless engine, one in a virtual machine, or one behind a forwarded socket; and
+ * a program in the service's own container would find ports that are open on its loopback only.
+ *
+ * @module
+ */
+
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { DockerClient } from '../../docker/client.ts'
+import { runExec } from '../../docker/exec.ts'
+import { ContainerError, DockerRefusedError } from '../../errors.ts'
+import type { RunOptions } from '../executor.ts'
+
+export interface PortOptions extends RunOptions {
+  /** From where it is tried. */
+  readonly mainId: string
+  /** For the first port to accept a connection. */
+  readonly timeoutMs: number
+}
+
+/** Once a port accepts, the others get this much longer each time: many images expose ports that they open only when configured to. */
+const PATIENCE_MS = 10_000
+
+/** More than this many of one service are not looked at: an image may expose a whole range. */
+const MAX_PORTS = 20
+
+/** Between two execs, when the main container does not run yet. */
+const POLL_MS = 50
+
+/** A connection attempt that a firewall swallows must not hold the others up. */
+const KNOCK_LIMIT_MS = 5_000
+
+const TRIES = 40
+const TRY_MS = 50
+
+/**
+ * One process a port, none a try. `$1` is the number of tries, `$2` the host, then the ports. The
+ * descriptor that never has anything to read is a sleep without a program.
+ */
+const KNOCK_SCRIPT = `exec 3<> <(:)
+knock() {
+  until { true 4<>"/dev/tcp/$2/$3"; } 2>/dev/null; do
+    (( --$1 > 0 )) || return
+    read -t ${TRY_MS / 1_000} -u 3
+  done
+  echo "$3"
+}
+tries=$1 host=$2
+shift 2
+for port; do knock tries "$host" "$port" & done
+wait`
+
+/**
+ * Resolves when the ports accept connections, and says how long that took.
+ *
+ * @throws {ContainerError} when none has by the end of the time
+ */
+export async function awaitPorts(
+  docker: DockerClient,
+  name: string,
+  exposed: readonly number[],
+  { mainId, timeoutMs, signal, onOutput }: PortOptions,
+): Promise<void> {
+  const startedAt = performance.now()
+  const ports = [...exposed].sort((a, b) => a - b).slice(0, MAX_PORTS)
+  const open = new Set<number>()
+  let deadline = startedAt + timeoutMs
+  const closed = () => ports.filter((port) => !open.has(port))
+  while (closed().length > 0 && performance.now() < deadline) {
+    const tries = Math.ceil(Math.min(TRIES, (deadline - performance.now()) / TRY_MS))
+    const found = await knock(docker, { mainId, name, ports: closed(), tries, signal })
+    for (const port of found) open.add(port)
+    if (found.length > 0) deadline = performance.now() + PATIENCE_MS
+    else await sleep(POLL_MS, undefined, { signal })
+  }
+  const seconds = `${((performance.now() - startedAt) / 1_000).toFixed(1)} s`
+  if (open.size === 0) {
+    throw new ContainerError(
+      `Service "${name}" accepted no connection on ${listPorts(ports)} within ${seconds}`,
+      { hint: 'Its last output stands above; --service-start-timeout gives it more time.' },
+    )
+  }
+  const rest = closed().length === 0 ? '' : `; not on ${listPorts(closed())}`
+  const accepted = listPorts(ports.filter((port) => open.has(port)))
+  await onOutput(
+    Buffer.from(`Service "${name}" accepts connections on ${accepted} after ${seconds}${rest}.\n`),
+  )
+}
+
+interface Knock {
+  readonly mainId: string
+  readonly name: string
+  readonly ports: readonly number[]
+  readonly tries: number
+  readonly signal: AbortSignal
+}
+
+/** @returns the ports that accept a connection: as soon as all do, or after all the tries */
+async function knock(
+  docker: DockerClient,
+  { mainId, name, ports, tries, signal }: Knock,
+): Promise<number[]> {
+  const limit = AbortSignal.timeout(KNOCK_LIMIT_MS)
+  const words = [tries, name, ...ports].map(String)
+  try {
+    const { output } = await runExec(docker, mainId, {
+      // -p: no BASH_ENV of the image's.
+      command: ['bash', '-p', '-c', KNOCK_SCRIPT, 'knock', ...words],
+      user: '0',
+      signal: AbortSignal.any([signal, limit]),
+    })
+    return output
+      .split('\n')
+      .map(Number)
+      .filter((port) => ports.includes(port))
+  } catch (error) {
+    signal.throwIfAborted()
+    if (limit.aborted) return []
+    if (error instanceof DockerRefusedError && error.status === 409) return [] // not started yet
+    throw error
+  }
+}
+
+function listPorts(ports: readonly number[]): string {
+  const last = ports.at(-1)
+  return ports.length === 1 ? `port ${last}` : `ports ${ports.slice(0, -1).join(', ')} and ${last}`
+}

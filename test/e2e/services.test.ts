@@ -1,0 +1,256 @@
+/** Services of a job: real servers, when they are ready, and what happens when they never are. */
+
+import { suite } from 'uvu'
+import * as assert from 'uvu/assert'
+import { runJob, startJob } from '../helpers/agent.ts'
+import { type EngineObjects, engineObjects } from '../helpers/engine.ts'
+import { type Block, blocksOf } from '../helpers/events.ts'
+import { waitFor } from '../helpers/host.ts'
+import { createImage, type TestImage } from '../helpers/images.ts'
+
+interface Context {
+  before: EngineObjects
+  images: TestImage[]
+}
+
+const test = suite<Context>('services')
+
+test.before.each(async (t) => {
+  t.before = await engineObjects()
+  t.images = []
+})
+
+test.after.each(async (t) => {
+  for (const image of t.images) await image.remove()
+  assert.equal(await engineObjects(), t.before)
+})
+
+const IMAGE = 'agent-test/debian'
+
+const jobWith = (
+  services: readonly object[],
+  directives: readonly string[],
+  main: object = {},
+) => ({
+  executor: 'dockercompose',
+  compose: { containers: [{ name: 'main', image: IMAGE, ...main }, ...services] },
+  commands: directives.map((directive) => ({ directive })),
+})
+
+const startBlock = (blocks: readonly Block[]): Block => {
+  const block = blocks.find(({ directive }) => directive === 'Starting the docker image...')
+  if (block === undefined) throw new Error('no container was started')
+  return block
+}
+
+/** Listens on ports, each opened after so many seconds, and says which it has opened. */
+const LISTEN = `use IO::Socket::INET; $| = 1; my @open; my $began = time; while (@ARGV) { my ($port, $after) = splice @ARGV, 0, 2; sleep 1 while time < $began + $after; push @open, IO::Socket::INET->new(LocalPort => $port, Listen => 5, ReuseAddr => 1); print "listening on $port\\n" } sleep 1000`
+
+const listener = (...portsAndSeconds: readonly number[]) => [
+  'perl',
+  '-e',
+  LISTEN,
+  ...portsAndSeconds.map(String),
+]
+
+test('a real PostgreSQL and a real Redis are ready when the first command runs', async () => {
+  const { events, result } = await runJob(
+    jobWith(
+      [
+        { name: 'db', image: 'agent-test/postgres' },
+        { name: 'cache', image: 'agent-test/redis' },
+      ],
+      [
+        'psql -h db -U postgres -Atc "select 6 * 7"',
+        'redis-cli -h cache set answer 42 && redis-cli -h cache --raw get answer',
+      ],
+      { image: 'agent-test/servers' },
+    ),
+  )
+
+  const blocks = blocksOf(events)
+  const { output, exitCode } = startBlock(blocks)
+  assert.is(result, 'passed')
+  assert.is(exitCode, 0)
+  assert.match(output, /^Service "db" is healthy after \d+\.\d s\.$/m)
+  assert.match(output, /^Service "cache" accepts connections on port 6379 after \d+\.\d s\.$/m)
+  assert.is(blocks[4]?.output, '42\n')
+  assert.is(blocks[5]?.output, 'OK\n42\n')
+})
+
+test('many services reach each other by name, whatever they are called', async () => {
+  const names = Array.from({ length: 6 }, (_, i) => `Svc-${i}`)
+  const services = names.map((name) => ({ name, image: IMAGE, command: 'sleep 1000' }))
+  const { events, result } = await runJob(
+    jobWith(
+      services.map((service) => ({
+        ...service,
+        command: ['bash', '-c', `getent hosts main ${names.join(' ')} | wc -l; sleep 1000`],
+      })),
+      [`getent hosts ${names.join(' ').toLowerCase()} | wc -l`],
+    ),
+  )
+
+  const blocks = blocksOf(events)
+  assert.is(result, 'passed')
+  assert.is(blocks[4]?.output, '6\n')
+  for (const name of names) {
+    const line = `Service "${name}" has no health check and exposes no port: nothing to wait for.\n`
+    assert.match(startBlock(blocks).output, line)
+  }
+})
+
+test('a service with ports is ready when all of them accept a connection', async (t) => {
+  const image = await createImage(IMAGE, ['EXPOSE 7001 7002 53/udp'])
+  t.images.push(image)
+  const { events, result } = await runJob(
+    jobWith(
+      [{ name: 'late', image: image.name, command: listener(7001, 0, 7002, 2) }],
+      ['exec 3<>/dev/tcp/late/7002 && echo connected'],
+    ),
+  )
+
+  const blocks = blocksOf(events)
+  assert.is(result, 'passed')
+  assert.match(startBlock(blocks).output, /"late" accepts connections on ports 7001 and 7002 after/)
+  assert.is(blocks[4]?.output, 'connected\n')
+})
+
+test('a port that is open on the service’s loopback only does not count', async (t) => {
+  const image = await createImage(IMAGE, ['EXPOSE 7001'])
+  t.images.push(image)
+  const local = LISTEN.replace('LocalPort', "LocalAddr => '127.0.0.1', LocalPort")
+  const { events, result } = await runJob(
+    jobWith(
+      [{ name: 'shy', image: image.name, command: ['perl', '-e', local, '7001', '0'] }],
+      ['true'],
+    ),
+    { args: ['--service-start-timeout', '1s'] },
+  )
+
+  const { output, exitCode } = startBlock(blocksOf(events))
+  assert.is(result, 'failed')
+  assert.is(exitCode, 1)
+  assert.match(output, /^Last output of service "shy":\nlistening on 7001\n/m)
+  assert.match(output, /^Service "shy" accepted no connection on port 7001 within \d+\.\d s$/m)
+})
+
+test('a service that ends fails the job at once, with its exit code and its last 50 lines', async (t) => {
+  const image = await createImage(IMAGE, ['EXPOSE 7001'])
+  t.images.push(image)
+  const { events, result } = await runJob(
+    jobWith(
+      [{ name: 'db', image: image.name, command: `bash -c 'seq 1 60; exit 7'` }],
+      ['echo no'],
+    ),
+    { args: ['--service-start-timeout', '1h'] },
+  )
+
+  const blocks = blocksOf(events)
+  const { output, exitCode } = startBlock(blocks)
+  const shown = /service "db":\n(?<lines>.*)\nService "db" ended/s.exec(output)?.groups?.['lines']
+  const numbers = Array.from({ length: 50 }, (_, i) => String(i + 11))
+  assert.is(result, 'failed')
+  assert.is(exitCode, 1)
+  assert.is(shown, numbers.join('\n'))
+  assert.match(output, 'Service "db" ended with exit code 7')
+  assert.is(blocks.at(-1)?.directive, 'Starting the docker image...')
+})
+
+test('also one that has nothing to wait for, while another one is waited for', async (t) => {
+  const image = await createImage(IMAGE, ['EXPOSE 7001'])
+  t.images.push(image)
+  const { events, result } = await runJob(
+    jobWith(
+      [
+        { name: 'never', image: image.name, command: 'sleep 1000' },
+        { name: 'gone', image: IMAGE, command: 'bash -c "exit 3"' },
+      ],
+      ['echo no'],
+    ),
+    { args: ['--service-start-timeout', '1h'] },
+  )
+
+  const { output } = startBlock(blocksOf(events))
+  assert.is(result, 'failed')
+  assert.match(output, 'Service "gone" has put out nothing.\nService "gone" ended with exit code 3')
+  assert.not.match(output, 'service "never"')
+})
+
+test('a service that is unhealthy fails the job at once', async (t) => {
+  const image = await createImage(IMAGE, [
+    'HEALTHCHECK --interval=100ms --timeout=5s --retries=2 CMD echo not yet; exit 1',
+  ])
+  t.images.push(image)
+  const { events, result } = await runJob(
+    jobWith(
+      [{ name: 'db', image: image.name, command: 'bash -c "echo up >&2; sleep 1000"' }],
+      ['echo no'],
+    ),
+    { args: ['--service-start-timeout', '1h'] },
+  )
+
+  const { output, exitCode } = startBlock(blocksOf(events))
+  assert.is(result, 'failed')
+  assert.is(exitCode, 1)
+  assert.match(output, 'Last output of service "db":\nup\nService "db" is unhealthy')
+})
+
+test('--service-start-timeout is how long a health check may take, by flag and by variable', async (t) => {
+  const image = await createImage(IMAGE, ['HEALTHCHECK --interval=30s --start-period=1h CMD true'])
+  t.images.push(image)
+  const job = jobWith([{ name: 'db', image: image.name, command: 'sleep 1000' }], ['echo no'])
+  const byFlag = await runJob(job, { args: ['--service-start-timeout', '200ms'] })
+  const byVariable = await runJob(job, {
+    environment: { SEMAPHORE_AGENT_SERVICE_START_TIMEOUT: '200ms' },
+  })
+
+  for (const { events, result } of [byFlag, byVariable]) {
+    assert.is(result, 'failed')
+    assert.match(startBlock(blocksOf(events)).output, /"db" was not healthy within \d\.\d s\n/)
+  }
+})
+
+test('a main image without bash is told at once, whatever its services wait for', async (t) => {
+  const service = await createImage(IMAGE, ['EXPOSE 7001'])
+  const bare = await createImage('agent-test/bare', ['ENV PATH=/nowhere'])
+  t.images.push(service, bare)
+  const { events, result } = await runJob(
+    jobWith([{ name: 'never', image: service.name, command: 'sleep 1000' }], ['echo no'], {
+      image: bare.name,
+    }),
+    { args: ['--service-start-timeout', '1h'] },
+  )
+
+  const { output, exitCode } = startBlock(blocksOf(events))
+  assert.is(result, 'failed')
+  assert.is(exitCode, 1)
+  assert.match(
+    output,
+    /\nFailed to start the docker image\nThe image has no bash on its PATH[^\n]+\n$/,
+  )
+})
+
+test('a stop while services are waited for leaves nothing', async (t) => {
+  const image = await createImage(IMAGE, ['EXPOSE 7001'])
+  t.images.push(image)
+  const job = await startJob(
+    jobWith(
+      [
+        { name: 'never', image: image.name, command: 'sleep 1000' },
+        { name: 'idle', image: IMAGE, command: 'sleep 1000' },
+      ],
+      ['echo no'],
+    ),
+  )
+  await waitFor(() => job.stdout.includes('nothing to wait for'), 'services are waited for')
+
+  job.signal('SIGTERM')
+  const { code, events, result } = await job.finished
+
+  assert.is(code, 130)
+  assert.is(result, 'stopped')
+  assert.is(startBlock(blocksOf(events)).exitCode, 1)
+})
+
+test.run()

@@ -1,0 +1,23 @@
+/** Images for one test, that differ from the kept ones in what they declare. */
+
+import { callEngine } from '../setup/engine.ts'
+import { deriveImage } from '../setup/images.ts'
+import { createJobId } from './job-id.ts'
+
+export interface TestImage {
+  readonly name: string
+  remove(): Promise<void>
+}
+
+/** @param changes as the lines of a Dockerfile: `EXPOSE 80` */
+export async function createImage(from: string, changes: readonly string[]): Promise<TestImage> {
+  const name = `agent-test/${createJobId()}`
+  await deriveImage(name, { from, changes })
+  return {
+    name,
+    async remove() {
+      const { status, text } = await callEngine('DELETE', `/images/${name}:latest?force=true`)
+      if (status !== 200) throw new Error(`Image ${name} could not be removed: ${text}`)
+    },
+  }
+}
