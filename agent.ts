@@ -4,16 +4,24 @@
  * @module
  */
 
-import { defineCommand } from 'citty'
+import { type CommandDef, defineCommand } from 'citty'
 import { startCli } from './lib/cli/start.ts'
 import { VERSION } from './lib/version.ts'
 
-const main = defineCommand({
+const main: CommandDef = defineCommand({
   meta: { name: 'agent', version: VERSION, description: 'Runs CI/CD jobs on this machine.' },
   subCommands: {
     run: () => import('./lib/cli/run.ts').then(({ runCommand }) => runCommand),
     serve: () => import('./lib/cli/serve.ts').then(({ serveCommand }) => serveCommand),
     doctor: () => import('./lib/cli/doctor.ts').then(({ doctorCommand }) => doctorCommand),
+    completion: () =>
+      import('./lib/cli/completion.ts').then(({ createCompletionCommand }) =>
+        createCompletionCommand(main),
+      ),
+    'man-page': () =>
+      import('./lib/cli/man-page.ts').then(({ createManPageCommand }) =>
+        createManPageCommand(main),
+      ),
     version: () => import('./lib/cli/version.ts').then(({ versionCommand }) => versionCommand),
   },
 })

@@ -8,7 +8,14 @@ import { defineCommand } from 'citty'
 import { VERSION } from '../version.ts'
 
 export const versionCommand = defineCommand({
-  meta: { name: 'version', description: 'Print the version of the agent' },
+  meta: {
+    name: 'version',
+    description: `Print the version of the agent.
+
+Examples:
+  agent version
+  agent --version`,
+  },
   run: () => {
     process.stdout.write(`${VERSION}\n`)
   },

@@ -15,11 +15,16 @@ const PACKAGES: Readonly<Record<string, string>> = {
   'docker-registry': '/usr/bin/docker-registry',
   'docker.io': '/usr/sbin/dockerd',
   faketime: '/usr/bin/faketime',
+  fish: '/usr/bin/fish',
+  groff: '/usr/bin/groff',
   iptables: '/usr/sbin/iptables',
+  'man-db': '/usr/bin/man',
+  mandoc: '/usr/bin/mandoc',
   mmdebstrap: '/usr/bin/mmdebstrap',
   openssl: '/usr/bin/openssl',
   'openssh-server': '/usr/sbin/sshd',
   virtualenv: '/usr/bin/virtualenv',
+  zsh: '/usr/bin/zsh',
 }
 
 const INSTALL_LIMIT_MS = 600_000

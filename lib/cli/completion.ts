@@ -1,0 +1,48 @@
+/**
+ * `agent completion SHELL`: prints what makes a shell complete the agent's words.
+ *
+ * @module
+ */
+
+import { type CommandDef, defineCommand } from 'citty'
+import { ConfigError } from '../errors.ts'
+import { renderBash } from './completion/bash.ts'
+import { renderFish } from './completion/fish.ts'
+import { renderZsh } from './completion/zsh.ts'
+import { describeProgram } from './definitions.ts'
+
+const RENDERERS = { bash: renderBash, zsh: renderZsh, fish: renderFish } as const
+
+const SHELLS = Object.keys(RENDERERS)
+
+export const createCompletionCommand = (program: CommandDef) =>
+  defineCommand({
+    meta: {
+      name: 'completion',
+      description: `Print the script by which a shell completes commands, flags and their values.
+
+Examples:
+  agent completion bash > /etc/bash_completion.d/agent
+  agent completion zsh > /usr/local/share/zsh/site-functions/_agent
+  agent completion fish > ~/.config/fish/completions/agent.fish
+  source <(agent completion bash)      # this shell only; zsh likewise
+  agent completion fish | source`,
+    },
+    args: {
+      shell: {
+        type: 'positional',
+        valueHint: SHELLS.join('|'),
+        description: `One of ${SHELLS.join(', ')}`,
+        required: true,
+      },
+    },
+    run: async ({ args }) => {
+      const render = Object.entries(RENDERERS).find(([name]) => name === args.shell)?.[1]
+      if (render === undefined) {
+        throw new ConfigError(`There is no completion for "${args.shell}"`, {
+          hint: `Use one of: ${SHELLS.join(', ')}.`,
+        })
+      }
+      process.stdout.write(render(await describeProgram(program)))
+    },
+  })

@@ -1,0 +1,57 @@
+/**
+ * A completion script for fish.
+ *
+ * @module
+ * @see https://fishshell.com/docs/current/cmds/complete.html
+ */
+
+import type {
+  CommandDescription,
+  OptionDescription,
+  ProgramDescription,
+  Value,
+} from '../definitions.ts'
+
+export function renderFish({ name, commands }: ProgramDescription): string {
+  const first = `complete -c ${name} -n __fish_use_subcommand`
+  const names = commands.map((command) => command.name).join(' ')
+  return `# fish completion for ${name}
+
+function __${name}_command
+    set -l words (commandline -opc)
+    test (count $words) -gt 1; and test "$words[2]" = "$argv[1]"
+end
+
+complete -c ${name} -f
+${first} -l help -d 'Say how the program is used'
+${first} -l version -d 'Print the version'
+${commands.map((command) => `${first} -a ${command.name} -d ${quote(command.summary)}`).join('\n')}
+${first} -a help -d 'Say how a command is used'
+complete -c ${name} -n '__${name}_command help' -a '${names}'
+${commands.flatMap((command) => commandLines(name, command)).join('\n')}
+`
+}
+
+function commandLines(program: string, { name, words, options }: CommandDescription): string[] {
+  const start = `complete -c ${program} -n '__${program}_command ${name}'`
+  return [
+    ...words.flatMap(({ value }) =>
+      value.kind === 'text' ? [] : [`${start} ${valueWords(value)}`],
+    ),
+    ...options.map((option) => `${start} ${optionWords(option)}`),
+  ]
+}
+
+function optionWords({ flag, value, description }: OptionDescription): string {
+  const words = `-l ${flag.replace(/^--/, '')} -d ${quote(description)}`
+  return value === undefined ? words : `${words} -r ${valueWords(value)}`.trimEnd()
+}
+
+function valueWords({ kind, choices }: Value): string {
+  if (kind === 'file') return '-F'
+  return kind === 'choice' ? `-f -a '${choices.join(' ')}'` : '-f'
+}
+
+function quote(text: string): string {
+  return `'${text.replace(/[\\']/g, '\\$&')}'`
+}
