@@ -87,7 +87,7 @@ export class CutOffJob {
       log.error(`The job's log is lost: ${explain(error)}`)
       return undefined
     })
-    if (jobLog?.finished) return
+    if (jobLog?.finished) return await this.#tellLate()
     const result: JobResult = entry.result ?? 'failed'
     await journal.update({ result }).catch((error: unknown) => log.error(explain(error)))
     if (jobLog !== undefined) await this.#write(jobLog, () => closeBlock(jobLog))
@@ -98,6 +98,11 @@ export class CutOffJob {
       await jobLog.close()
     }
     log.info(`The job that was cut off is over: ${result}`)
+  }
+
+  async #tellLate(): Promise<void> {
+    const { result, isUntold } = this.#options.entry
+    if (isUntold && result !== undefined) await this.#callbacks.finished(result)
   }
 
   /** @see ServedJob.settle */

@@ -20,7 +20,7 @@ import type { Logger } from '../log.ts'
 import type { JobMetrics } from '../metrics/job-metrics.ts'
 import type { JobRequest } from '../request/job-request.ts'
 import type { JobConfig } from '../settings/job-config.ts'
-import type { Journal } from '../state/journal.ts'
+import type { Journal, JournalEntry } from '../state/journal.ts'
 import { waitForCollection } from './collection.ts'
 import { refusingExecutor } from './refusing-executor.ts'
 
@@ -137,7 +137,7 @@ export class ServedJob {
   }
 
   #createJob(executor: Executor, jobLog: JobLog): Job {
-    const { request, config, log, journal } = this.#options
+    const { request, config, log, giveUp } = this.#options
     const job = new Job({
       request,
       executor,
@@ -145,8 +145,9 @@ export class ServedJob {
       callbacks: {
         finished: async (result) => {
           // Before it is told: after a crash nobody must be told otherwise.
-          await journal.update({ result }).catch((error: unknown) => log.error(explain(error)))
+          await this.#note({ result })
           await this.#callbacks.finished(result)
+          if (this.#callbackFailed && giveUp.aborted) await this.#note({ isUntold: true })
         },
         teardownFinished: () => this.#callbacks.teardownFinished(),
       },
@@ -157,6 +158,11 @@ export class ServedJob {
     this.#job = job
     if (this.#stopped) job.stop()
     return job
+  }
+
+  async #note(change: Partial<JournalEntry>): Promise<void> {
+    const { journal, log } = this.#options
+    await journal.update(change).catch((error: unknown) => log.error(explain(error)))
   }
 
   /** Everything that has to be known before the job makes anything. A failure fails the job, in its log. */

@@ -25,6 +25,8 @@ export interface JournalEntry {
   readonly keys?: string | undefined
   /** Known once the job is through; the control plane may have been told of it. */
   readonly result?: JobResult | undefined
+  /** The log says that the job is over, but the control plane could not be told before the agent ended. */
+  readonly isUntold?: boolean | undefined
 }
 
 /** Changes with the meaning of an entry: one that a newer or older agent wrote is not guessed at. */

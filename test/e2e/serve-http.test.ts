@@ -18,8 +18,9 @@ import {
   serveAgent,
   shellJob,
   signToken,
+  whenFree,
   withAgent,
-} from './serve-http-lab.ts'
+} from '../helpers/served-agent.ts'
 
 interface Context {
   served: ServedAgent
@@ -46,13 +47,6 @@ async function runToEnd(served: ServedAgent, ...directives: string[]): Promise<[
   const log = await followLog(served, id)
   await whenFree(served)
   return [id, log]
-}
-
-async function whenFree(served: ServedAgent): Promise<void> {
-  await waitFor(async () => {
-    const { text } = await served.ask('GET', '/status')
-    return text.includes('waiting-for-job')
-  }, 'the agent is free again')
 }
 
 test('every kind of bad token gets the same 401, and none shows up in a log', async ({

@@ -14,8 +14,9 @@ import {
   residentMegabytes,
   type ServedAgent,
   shellJob,
+  whenFree,
   withAgent,
-} from './serve-http-lab.ts'
+} from '../helpers/served-agent.ts'
 
 const test = suite('serve: load')
 
@@ -83,7 +84,7 @@ test('readers that take next to nothing of a large log cost no memory and do not
       `yes "$(printf 'all work and no play %079d' 0)" | head -c ${megabytes}M`
     await submit(served, 'warm', print(64))
     await followLog(served, 'warm')
-    await whenFree(served)
+    await whenFree(served, 50_000)
     const before = await residentMegabytes(served.agent.pid)
 
     await submit(served, 'large', print(256))
@@ -92,7 +93,7 @@ test('readers that take next to nothing of a large log cost no memory and do not
     )
     for (const response of trickles) response.once('data', () => response.pause())
     // The job comes to its end though nobody keeps up with it.
-    await whenFree(served)
+    await whenFree(served, 50_000)
     const growth = (await residentMegabytes(served.agent.pid)) - before
     assert.ok(growth < 60, `${growth.toFixed(0)} MB for 20 stuck readers of 256 MB`)
 
@@ -103,14 +104,6 @@ test('readers that take next to nothing of a large log cost no memory and do not
     assert.ok(bytes > 250 * 1024 * 1024, 'the one that stays gets all of it')
   })
 })
-
-async function whenFree(served: ServedAgent): Promise<void> {
-  await waitFor(
-    async () => (await served.ask('GET', '/status')).text.includes('waiting-for-job'),
-    'the agent is free again',
-    50_000,
-  )
-}
 
 test('the tail of a long log is read without its beginning', async () => {
   await withAgent(async (served) => {

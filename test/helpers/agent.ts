@@ -18,6 +18,8 @@ export interface RunOptions {
   readonly input?: string
   readonly cwd?: string
   readonly environment?: Readonly<Record<string, string>>
+  /** It is killed after that. Default: a minute. */
+  readonly limitMs?: number
 }
 
 export interface Exit {
@@ -63,7 +65,7 @@ export async function startAgent(
   const collected = collect(child)
   child.stdin.on('error', () => undefined) // it may end without reading
   child.stdin.end(options.input ?? '')
-  const limit = setTimeout(() => child.kill('SIGKILL'), TIME_LIMIT_MS)
+  const limit = setTimeout(() => child.kill('SIGKILL'), options.limitMs ?? TIME_LIMIT_MS)
   const exited = new Promise<Exit>((done, fail) => {
     child.once('error', fail)
     child.once('close', (code, signal) => {

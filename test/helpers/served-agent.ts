@@ -1,7 +1,7 @@
 /** A served agent and the clients that talk to it, as the tests of its HTTP side need them. */
 
 import { execFile } from 'node:child_process'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
 import { type RequestOptions, request } from 'node:https'
 import { createServer } from 'node:net'
@@ -10,8 +10,8 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { SignJWT } from 'jose'
 import type { JobEvent } from '../../lib/events/event.ts'
-import { type RunningAgent, startAgent } from '../helpers/agent.ts'
-import { waitFor } from '../helpers/host.ts'
+import { type RunningAgent, startAgent } from './agent.ts'
+import { waitFor } from './host.ts'
 
 export const SECRET = 'served for tests'
 
@@ -29,7 +29,18 @@ export interface ServedAgent {
   open(method: string, path: string, options?: AskOptions): Promise<IncomingMessage>
   /** Ends the agent, and all it kept. */
   stop(): Promise<void>
+  /** Kills the agent, and starts another one on what it kept. The first is of no more use. */
+  killAndRestart(flags?: readonly string[]): Promise<ServedAgent>
 }
+
+export interface ServeOptions {
+  /** Of an earlier agent. Default: a new one. */
+  readonly directory?: string
+  readonly environment?: Readonly<Record<string, string>>
+}
+
+/** Longer than any test with a server; a hang must not look like a slow machine. */
+const LIMIT_MS = 240_000
 
 export interface AskOptions extends Omit<RequestOptions, 'headers'> {
   readonly body?: string | Buffer
@@ -45,8 +56,13 @@ export interface Answer {
   readonly bytes: Buffer
 }
 
-export async function serveAgent(flags: readonly string[] = []): Promise<ServedAgent> {
-  const directory = await mkdtemp(join(tmpdir(), 'served-'))
+export async function serveAgent(
+  flags: readonly string[] = [],
+  options: ServeOptions = {},
+): Promise<ServedAgent> {
+  const directory = options.directory ?? (await mkdtemp(join(tmpdir(), 'served-')))
+  const home = join(directory, 'home')
+  await mkdir(home, { recursive: true })
   const secretFile = join(directory, 'secret')
   await writeFile(secretFile, SECRET, { mode: 0o600 })
   const port = await freePort()
@@ -56,7 +72,13 @@ export async function serveAgent(flags: readonly string[] = []): Promise<ServedA
       ...['--auth-token-secret-file', secretFile, '--state-dir', join(directory, 'state')],
       ...flags,
     ],
-    { environment: { SEMAPHORE_AGENT_LOG_FILE_PATH: join(directory, 'agent_log') } },
+    {
+      ...{ home, limitMs: LIMIT_MS },
+      environment: {
+        SEMAPHORE_AGENT_LOG_FILE_PATH: join(directory, 'agent_log'),
+        ...options.environment,
+      },
+    },
   )
   const authorization = `Bearer ${await signToken()}`
 
@@ -84,10 +106,13 @@ export async function serveAgent(flags: readonly string[] = []): Promise<ServedA
       return { status: statusCode, headers, bytes, text: bytes.toString() }
     },
     async stop() {
-      agent.signal('SIGTERM')
-      agent.signal('SIGTERM')
-      await agent.exited
+      await endAtOnce(agent)
       await rm(directory, { recursive: true, force: true })
+    },
+    async killAndRestart(newFlags = flags) {
+      agent.signal('SIGKILL')
+      await agent.exited
+      return await serveAgent(newFlags, { ...options, directory })
     },
   }
   let isGone = false
@@ -103,6 +128,14 @@ export async function serveAgent(flags: readonly string[] = []): Promise<ServedA
     return answer?.text === 'yes'
   }, 'the agent answers /is_alive')
   return served
+}
+
+/** Asks until it is gone: two signals in one moment are one. */
+async function endAtOnce(agent: RunningAgent): Promise<void> {
+  const asking = setInterval(() => agent.signal('SIGTERM'), 50)
+  agent.signal('SIGTERM')
+  await agent.exited
+  clearInterval(asking)
 }
 
 /** Runs `use` on an agent of its own, and ends that agent whatever happens. */
@@ -147,6 +180,15 @@ export function shellJob(id: string, ...directives: readonly string[]): string {
     commands: directives.map((directive) => ({ directive })),
     logger: { method: 'pull' },
   })
+}
+
+/** Resolves when the agent would take the next job. */
+export async function whenFree(served: ServedAgent, limitMs?: number): Promise<void> {
+  await waitFor(
+    async () => (await served.ask('GET', '/status')).text.includes('waiting-for-job'),
+    'the agent is free again',
+    limitMs,
+  )
 }
 
 /** The log of a job from its first line to `job_finished`. */
