@@ -8,6 +8,7 @@ import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
 import { ShellError } from '../errors.ts'
 import { ShellExecutor } from '../executors/shell.ts'
+import { planHostTraces } from '../host/job-traces.ts'
 import { loadPtyAddon } from '../terminal/addon.ts'
 import { findProgram, findScript } from '../terminal/script.ts'
 import { type Check, ok, problem, type Verdict, warning } from './check.ts'
@@ -61,6 +62,7 @@ async function examineLogin(
   if (findProgram('bash', options.path) === undefined) return undefined
   const executor = new ShellExecutor({
     ...options,
+    traces: planHostTraces(options.temporaryDirectory, options.environment['HOME'] ?? '/'),
     policy: { gracePeriodMs: 0, hurry: signal },
     cache: { directories: [], limitBytes: 0 }, // nothing is stored
   })

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { HostTraces } from '../host/job-traces.ts'
+import { type HostTraces, planHostTraces } from '../host/job-traces.ts'
 import type { Leader } from '../host/processes.ts'
 import type { JobRequest } from '../request/job-request.ts'
 import type { JobConfig } from '../settings/job-config.ts'
@@ -18,7 +18,7 @@ export interface ExecutorOptions {
   readonly hurry: AbortSignal
   /** Of an agent that clears up after itself at its next start; absent for one that has none. */
   readonly instanceId?: string | undefined
-  /** By which a job on this host will be known. Default: new ones. */
+  /** By which what the job starts on this host will be known. Default: new ones. */
   readonly traces?: HostTraces | undefined
   /** Awaited for each shell on this host before a directive runs in it. */
   readonly onLeader?: ((leader: Leader) => Promise<void>) | undefined
@@ -27,13 +27,14 @@ export interface ExecutorOptions {
 
 export async function createExecutor(
   request: JobRequest,
-  { config, hurry, instanceId, traces, onLeader, onPulled }: ExecutorOptions,
+  { config, hurry, instanceId, onLeader, onPulled, ...options }: ExecutorOptions,
 ): Promise<Executor> {
+  const traces = options.traces ?? planHostTraces(config.temporaryDirectory, config.home)
   const policy = { gracePeriodMs: config.stopGracePeriod, hurry }
   const environment = config.jobEnvironment
   if (request.compose === undefined) {
-    const { temporaryDirectory, cache } = config
-    return new ShellExecutor({ policy, environment, temporaryDirectory, cache, traces, onLeader })
+    const { cache } = config
+    return new ShellExecutor({ policy, environment, cache, traces, onLeader })
   }
   const { ContainerExecutor } = await import('./container/executor.ts')
   return new ContainerExecutor({
@@ -44,6 +45,7 @@ export async function createExecutor(
     policy,
     environment,
     cache: config.cache,
+    traces,
     hostFiles: config.hostFiles,
     failOnMissingFiles: config.failOnMissingFiles,
     exposeKvmDevice: config.exposeKvmDevice,

@@ -9,7 +9,7 @@ import { userInfo } from 'node:os'
 import { join } from 'node:path'
 import type { CachePlace } from '../cache/open-store.ts'
 import { ShellError } from '../errors.ts'
-import { type HostTraces, planHostTraces, variablesFile } from '../host/job-traces.ts'
+import { type HostTraces, variablesFile } from '../host/job-traces.ts'
 import { addToLoginProfile, removeFromLoginProfile } from '../host/login-profile.ts'
 import {
   COOKIE_NAME,
@@ -45,11 +45,9 @@ export interface ShellOptions {
   readonly policy: StopPolicy
   /** What the shell inherits; the agent's own settings are not among it. */
   readonly environment: Readonly<Record<string, string>>
-  /** Where the job's private directory is made. */
-  readonly temporaryDirectory: string
   readonly cache: CachePlace
-  /** By which the job will be known, for someone who clears up if this process cannot. Default: new ones. */
-  readonly traces?: HostTraces | undefined
+  /** By which the job will be known, for someone who clears up if this process cannot. */
+  readonly traces: HostTraces
   /** Awaited for each shell before a directive runs in it. */
   readonly onLeader?: ((leader: Leader) => Promise<void>) | undefined
 }
@@ -83,9 +81,9 @@ export class ShellExecutor implements Executor {
   }
 
   async prepare({ signal }: PrepareOptions): Promise<boolean> {
-    const { environment, temporaryDirectory, cache, traces } = this.#options
+    const { environment, cache, traces } = this.#options
     const complete = withDefaults(environment)
-    this.#traces = traces ?? planHostTraces(temporaryDirectory, complete['HOME'] ?? '/')
+    this.#traces = traces
     this.#environment = { ...complete, [COOKIE_NAME]: this.#traces.cookie }
     await mkdir(this.#traces.directory, { mode: 0o700 })
     this.#toolbox = new HostToolbox(this.#path(TOOLBOX), cache)

@@ -8,6 +8,7 @@
 import type { CachePlace } from '../../cache/open-store.ts'
 import { DockerClient } from '../../docker/client.ts'
 import type { ImageInfo, RegistryLogin } from '../../docker/images.ts'
+import type { HostTraces } from '../../host/job-traces.ts'
 import type { Compose } from '../../request/job-request.ts'
 import type { Session } from '../../shell/session.ts'
 import type {
@@ -21,7 +22,7 @@ import type {
 } from '../executor.ts'
 import { setUpCredentials } from './credentials.ts'
 import { injectContainerFiles } from './files.ts'
-import { runHostSetup } from './host-setup.ts'
+import { endHostSetup, runHostSetup } from './host-setup.ts'
 import { JobObjects, type Ownership } from './job-objects.ts'
 import type { MainContainer } from './main-container.ts'
 import { ensureImages, type PullReport } from './pull.ts'
@@ -39,6 +40,8 @@ export interface ContainerOptions extends Ownership, StartOptions {
   /** Without a word from the engine, a pull fails after this. Default 300,000. */
   readonly pullStallTimeoutMs: number
   readonly cache: CachePlace
+  /** By which what they start will be known. */
+  readonly traces: HostTraces
   readonly onPulled?: ((report: PullReport) => void) | undefined
 }
 
@@ -117,8 +120,10 @@ export class ContainerExecutor implements Executor {
   }
 
   async dispose(): Promise<void> {
+    const { compose, traces } = this.#options
     this.#main?.close()
     await this.#toolbox?.close()
+    if (compose.hostSetupCommands.length > 0) await endHostSetup(traces)
     await this.#objects.removeAll()
     await this.#docker.close()
   }

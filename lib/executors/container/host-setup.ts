@@ -8,11 +8,14 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { ContainerError } from '../../errors.ts'
+import type { HostTraces } from '../../host/job-traces.ts'
+import { COOKIE_NAME, killJobProcesses } from '../../host/processes.ts'
 import type { Command } from '../../request/job-request.ts'
 import type { PrepareOptions, StopPolicy } from '../executor.ts'
 
 export interface HostSetupOptions {
   readonly environment: Readonly<Record<string, string>>
+  readonly traces: HostTraces
   readonly policy: StopPolicy
 }
 
@@ -41,14 +44,19 @@ export async function runHostSetup(
   return true
 }
 
+/** Ends what the commands have left in the background. @throws {ShellError} when it cannot be killed */
+export async function endHostSetup({ cookie, since }: HostTraces): Promise<void> {
+  await killJobProcesses({ cookie, since, leaders: new Set() })
+}
+
 async function runOnHost(
   directive: string,
   signal: AbortSignal,
-  { environment, policy }: HostSetupOptions,
+  { environment, traces, policy }: HostSetupOptions,
 ): Promise<{ exitCode: number; output: Buffer }> {
   // In a process group of its own, so that a stop reaches what it starts.
   const child = spawn('bash', ['-c', directive], {
-    env: { ...environment },
+    env: { ...environment, [COOKIE_NAME]: traces.cookie },
     stdio: ['ignore', 'pipe', 'pipe'],
     detached: true,
   })
