@@ -133,12 +133,12 @@ test('many large bodies at once are refused, and leave no trace in the count', a
     })
   const large = JSON.stringify('x'.repeat(MAX_BODY_BYTES - 2))
   const calls = Array.from({ length: 4 }, () => call(server, 'POST', '/jobs', waiting(large)))
-  const turn = () => new Promise((resolve) => setImmediate(resolve))
-  for (let turns = 0; turns < 20; turns++) await turn()
 
-  const fifth = await call(server, 'POST', '/jobs', '1')
+  // Taken until the four have arrived; the runner's own limit ends a wait in vain.
+  let fifth = 200
+  while (fifth === 200) fifth = (await call(server, 'POST', '/jobs', '1')).status
 
-  assert.is(fifth.status, 503)
+  assert.is(fifth, 503)
   for (const release of held) release()
   assert.equal(
     (await Promise.all(calls)).map(({ status }) => status),
