@@ -12,6 +12,8 @@ import type { ImageReference } from './reference.ts'
 /** What the agent wants to know of an image. */
 export interface ImageInfo {
   readonly id: string
+  /** `linux/amd64`, as far as the image says. */
+  readonly platform: string
   /** As in its Dockerfile; empty = root. */
   readonly user: string
   readonly entrypoint: readonly string[]
@@ -45,6 +47,9 @@ const REGISTRY_TIMEOUT_MS = 120_000
 
 interface InspectAnswer {
   readonly Id: string
+  readonly Os?: string
+  readonly Architecture?: string
+  readonly Variant?: string
   readonly Config?: {
     readonly User?: string
     readonly Entrypoint?: readonly string[] | null
@@ -72,6 +77,7 @@ export async function inspectImage(
   const test = value.Config?.Healthcheck?.Test ?? []
   return {
     id: value.Id,
+    platform: [value.Os, value.Architecture, value.Variant].filter(Boolean).join('/'),
     user: value.Config?.User ?? '',
     entrypoint: value.Config?.Entrypoint ?? [],
     hasHealthCheck: test.length > 0 && test[0] !== 'NONE',
@@ -79,6 +85,13 @@ export async function inspectImage(
       .filter((port) => port.endsWith('/tcp'))
       .map((port) => Number.parseInt(port, 10)),
   }
+}
+
+export interface PullImageOptions {
+  readonly login?: RegistryLogin | undefined
+  /** Absent = the engine's own. */
+  readonly platform?: string | undefined
+  readonly signal: AbortSignal
 }
 
 /**
@@ -92,13 +105,17 @@ export async function inspectImage(
 export async function* pullImage(
   docker: DockerClient,
   reference: ImageReference,
-  { login, signal }: { login?: RegistryLogin | undefined; signal: AbortSignal },
+  { login, platform, signal }: PullImageOptions,
 ): AsyncGenerator<PullMessage, void> {
   const chunks = await docker.stream({
     action: `pull image "${reference.text}"`,
     method: 'POST',
     path: '/images/create',
-    query: { fromImage: reference.repository, tag: reference.version },
+    query: {
+      fromImage: reference.repository,
+      tag: reference.version,
+      ...(platform === undefined ? {} : { platform }),
+    },
     headers: login === undefined ? {} : { 'x-registry-auth': encodeLogin(login) },
     signal,
     ok: [200],

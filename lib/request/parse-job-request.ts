@@ -61,7 +61,7 @@ function relationProblems(input: unknown, { defaultId }: ParseOptions): Problem[
     const message = 'expected at least one container for the executor "dockercompose"'
     problems.push({ path: 'compose.containers', message })
   }
-  return [...problems, ...repeatedNames(containers ?? [])]
+  return [...problems, ...repeatedNames(containers ?? []), ...otherPlatforms(containers ?? [])]
 }
 
 /** @returns undefined when what is there is no list: the schema tells */
@@ -83,6 +83,19 @@ function repeatedNames(containers: readonly unknown[]): Problem[] {
     if (name === undefined || first === index) return []
     const message = `expected a name of its own, got the one of compose.containers[${first}]`
     return [{ path: `compose.containers[${index}].name`, message }]
+  })
+}
+
+/** An engine keeps one image of a name, for one platform. */
+function otherPlatforms(containers: readonly unknown[]): Problem[] {
+  const fields = containers.map((container) => (isRecord(container) ? container : {}))
+  return fields.flatMap(({ image, platform }, index) => {
+    const first = fields.findIndex((other) => other['image'] === image)
+    if (typeof image !== 'string' || (fields[first]?.['platform'] ?? '') === (platform ?? '')) {
+      return []
+    }
+    const message = `expected the one of compose.containers[${first}], which has the same image`
+    return [{ path: `compose.containers[${index}].platform`, message }]
   })
 }
 

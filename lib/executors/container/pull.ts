@@ -7,6 +7,7 @@
 
 import type { DockerClient } from '../../docker/client.ts'
 import { type ImageInfo, inspectImage, pullImage, type RegistryLogin } from '../../docker/images.ts'
+import { isSamePlatform } from '../../docker/platform.ts'
 import { type ImageReference, parseReference } from '../../docker/reference.ts'
 import { ImagePullError } from '../../errors.ts'
 import type { PullPolicy } from '../../request/job-request.ts'
@@ -20,6 +21,13 @@ export interface WantedImage {
   /** As the request names it. */
   readonly image: string
   readonly pullPolicy: PullPolicy
+  /** The same for all containers with that image; absent = whatever it is for. */
+  readonly platform?: string | undefined
+}
+
+/** A wanted image as the engine knows it; what several containers want of it is one wish. */
+interface Wish extends Omit<WantedImage, 'image'> {
+  readonly reference: ImageReference
 }
 
 /** How a pull went, for whoever counts them. */
@@ -50,55 +58,63 @@ export async function ensureImages(
   images: readonly WantedImage[],
   options: PullOptions,
 ): Promise<ReadonlyMap<string, ImageInfo>> {
-  const policies = mergePolicies(images)
-  const references = [...policies.keys()].map(parseReference)
-  const policyOf = ({ text }: ImageReference) => policies.get(text) ?? 'if-not-present'
+  const wishes = mergeWishes(images)
   const { signal, onOutput } = options
-  const infos = await settleAll(
-    references.map((reference) => inspectImage(docker, reference, signal)),
-  )
-  const toPull = references.filter((reference, i) => {
-    const policy = policyOf(reference)
-    if (infos[i] === undefined && policy === 'never') throw forbidden(reference)
-    return infos[i] === undefined || policy === 'always'
+  const infos = await settleAll(wishes.map((wish) => inspectWanted(docker, wish, signal)))
+  const toPull = wishes.filter(({ reference, pullPolicy, platform }, i) => {
+    if (infos[i] === undefined && pullPolicy === 'never') throw forbidden(reference, platform)
+    return infos[i] === undefined || pullPolicy === 'always'
   })
   if (toPull.length === 0) await onOutput(Buffer.from('All images are here already.\n'))
 
   await pullTogether(docker, toPull, options)
-  const pulled = await settleAll(
-    toPull.map((reference) => inspectPulled(docker, reference, signal)),
-  )
+  const pulled = await settleAll(toPull.map((wish) => inspectPulled(docker, wish, signal)))
   const byName = new Map<string, ImageInfo>()
-  for (const [i, { text }] of references.entries()) {
+  for (const [i, { reference }] of wishes.entries()) {
     const info = infos[i]
-    if (info !== undefined) byName.set(text, info)
+    if (info !== undefined) byName.set(reference.text, info)
   }
   for (const [text, info] of pulled) byName.set(text, info)
   return byName
 }
 
-function mergePolicies(images: readonly WantedImage[]): ReadonlyMap<string, PullPolicy> {
-  const policies = new Map<string, PullPolicy>()
-  for (const { image, pullPolicy } of images) {
-    const other = policies.get(image) ?? 'never'
-    const isMore = BY_EAGERNESS.indexOf(pullPolicy) > BY_EAGERNESS.indexOf(other)
-    policies.set(image, isMore ? pullPolicy : other)
+function mergeWishes(images: readonly WantedImage[]): readonly Wish[] {
+  const wishes = new Map<string, Wish>()
+  for (const { image, pullPolicy, platform } of images) {
+    const other = wishes.get(image)
+    const policies: readonly PullPolicy[] = [pullPolicy, other?.pullPolicy ?? 'never']
+    wishes.set(image, {
+      reference: other?.reference ?? parseReference(image),
+      pullPolicy: BY_EAGERNESS.findLast((policy) => policies.includes(policy)) ?? pullPolicy,
+      platform: platform ?? other?.platform,
+    })
   }
-  return policies
+  return [...wishes.values()]
+}
+
+/** @returns undefined also when the one that is here is for another platform */
+async function inspectWanted(
+  docker: DockerClient,
+  { reference, platform }: Wish,
+  signal: AbortSignal,
+): Promise<ImageInfo | undefined> {
+  const info = await inspectImage(docker, reference, signal)
+  if (info === undefined || platform === undefined) return info
+  return isSamePlatform(platform, info.platform) ? info : undefined
 }
 
 /** The first that fails ends the others: the job cannot run without it. */
 async function pullTogether(
   docker: DockerClient,
-  references: readonly ImageReference[],
+  wishes: readonly Wish[],
   options: PullOptions,
 ): Promise<void> {
   const failed = new AbortController()
   const together = AbortSignal.any([options.signal, failed.signal])
   await settleAll(
-    references.map(async (reference) => {
+    wishes.map(async (wish) => {
       try {
-        await pull(docker, reference, { ...options, signal: together })
+        await pull(docker, wish, { ...options, signal: together })
       } catch (error) {
         failed.abort(error)
         throw error
@@ -107,18 +123,15 @@ async function pullTogether(
   )
 }
 
-async function pull(
-  docker: DockerClient,
-  reference: ImageReference,
-  options: PullOptions,
-): Promise<void> {
+async function pull(docker: DockerClient, wish: Wish, options: PullOptions): Promise<void> {
+  const { reference } = wish
   const { signal, onOutput, onPulled } = options
   const startedAt = performance.now()
   const progress = new PullProgress(reference.text, startedAt)
   let passed = false
   try {
     await onOutput(Buffer.from(progress.first))
-    await retryPassing(() => pullOnce(docker, reference, progress, options), options)
+    await retryPassing(() => pullOnce(docker, wish, progress, options), options)
     await onOutput(Buffer.from(progress.end(performance.now())))
     passed = true
   } finally {
@@ -129,7 +142,7 @@ async function pull(
 
 async function pullOnce(
   docker: DockerClient,
-  reference: ImageReference,
+  { reference, platform }: Wish,
   progress: PullProgress,
   { logins, signal, stallTimeoutMs, onOutput }: PullOptions,
 ): Promise<void> {
@@ -137,7 +150,7 @@ async function pullOnce(
   const login = logins.findLast(({ registry }) => registry === reference.registry)
   const watch = new StallWatch(stallTimeoutMs, () => stalled(reference, stallTimeoutMs))
   try {
-    const options = { login, signal: AbortSignal.any([signal, watch.signal]) }
+    const options = { login, platform, signal: AbortSignal.any([signal, watch.signal]) }
     watch.start()
     for await (const message of pullImage(docker, reference, options)) {
       watch.stop() // a log that is slow to take a line is not the registry's fault
@@ -160,21 +173,29 @@ function stalled({ text, registry }: ImageReference, timeoutMs: number): ImagePu
   )
 }
 
-function forbidden({ text }: ImageReference): ImagePullError {
+function forbidden({ text }: ImageReference, platform: string | undefined): ImagePullError {
+  const kind = platform === undefined ? '' : ` for ${platform}`
   return new ImagePullError(
-    `Image "${text}" is not on this host, and its pull_policy "never" forbids to pull it`,
+    `Image "${text}"${kind} is not on this host, and its pull_policy "never" forbids to pull it`,
     { hint: 'Pull or build it on this host first, or use the pull_policy "if-not-present".' },
   )
 }
 
 async function inspectPulled(
   docker: DockerClient,
-  reference: ImageReference,
+  { reference: { text }, reference, platform }: Wish,
   signal: AbortSignal,
 ): Promise<[string, ImageInfo]> {
   const info = await inspectImage(docker, reference, signal)
-  if (info !== undefined) return [reference.text, info]
-  throw new ImagePullError(`Image "${reference.text}" is gone again, right after its pull`, {
-    hint: 'Something removes images on this host meanwhile: run the job again.',
-  })
+  if (info === undefined) {
+    throw new ImagePullError(`Image "${text}" is gone again, right after its pull`, {
+      hint: 'Something removes images on this host meanwhile: run the job again.',
+    })
+  }
+  if (platform !== undefined && !isSamePlatform(platform, info.platform)) {
+    throw new ImagePullError(`Image "${text}" is to be had for ${info.platform}, not ${platform}`, {
+      hint: 'Check the platform of the container in the job, or build the image for it.',
+    })
+  }
+  return [text, info]
 }

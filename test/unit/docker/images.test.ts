@@ -46,7 +46,8 @@ test('an image tells its user, its entrypoint, its health check and its TCP port
   const route = 'GET /images/r%3A5000/app%3A1/json'
   const ports = { '80/tcp': {}, '53/udp': {}, '8080/tcp': {} }
   const config = { User: 'me', Entrypoint: ['/e'], ExposedPorts: ports }
-  daemon.answer(route, 200, { Id: 'x', Config: config })
+  const kind = { Os: 'linux', Architecture: 'arm', Variant: 'v7' }
+  daemon.answer(route, 200, { Id: 'x', ...kind, Config: config })
   const plain = await inspectImage(docker, app)
   daemon.answer(route, 200, { Id: 'x', Config: { Healthcheck: { Test: ['CMD', 'true'] } } })
   const checked = await inspectImage(docker, app)
@@ -55,6 +56,7 @@ test('an image tells its user, its entrypoint, its health check and its TCP port
 
   assert.equal(plain, {
     id: 'x',
+    platform: 'linux/arm/v7',
     user: 'me',
     entrypoint: ['/e'],
     hasHealthCheck: false,

@@ -362,6 +362,19 @@ test('limits no container can have, and what is no platform, are refused', () =>
   ])
 })
 
+test('an image is wanted for one platform only', () => {
+  const containers = [
+    { name: 'a', image: 'x' },
+    { name: 'b', image: 'x', platform: '' },
+    { name: 'c', image: 'x', platform: 'linux/arm64' },
+    { name: 'd', image: 'y', platform: 'linux/arm64' },
+  ]
+
+  assert.equal(problemsOf({ job_id: 'a', executor: 'dockercompose', compose: { containers } }), [
+    'compose.containers[2].platform: expected the one of compose.containers[0], which has the same image',
+  ])
+})
+
 test('a command is split into words, and expands nothing', () => {
   const { compose } = parseJobRequest(
     withContainer({ command: `bash -c "a  b" 'it is' $HOME *.c #x`, entrypoint: '' }),
