@@ -1,7 +1,7 @@
 /** Images for one test, that differ from the kept ones in what they declare. */
 
 import { callEngine } from '../setup/engine.ts'
-import { deriveImage } from '../setup/images.ts'
+import { type DerivedImage, deriveImage } from '../setup/images.ts'
 import { createJobId } from './job-id.ts'
 
 export interface TestImage {
@@ -10,9 +10,13 @@ export interface TestImage {
 }
 
 /** @param changes as the lines of a Dockerfile: `EXPOSE 80` */
-export async function createImage(from: string, changes: readonly string[]): Promise<TestImage> {
+export async function createImage(
+  from: string,
+  changes: readonly string[],
+  programs: DerivedImage['programs'] = {},
+): Promise<TestImage> {
   const name = `agent-test/${createJobId()}`
-  await deriveImage(name, { from, changes })
+  await deriveImage(name, { from, changes, programs })
   return {
     name,
     async remove() {

@@ -10,6 +10,7 @@ import { copyFile, mkdir, mkdtemp, rm, symlink } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { Readable } from 'node:stream'
+import { pack } from 'tar-stream'
 import { callEngine, type EngineAnswer } from './engine.ts'
 import { run } from './run.ts'
 
@@ -31,10 +32,12 @@ const IMAGES: Readonly<Record<string, (tar: string) => Promise<void>>> = {
 const SERVERS_HOOK =
   'cd "$1" && rm -rf var/lib/postgresql/15/main usr/share/doc usr/share/locale usr/lib/*/libLLVM* usr/lib/*/libz3*'
 
-interface DerivedImage {
+export interface DerivedImage {
   readonly from: string
   /** As the lines of a Dockerfile. */
   readonly changes: readonly string[]
+  /** Programs to add, by their paths. */
+  readonly programs?: Readonly<Record<string, string | Buffer>>
 }
 
 /** Images that differ from another in what they declare. */
@@ -66,7 +69,9 @@ export async function ensureImages(): Promise<void> {
   }
   for (const [name, image] of Object.entries(DERIVED)) {
     const { status } = await callEngine('GET', `/images/${name}:latest/json`)
-    if (status !== 200) await deriveImage(name, image)
+    if (status === 200) continue
+    console.log(`Making image ${name}`)
+    await deriveImage(name, image)
   }
 }
 
@@ -87,17 +92,30 @@ async function makeImage(name: string, make: (tar: string) => Promise<void>): Pr
 }
 
 /** Shares the layers of the one it comes from. */
-export async function deriveImage(name: string, { from, changes }: DerivedImage): Promise<void> {
-  console.log(`Making image ${name}`)
+export async function deriveImage(name: string, image: DerivedImage): Promise<void> {
+  const { from, changes, programs = {} } = image
   const created = await callJson('/containers/create', { Image: from, Cmd: ['bash'] })
   const { Id } = JSON.parse(expectStatus(created, 201, name)) as { Id: string }
   try {
+    const archive = `/containers/${Id}/archive?path=/`
+    expectStatus(await callEngine('PUT', archive, packPrograms(programs), TAR), 200, name)
     const query = new URLSearchParams({ container: Id, repo: name, tag: 'latest' })
     query.set('changes', changes.join('\n'))
     expectStatus(await callJson(`/commit?${query}`, {}), 201, name)
   } finally {
     await callEngine('DELETE', `/containers/${Id}?force=true`)
   }
+}
+
+const TAR = { 'content-type': 'application/x-tar' }
+
+function packPrograms(programs: NonNullable<DerivedImage['programs']>): Readable {
+  const tar = pack()
+  for (const [path, content] of Object.entries(programs)) {
+    tar.entry({ name: path.replace(/^\//, ''), mode: 0o755 }, content)
+  }
+  tar.finalize()
+  return Readable.from(tar, { objectMode: false })
 }
 
 async function callJson(path: string, value: unknown): Promise<EngineAnswer> {

@@ -177,7 +177,8 @@ async function openShell(main: MainContainer, options: RunOptions): Promise<numb
 
 /** One line, whatever the engine or the image had to say. */
 function describeStartFailure(error: AgentError): string {
-  const reason = error instanceof DockerRefusedError ? error.reason : error.message
+  const isRefusal = error instanceof DockerRefusedError
+  const reason = isRefusal ? error.reason : `${error.message} ${error.hint}`
   const oneLine = reason.trim().replace(/\s*[\r\n]+\s*/g, '; ')
   return /"bash": (executable file not found|stat )/.test(oneLine)
     ? `The image has no bash on its PATH, which the job's commands need: install it in the image (${oneLine})`

@@ -1,0 +1,303 @@
+/** What a container of a job may be: users, entrypoints, odd images, limits, files of the host. */
+
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { suite } from 'uvu'
+import * as assert from 'uvu/assert'
+import { encode, runJob, startJob } from '../helpers/agent.ts'
+import { type EngineObjects, engineObjects } from '../helpers/engine.ts'
+import { type Block, blocksOf } from '../helpers/events.ts'
+import { processesMatching, waitFor } from '../helpers/host.ts'
+import { createImage, type TestImage } from '../helpers/images.ts'
+
+interface Context {
+  before: EngineObjects
+  images: TestImage[]
+  directories: string[]
+}
+
+const test = suite<Context>('container options')
+
+test.before.each(async (t) => {
+  t.before = await engineObjects()
+  t.images = []
+  t.directories = []
+})
+
+test.after.each(async (t) => {
+  for (const image of t.images) await image.remove()
+  for (const directory of t.directories) await rm(directory, { recursive: true })
+  assert.equal(await engineObjects(), t.before)
+})
+
+const IMAGE = 'agent-test/debian'
+
+const jobIn = (main: object, directives: readonly string[], rest: object = {}) => ({
+  executor: 'dockercompose',
+  compose: { containers: [{ name: 'main', image: IMAGE, ...main }] },
+  commands: directives.map((directive) => ({ directive })),
+  ...rest,
+})
+
+const FIRST = 4
+
+const blockNamed = (blocks: readonly Block[], directive: string): Block => {
+  const block = blocks.find((one) => one.directive === directive)
+  if (block === undefined) throw new Error(`no block ${directive}`)
+  return block
+}
+
+const NO_HOME = { user: 'nobody', id: '65534:65534', home: '/nonexistent' }
+
+test('variables and files are the job’s user’s, by name, uid, uid:gid, with and without a home', async () => {
+  const users = [
+    { user: 'www-data:games', id: '33:60', home: '/var/www' },
+    { user: '33', id: '33:33', home: '/var/www' },
+    { user: '1234:1235', id: '1234:1235', home: '/' },
+    NO_HOME,
+  ]
+  const jobs = users.map(({ user }) =>
+    runJob(
+      jobIn(
+        { user },
+        [
+          'echo "$UID:$GROUPS $HOME $A"',
+          "stat -c '%u:%g %a' ~/deep/er/file ~/deep ~/deep/er; cat ~/deep/er/file",
+        ],
+        {
+          env_vars: [{ name: 'A', value: encode('exported') }],
+          files: [{ path: '~/deep/er/file', content: encode('text\n'), mode: '0640' }],
+        },
+      ),
+    ),
+  )
+
+  for (const [i, { events, result }] of (await Promise.all(jobs)).entries()) {
+    const { id, home } = users[i] ?? NO_HOME
+    const blocks = blocksOf(events)
+    assert.is(result, 'passed')
+    assert.is(blocks[FIRST]?.output, `${id} ${home} exported\n`)
+    assert.is(blocks[FIRST + 1]?.output, `${id} 640\n${id} 755\n${id} 755\ntext\n`)
+  }
+})
+
+test('a user the image does not know is told in one line', async () => {
+  const { events, result } = await runJob(jobIn({ user: 'nosuch' }, ['echo no']))
+
+  const block = blocksOf(events).at(-1)
+  assert.is(result, 'failed')
+  assert.match(block?.output ?? '', /\nFailed to start the docker image\n[^\n]*nosuch[^\n]*\n$/)
+})
+
+test('entrypoint and command keep their quoted words, of the main container and of a service', async () => {
+  const job = jobIn({ entrypoint: `env 'A=one  two' "B=it's"` }, [
+    'echo "$A|$B"',
+    'for i in {1..100}; do exec 3<>/dev/tcp/talker/7000 && break; sleep 0.1; done 2>/dev/null; cat <&3',
+  ])
+  const script =
+    'use IO::Socket::INET; my $s = IO::Socket::INET->new(LocalPort => 7000, Listen => 5); while (my $c = $s->accept) { print $c join("|", @ARGV), "\\n"; close $c }'
+  const talker = {
+    name: 'talker',
+    image: IMAGE,
+    entrypoint: `perl -e '${script}' "an  entry" `,
+    command: `'two  words' "and \\"quotes\\"" back\\ slash`,
+  }
+  job.compose.containers.push(talker)
+  const { events, result } = await runJob(job)
+
+  const blocks = blocksOf(events)
+  assert.is(result, 'passed')
+  assert.is(blocks[FIRST]?.output, `one  two|it's\n`)
+  assert.is(blocks[FIRST + 1]?.output, 'an  entry|two  words|and "quotes"|back slash\n')
+})
+
+test('the shell runs under the entrypoint script of the image', async (t) => {
+  const script = '#!/bin/sh\necho preparing\nexport PREPARED="yes, by $0"\nexec "$@"\n'
+  const image = await createImage(IMAGE, ['ENTRYPOINT ["/entry.sh"]'], { '/entry.sh': script })
+  t.images.push(image)
+  const { events, result } = await runJob(jobIn({ image: image.name }, ['echo "$PREPARED"']))
+
+  const blocks = blocksOf(events)
+  assert.is(result, 'passed')
+  assert.is(blocks[1]?.output, 'Starting a new bash session.\npreparing\n')
+  assert.is(blocks[FIRST]?.output, 'yes, by /entry.sh\n')
+})
+
+test('also under one that takes a whole command line', async (t) => {
+  const image = await createImage(IMAGE, ['ENTRYPOINT ["/bin/sh", "-c"]'])
+  t.images.push(image)
+  const { events, result } = await runJob(jobIn({ image: image.name }, ['echo "$BASH_VERSION"']))
+
+  assert.is(result, 'passed')
+  assert.match(blocksOf(events)[FIRST]?.output ?? '', /^5\./)
+})
+
+test('bash is found wherever the PATH of the image has it', async (t) => {
+  const bash = await readFile('/bin/bash')
+  const image = await createImage('agent-test/bare', ['ENV PATH=/opt/own/bin'], {
+    '/opt/own/bin/bash': bash,
+  })
+  t.images.push(image)
+  const job = await startJob(
+    jobIn({ image: image.name }, [
+      '[[ /proc/$$/exe -ef /opt/own/bin/bash ]] && echo own',
+      'echo now; while :; do :; done',
+    ]),
+  )
+  await waitFor(() => job.stdout.includes('now\\n'), 'the loop runs')
+
+  job.signal('SIGTERM')
+  const { events, result } = await job.finished
+
+  assert.is(blocksOf(events)[FIRST]?.output, 'own\n')
+  assert.is(result, 'stopped')
+})
+
+test('an image that ends at once fails the job at once, with what it said', async (t) => {
+  const quiet = await createImage(IMAGE, ['ENTRYPOINT ["true"]'])
+  const loud = await createImage(IMAGE, ['ENTRYPOINT ["sh", "-c", "echo no config; exit 4"]'])
+  t.images.push(quiet, loud)
+  const [first, second] = await Promise.all([
+    runJob(jobIn({ image: quiet.name }, ['echo no'])),
+    runJob(jobIn({ image: loud.name }, ['echo no'])),
+  ])
+
+  for (const { events, result } of [first, second]) {
+    const block = blocksOf(events).at(-1)
+    assert.is(result, 'failed')
+    assert.is(block?.directive, 'Starting the docker image...')
+    assert.is(block?.exitCode, 1)
+    assert.match(block?.output ?? '', /^Failed to start the docker image\n[^\n]+\n$/m)
+  }
+  const said = (events: typeof first.events) => blocksOf(events).at(-1)?.output ?? ''
+  assert.match(
+    said(first.events),
+    'ended with exit code 0 before it was ready. It printed nothing.',
+  )
+  assert.match(
+    said(second.events),
+    'ended with exit code 4 before it was ready. It printed: no config',
+  )
+})
+
+test('limits hold: the container is made with them, and a kill for memory is named', async () => {
+  const { events, result } = await runJob(
+    jobIn({ memory: '32m', cpus: 0.5 }, [
+      'cat /sys/fs/cgroup/memory.max /sys/fs/cgroup/memory/memory.limit_in_bytes 2>/dev/null; true',
+      'cat /sys/fs/cgroup/cpu.max /sys/fs/cgroup/cpu/cpu.cfs_quota_us 2>/dev/null; true',
+      `exec perl -e '$x = "x" x 2e8'`,
+    ]),
+  )
+
+  const blocks = blocksOf(events)
+  assert.is(result, 'failed')
+  assert.is(blocks[FIRST]?.output, `${32 * 1024 ** 2}\n`)
+  assert.match(blocks[FIRST + 1]?.output ?? '', /^50000\b/)
+  assert.is(blocks[FIRST + 2]?.exitCode, 137)
+  assert.match(
+    blocks[FIRST + 2]?.output ?? '',
+    'ran out of memory and was killed (its limit: 32 MiB)',
+  )
+})
+
+test('more processors than there are is told with their number', async () => {
+  const { events, result } = await runJob(jobIn({ cpus: 4000 }, ['echo no']))
+
+  assert.is(result, 'failed')
+  assert.match(blocksOf(events).at(-1)?.output ?? '', /only \d+ CPUs available/)
+})
+
+test('an image for the platform that is asked for is used; one for another is not', async (t) => {
+  const image = await createImage(IMAGE, ['LABEL of=a-test'])
+  t.images.push(image)
+  const platform = { x64: 'linux/x86_64', arm64: 'linux/aarch64' }[process.arch as 'arm64' | 'x64']
+  const never = { image: image.name, pull_policy: 'never' }
+  const [right, wrong] = await Promise.all([
+    runJob(jobIn({ ...never, platform }, ['echo ran'])),
+    runJob(jobIn({ ...never, platform: 'linux/s390x' }, ['echo no'])),
+  ])
+
+  assert.is(right.result, 'passed')
+  assert.is(wrong.result, 'failed')
+  const { output } = blockNamed(blocksOf(wrong.events), 'Pulling docker images...')
+  assert.match(output, `Image "${image.name}" for linux/s390x is not on this host`)
+})
+
+test('--files puts files and directories of the host into the main container', async (t) => {
+  const directory = await mkdtemp(join(tmpdir(), 'given-'))
+  t.directories.push(directory)
+  await writeFile(join(directory, 'a'), 'from the host\n')
+  const { events, result } = await runJob(
+    jobIn({}, ['cat /etc/given/a "/opt/one file"; echo back > /etc/given/b']),
+    { args: ['--files', `${directory}:/etc/given,${directory}/a:/opt/one file,/no/such:/x`] },
+  )
+
+  const blocks = blocksOf(events)
+  assert.is(result, 'passed')
+  assert.is(blocks[FIRST]?.output, 'from the host\nfrom the host\n')
+  assert.is(await readFile(join(directory, 'b'), 'utf8'), 'back\n')
+  assert.match(blocks[1]?.output ?? '', 'Skipping /no/such: the host has no such file.\n')
+})
+
+test('--fail-on-missing-files fails the job with the file’s name', async () => {
+  const { events, result } = await runJob(jobIn({}, ['echo no']), {
+    args: ['--fail-on-missing-files'],
+    environment: { SEMAPHORE_AGENT_FILES: '/no/such:/x' },
+  })
+
+  const block = blocksOf(events).at(-1)
+  assert.is(result, 'failed')
+  assert.is(block?.directive, 'Starting the docker image...')
+  assert.is(block?.exitCode, 1)
+  assert.match(block?.output ?? '', '/no/such')
+})
+
+test('host setup commands run first, on the host, with the agent’s environment', async (t) => {
+  const directory = await mkdtemp(join(tmpdir(), 'set-up-'))
+  t.directories.push(directory)
+  const file = join(directory, 'file')
+  const job = jobIn({ image: '127.0.0.1:1/nowhere:1' }, [])
+  const setUp = `[[ $FROM_AGENT == yes && -z $SEMAPHORE_AGENT_FILES ]] && pwd > ${file}`
+  Object.assign(job.compose, { host_setup_commands: [{ directive: setUp }] })
+  const { events } = await runJob(job, {
+    environment: { FROM_AGENT: 'yes', SEMAPHORE_AGENT_FILES: '/a:/b' },
+  })
+
+  assert.match(await readFile(file, 'utf8'), /^\//)
+  assert.is(blocksOf(events)[0]?.directive, 'Pulling docker images...')
+})
+
+test('a host setup command that fails ends the job with its output in a block', async () => {
+  const job = jobIn({}, ['echo no'])
+  Object.assign(job.compose, {
+    host_setup_commands: [
+      { directive: 'echo fine' },
+      { directive: 'echo out; echo err >&2; exit 9' },
+      { directive: 'echo never' },
+    ],
+  })
+  const { events, result } = await runJob(job)
+
+  assert.is(result, 'failed')
+  assert.equal(blocksOf(events), [
+    { directive: 'echo out; echo err >&2; exit 9', output: 'out\nerr\n', exitCode: 9 },
+  ])
+})
+
+test('a stop ends a host setup command and all it has started', async () => {
+  const job = jobIn({}, ['echo no'])
+  const directive = 'sleep 4321 & touch started; sleep 4322'
+  Object.assign(job.compose, { host_setup_commands: [{ directive }] })
+  const agent = await startJob(job)
+  await waitFor(() => processesMatching('sleep 432').length === 2, 'the command runs')
+
+  agent.signal('SIGTERM')
+  const { code, result } = await agent.finished
+
+  assert.is(code, 130)
+  assert.is(result, 'stopped')
+  await waitFor(() => processesMatching('sleep 432').length === 0, 'nothing of it is left')
+})
+
+test.run()
