@@ -10,6 +10,7 @@ export type ErrorCode =
   | 'ERR_AWS_FAILED'
   | 'ERR_CACHE_FAILED'
   | 'ERR_CALLBACK_FAILED'
+  | 'ERR_CLEANUP_FAILED'
   | 'ERR_CONFIG_INVALID'
   | 'ERR_CONTAINER_FAILED'
   | 'ERR_CONTENT_INVALID'
@@ -106,12 +107,19 @@ export class CallbackError extends AgentError {
 /** Nothing answers on the engine's socket, or it stopped answering in the middle of a call. */
 export class DockerUnreachableError extends AgentError {
   readonly code = 'ERR_DOCKER_UNREACHABLE'
+  /** The engine may have done what it was asked, and only its answer is missing. */
+  readonly mayHaveActed: boolean
 
-  constructor(socketPath: string, cause: unknown) {
-    super(`Docker does not answer on ${socketPath}`, {
+  constructor(
+    socketPath: string,
+    cause: unknown,
+    { reason, mayHaveActed }: { reason: string; mayHaveActed: boolean },
+  ) {
+    super(`Docker does not answer on ${socketPath}: ${reason}`, {
       hint: 'Start the Docker Engine, or set DOCKER_HOST=unix://… if its socket is elsewhere.',
       cause,
     })
+    this.mayHaveActed = mayHaveActed
   }
 }
 
@@ -167,6 +175,11 @@ export class AwsError extends AgentError {
     super(message, rest)
     this.passing = passing
   }
+}
+
+/** What a job has made is still there, and named; it can be removed by hand. */
+export class CleanupError extends AgentError {
+  readonly code = 'ERR_CLEANUP_FAILED'
 }
 
 /** Something could not be stored in the cache, or not be taken out again. */

@@ -6,6 +6,7 @@
 
 import type { Duplex } from 'node:stream'
 import { type DockerClient, segment } from './client.ts'
+import { REMOVED_HINTS } from './containers.ts'
 
 /** Attach before the start: what the container prints until then is lost otherwise. */
 export async function attachContainer(
@@ -20,5 +21,6 @@ export async function attachContainer(
     query: { stream: true, stdin: true, stdout: true, stderr: true },
     signal,
     ok: [101],
+    hints: REMOVED_HINTS,
   })
 }

@@ -7,8 +7,9 @@
 
 import type { Duplex, Readable } from 'node:stream'
 import { Client, type Dispatcher, Pool } from 'undici'
-import { DockerRefusedError, DockerUnreachableError } from '../errors.ts'
+import { DockerRefusedError, type DockerUnreachableError } from '../errors.ts'
 import { type EngineVersion, negotiateVersion } from './api-version.ts'
+import { halfAnswered, refusal, unreachable } from './failures.ts'
 
 type QueryValue = boolean | number | string
 
@@ -41,13 +42,14 @@ export interface Reply<T> {
   readonly value: T | undefined
 }
 
+/** What matters of a call when its answer does not come. */
+type Waiting = { readonly method: string } & Pick<Call, 'signal' | 'timeoutMs'>
+
 /** An engine that is alive answers in milliseconds, on a busy disk in seconds. */
 const TIMEOUT_MS = 30_000
 
 /** Asked once, and by everything else waited for. */
 const VERSION_TIMEOUT_MS = 10_000
-
-const DEFAULT_HINT = 'The log of the Docker Engine may say more about this moment.'
 
 export class DockerClient {
   readonly socketPath: string
@@ -69,7 +71,7 @@ export class DockerClient {
    */
   async call<T = undefined>(call: Call): Promise<Reply<T>> {
     const { statusCode: status, headers, body } = await this.#request(call)
-    const text = await this.#guard(call.signal, () => body.text())
+    const text = await this.#guard(call, () => body.text())
     const value = text !== '' && isSuccess(status) ? this.#parse<T>(text) : undefined
     return { status, headers, value }
   }
@@ -81,7 +83,7 @@ export class DockerClient {
    */
   async stream(call: Call): Promise<AsyncGenerator<Uint8Array, void>> {
     const { body } = await this.#request(call)
-    return this.#read(body, call.signal)
+    return this.#read(body, call)
   }
 
   /**
@@ -94,7 +96,7 @@ export class DockerClient {
     const client = new Client('http://docker', { socketPath: this.socketPath })
     try {
       const options = await this.#options(call)
-      return await this.#guard(call.signal, () => dispatchUpgrade(client, options, call))
+      return await this.#guard(call, () => dispatchUpgrade(client, options, call))
     } finally {
       // Frees nothing that was handed out: an upgraded socket is no longer the client's.
       await client.close()
@@ -108,9 +110,9 @@ export class DockerClient {
 
   async #request(call: Call): Promise<Dispatcher.ResponseData> {
     const options = await this.#options(call)
-    const answer = await this.#guard(call.signal, () => this.#pool.request(options))
+    const answer = await this.#guard(call, () => this.#pool.request(options))
     if (call.ok.includes(answer.statusCode)) return answer
-    const text = await this.#guard(call.signal, () => answer.body.text())
+    const text = await this.#guard(call, () => answer.body.text())
     throw refusal(call, answer.statusCode, text)
   }
 
@@ -134,7 +136,8 @@ export class DockerClient {
 
   async #negotiate(): Promise<string> {
     try {
-      const answer = await this.#guard(undefined, () =>
+      const call = { action: 'say its version', method: 'GET', timeoutMs: VERSION_TIMEOUT_MS }
+      const answer = await this.#guard(call, () =>
         this.#pool.request({
           method: 'GET',
           path: '/version',
@@ -142,8 +145,7 @@ export class DockerClient {
           bodyTimeout: VERSION_TIMEOUT_MS,
         }),
       )
-      const text = await this.#guard(undefined, () => answer.body.text())
-      const call = { action: 'say its version', ok: [200] }
+      const text = await this.#guard(call, () => answer.body.text())
       if (answer.statusCode !== 200) throw refusal(call, answer.statusCode, text)
       return negotiateVersion(this.socketPath, this.#parse<EngineVersion>(text))
     } catch (error) {
@@ -152,31 +154,35 @@ export class DockerClient {
     }
   }
 
-  async *#read(body: Dispatcher.ResponseData['body'], signal?: AbortSignal) {
+  async *#read(body: Dispatcher.ResponseData['body'], call: Call) {
     try {
       for await (const chunk of body) yield chunk as Uint8Array
     } catch (cause) {
-      signal?.throwIfAborted()
-      throw new DockerUnreachableError(this.socketPath, cause)
+      call.signal?.throwIfAborted()
+      throw this.#unanswered(cause, call)
     }
   }
 
   /** The caller's own abort is not the engine's silence. */
-  async #guard<T>(signal: AbortSignal | undefined, work: () => Promise<T>): Promise<T> {
+  async #guard<T>(call: Waiting, work: () => Promise<T>): Promise<T> {
     try {
       return await work()
     } catch (cause) {
-      signal?.throwIfAborted()
+      call.signal?.throwIfAborted()
       if (cause instanceof DockerRefusedError) throw cause
-      throw new DockerUnreachableError(this.socketPath, cause)
+      throw this.#unanswered(cause, call)
     }
+  }
+
+  #unanswered(cause: unknown, { method, timeoutMs = TIMEOUT_MS }: Waiting): DockerUnreachableError {
+    return unreachable(this.socketPath, cause, { method, timeoutMs })
   }
 
   #parse<T>(text: string): T {
     try {
       return JSON.parse(text) as T
     } catch (cause) {
-      throw new DockerUnreachableError(this.socketPath, cause)
+      throw halfAnswered(this.socketPath, cause)
     }
   }
 }
@@ -231,23 +237,4 @@ function dispatchUpgrade(
 
 function isSuccess(status: number): boolean {
   return status >= 200 && status < 300
-}
-
-function refusal(
-  { action, hints }: Pick<Call, 'action' | 'hints'>,
-  status: number,
-  text: string,
-): DockerRefusedError {
-  return new DockerRefusedError(action, status, reasonIn(text), hints?.[status] ?? DEFAULT_HINT)
-}
-
-/** The engine gives its reason as `message`; a proxy in front of it may send plain text. */
-function reasonIn(text: string): string {
-  try {
-    const { message } = JSON.parse(text) as { message?: unknown }
-    if (typeof message === 'string') return message.trim()
-  } catch {
-    // Not JSON: the text itself is the reason.
-  }
-  return text.trim() || 'no reason given'
 }

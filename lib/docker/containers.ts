@@ -78,6 +78,11 @@ const STORED_LOG = { Type: 'json-file', Config: { 'max-size': '10m', 'max-file':
 /** Storing the job's output a second time would cost time and disk. */
 const NO_LOG = { Type: 'none', Config: {} }
 
+const REMOVED = 'Somebody else removed the container: keep others away from the job’s containers.'
+
+/** 409: it is about to be gone. */
+export const REMOVED_HINTS = { 404: REMOVED, 409: REMOVED }
+
 /** Somebody else is already removing the container. */
 const REMOVAL_POLL_MS = 100
 
@@ -107,17 +112,23 @@ export async function startContainer(docker: DockerClient, id: string): Promise<
     method: 'POST',
     path: `/containers/${segment(id)}/start`,
     ok: [204, 304],
+    hints: REMOVED_HINTS,
     timeoutMs: SLOW_TIMEOUT_MS,
   })
 }
 
 /** Kills all of a container's processes. One that does not run, or is gone, is no error. */
-export async function killContainer(docker: DockerClient, id: string): Promise<void> {
+export async function killContainer(
+  docker: DockerClient,
+  id: string,
+  signal?: AbortSignal,
+): Promise<void> {
   await docker.call({
     action: `kill container ${shortId(id)}`,
     method: 'POST',
     path: `/containers/${segment(id)}/kill`,
     query: { signal: 'KILL' },
+    signal,
     ok: [204, 404, 409],
   })
 }
@@ -152,9 +163,7 @@ export async function inspectContainer(
     path: `/containers/${segment(id)}/json`,
     signal,
     ok: [200],
-    hints: {
-      404: 'Somebody else removed the container: keep others away from the job’s containers.',
-    },
+    hints: REMOVED_HINTS,
   })
   const state = value?.State
   return {
@@ -190,7 +199,11 @@ export async function lastLines(
  * Kills and removes a container with its anonymous volumes. One that is gone is no error; one that
  * somebody else is removing is waited for.
  */
-export async function removeContainer(docker: DockerClient, id: string): Promise<void> {
+export async function removeContainer(
+  docker: DockerClient,
+  id: string,
+  signal?: AbortSignal,
+): Promise<void> {
   const deadline = performance.now() + REMOVAL_LIMIT_MS
   for (;;) {
     const last = performance.now() > deadline
@@ -199,11 +212,12 @@ export async function removeContainer(docker: DockerClient, id: string): Promise
       method: 'DELETE',
       path: `/containers/${segment(id)}`,
       query: { force: true, v: true },
+      signal,
       ok: last ? [204, 404] : [204, 404, 409],
       timeoutMs: SLOW_TIMEOUT_MS,
     })
     if (status !== 409) return
-    await sleep(REMOVAL_POLL_MS)
+    await sleep(REMOVAL_POLL_MS, undefined, { signal })
   }
 }
 

@@ -4,8 +4,9 @@
  * @module
  */
 
-import { DockerUnreachableError, ImagePullError } from '../errors.ts'
+import { ImagePullError } from '../errors.ts'
 import { type DockerClient, segment } from './client.ts'
+import { adviceOn, halfAnswered } from './failures.ts'
 import { isPassingFailure } from './passing-failure.ts'
 import type { ImageReference } from './reference.ts'
 
@@ -130,7 +131,10 @@ export async function* pullImage(
     if (message.error !== undefined) {
       throw new ImagePullError(`Image "${reference.text}" could not be pulled: ${message.error}`, {
         passing: isPassingFailure(message.error),
-        hint: 'Check the name and the tag, and that its registry lets this host read it.',
+        hint: adviceOn(
+          message.error,
+          'Check the name and the tag, and that its registry lets this host read it.',
+        ),
       })
     }
     yield message
@@ -192,6 +196,6 @@ function parseMessage(line: string, socketPath: string): PullMessage {
   try {
     return JSON.parse(line) as PullMessage
   } catch (cause) {
-    throw new DockerUnreachableError(socketPath, cause) // half an answer: the engine went away
+    throw halfAnswered(socketPath, cause)
   }
 }

@@ -36,13 +36,19 @@ export async function createNetwork(
  * Removing what is already gone succeeds. Containers that the job itself has connected, and left
  * running, are disconnected first: they are not ours to end, but the network is.
  */
-export async function removeNetwork(docker: DockerClient, name: string): Promise<void> {
+export async function removeNetwork(
+  docker: DockerClient,
+  name: string,
+  signal?: AbortSignal,
+): Promise<void> {
   try {
-    await deleteNetwork(docker, name)
+    await deleteNetwork(docker, name, signal)
   } catch (error) {
     if (!(error instanceof DockerRefusedError) || error.status !== 403) throw error
-    for (const id of await connectedContainers(docker, name)) await disconnect(docker, name, id)
-    await deleteNetwork(docker, name)
+    for (const id of await connectedContainers(docker, name, signal)) {
+      await disconnect(docker, name, id, signal)
+    }
+    await deleteNetwork(docker, name, signal)
   }
 }
 
@@ -64,32 +70,48 @@ export async function findNetworks(
   return found.map(({ Name, Labels }) => ({ name: Name, labels: Labels ?? {} }))
 }
 
-async function deleteNetwork(docker: DockerClient, name: string): Promise<void> {
+async function deleteNetwork(
+  docker: DockerClient,
+  name: string,
+  signal?: AbortSignal,
+): Promise<void> {
   await docker.call({
     action: `remove network "${name}"`,
     method: 'DELETE',
     path: `/networks/${segment(name)}`,
+    signal,
     ok: [204, 404],
     timeoutMs: TIMEOUT_MS,
   })
 }
 
-async function connectedContainers(docker: DockerClient, name: string): Promise<string[]> {
+async function connectedContainers(
+  docker: DockerClient,
+  name: string,
+  signal?: AbortSignal,
+): Promise<string[]> {
   const { value } = await docker.call<{ Containers?: Record<string, unknown> | null }>({
     action: `inspect network "${name}"`,
     method: 'GET',
     path: `/networks/${segment(name)}`,
+    signal,
     ok: [200, 404],
   })
   return Object.keys(value?.Containers ?? {})
 }
 
-async function disconnect(docker: DockerClient, name: string, id: string): Promise<void> {
+async function disconnect(
+  docker: DockerClient,
+  name: string,
+  id: string,
+  signal?: AbortSignal,
+): Promise<void> {
   await docker.call({
     action: `disconnect container ${id.slice(0, 12)} from network "${name}"`,
     method: 'POST',
     path: `/networks/${segment(name)}/disconnect`,
     json: { Container: id, Force: true },
+    signal,
     ok: [200, 204, 404],
     timeoutMs: TIMEOUT_MS,
   })

@@ -8,11 +8,12 @@
 import { spawn } from 'node:child_process'
 import { closeSync, openSync, readFileSync } from 'node:fs'
 import { request } from 'node:http'
-import type { Readable } from 'node:stream'
+import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 
-const SOCKET = '/var/run/docker.sock'
+/** Where the tests' engine listens. */
+export const ENGINE_SOCKET = process.env['AGENT_TEST_ENGINE'] ?? '/var/run/docker.sock'
 const LOG = '/var/log/agent-test-dockerd.log'
 
 const START_LIMIT_MS = 60_000
@@ -27,7 +28,9 @@ export interface EngineAnswer {
 export async function ensureEngine(): Promise<void> {
   if (await isAnswering()) return
   if (process.getuid?.() !== 0) {
-    throw new Error(`No Docker Engine answers on ${SOCKET}: start one, or run npm test as root.`)
+    throw new Error(
+      `No Docker Engine answers on ${ENGINE_SOCKET}: start one, or run npm test as root.`,
+    )
   }
   console.log('Starting dockerd')
   const log = openSync(LOG, 'a')
@@ -44,18 +47,26 @@ export async function ensureEngine(): Promise<void> {
   }
 }
 
-/** @throws {Error} when nothing answers on the socket */
+/**
+ * @param body a tar; or what becomes JSON
+ * @throws {Error} when nothing answers on the socket
+ */
 export async function callEngine(
   method: string,
   path: string,
-  body?: Readable,
+  body?: object,
   headers: Readonly<Record<string, string>> = {},
 ): Promise<EngineAnswer> {
+  const type = body instanceof Readable ? 'application/x-tar' : 'application/json'
   const call = request({
-    socketPath: SOCKET,
+    socketPath: ENGINE_SOCKET,
     method,
     path,
-    headers: { host: 'docker', ...headers },
+    headers: {
+      host: 'docker',
+      ...(body === undefined ? {} : { 'content-type': type }),
+      ...headers,
+    },
   })
   const answered = new Promise<EngineAnswer>((resolve, reject) => {
     call.once('error', reject)
@@ -69,7 +80,8 @@ export async function callEngine(
     })
   })
   if (body === undefined) call.end()
-  else await pipeline(body, call)
+  else if (body instanceof Readable) await pipeline(body, call)
+  else call.end(JSON.stringify(body))
   return await answered
 }
 

@@ -25,6 +25,7 @@ import { injectContainerFiles } from './files.ts'
 import { endHostSetup, runHostSetup } from './host-setup.ts'
 import { JobObjects, type Ownership } from './job-objects.ts'
 import type { MainContainer } from './main-container.ts'
+import { Patience } from './patience.ts'
 import { ensureImages, type PullReport } from './pull.ts'
 import { Staging } from './staging.ts'
 import { type StartOptions, startContainers } from './start.ts'
@@ -90,7 +91,7 @@ export class ContainerExecutor implements Executor {
     try {
       return await this.#pullAndStart(network, options)
     } finally {
-      await Promise.allSettled([network]) // so that dispose finds it whole
+      await this.#letFinish(Promise.allSettled([network]), signal) // so that dispose finds it whole
     }
   }
 
@@ -123,9 +124,21 @@ export class ContainerExecutor implements Executor {
     const { compose, traces } = this.#options
     this.#main?.close()
     await this.#toolbox?.close()
-    if (compose.hostSetupCommands.length > 0) await endHostSetup(traces)
-    await this.#objects.removeAll()
-    await this.#docker.close()
+    try {
+      if (compose.hostSetupCommands.length > 0) await endHostSetup(traces)
+    } finally {
+      await this.#removeObjects()
+    }
+  }
+
+  async #removeObjects(): Promise<void> {
+    const patience = new Patience(this.#options.policy.hurry)
+    try {
+      await this.#objects.removeAll(patience.signal)
+    } finally {
+      patience.end()
+      await this.#docker.close()
+    }
   }
 
   async #pullAndStart(
@@ -148,7 +161,7 @@ export class ContainerExecutor implements Executor {
     if (!pulled) return false
 
     return await block('Starting the docker image...', async (onOutput) => {
-      const { exitCode, main } = await startContainers({
+      const starting = startContainers({
         ...this.#options,
         docker: this.#docker,
         objects: this.#objects,
@@ -161,6 +174,7 @@ export class ContainerExecutor implements Executor {
         signal,
         onOutput,
       })
+      const { exitCode, main } = await this.#letFinish(starting, signal)
       this.#main = main
       if (main !== undefined)
         this.#openToolbox(
@@ -181,6 +195,28 @@ export class ContainerExecutor implements Executor {
     this.#toolbox.listen(now ? 0 : TOOLBOX_DELAY_MS)
   }
 
+  /**
+   * A stop lets work of the engine come to its end, so that what it makes is there to be removed;
+   * but an engine that hangs is not waited for longer than a command would be.
+   */
+  async #letFinish<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+    const { gracePeriodMs, hurry } = this.#options.policy
+    const stuck = Promise.withResolvers<never>()
+    const onStop = () => {
+      const patience = AbortSignal.any([hurry, AbortSignal.timeout(gracePeriodMs)])
+      const giveUp = () => stuck.reject(signal.reason)
+      if (patience.aborted) giveUp()
+      else patience.addEventListener('abort', giveUp, { once: true })
+    }
+    if (signal.aborted) onStop()
+    else signal.addEventListener('abort', onStop, { once: true })
+    try {
+      return await Promise.race([work, stuck.promise])
+    } finally {
+      signal.removeEventListener('abort', onStop)
+    }
+  }
+
   async #run(
     path: string,
     { signal, onOutput }: RunOptions,
@@ -196,10 +232,9 @@ export class ContainerExecutor implements Executor {
     if (signal.aborted) stop()
     else signal.addEventListener('abort', stop, { once: true })
     try {
+      const started = new Date()
       const result = await Promise.race([session.run(path, onOutput, options), stopping.promise])
-      if (result.shellExited && !signal.aborted) {
-        await main.explainDeath(result.exitCode, onOutput)
-      }
+      if (!signal.aborted) await main.explainKill(result, started, onOutput)
       return result
     } finally {
       signal.removeEventListener('abort', stop)

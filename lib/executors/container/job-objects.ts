@@ -5,9 +5,11 @@
  */
 
 import { randomBytes } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { DockerClient } from '../../docker/client.ts'
 import { type ContainerSpec, createContainer, removeContainer } from '../../docker/containers.ts'
 import { createNetwork, removeNetwork } from '../../docker/networks.ts'
+import { AgentError, CleanupError, DockerUnreachableError } from '../../errors.ts'
 
 /** Carried by every object: whose it is. */
 export const JOB_LABEL = 'agent.job'
@@ -21,6 +23,9 @@ export interface Ownership {
 
 /** What is left to say about a container when name, labels and network are the job's. */
 export type ContainerPlan = Omit<ContainerSpec, 'labels' | 'name' | 'network'>
+
+/** Between two tries to remove what an engine would not. */
+const RETRY_MS = 500
 
 export class JobObjects {
   readonly #docker: DockerClient
@@ -38,7 +43,12 @@ export class JobObjects {
 
   async createNetwork(): Promise<void> {
     this.#networkMade = true
-    await createNetwork(this.#docker, this.#network, this.#labels)
+    try {
+      await createNetwork(this.#docker, this.#network, this.#labels)
+    } catch (error) {
+      this.#networkMade = mayExist(error)
+      throw error
+    }
   }
 
   /**
@@ -51,33 +61,64 @@ export class JobObjects {
     // By name, and before the call: an answer that gets lost must not leave a container behind.
     this.#containers.add(name)
     const network = this.#network
-    return await createContainer(this.#docker, { ...plan, name, network, labels: this.#labels })
+    try {
+      return await createContainer(this.#docker, { ...plan, name, network, labels: this.#labels })
+    } catch (error) {
+      if (!mayExist(error)) this.#containers.delete(name)
+      throw error
+    }
   }
 
   /**
-   * Removes what is there, containers at the same time. What could not be removed is tried again
-   * by the next call.
+   * Removes what is there, containers at the same time. An engine that is gone, or has something
+   * against it, is asked again until it has done it or the patience is over.
    *
-   * @throws {AgentError} the engine's own, or an AggregateError of several
+   * @throws {CleanupError} that says what is left, why, and how to remove it
    */
-  async removeAll(): Promise<void> {
+  async removeAll(patience: AbortSignal): Promise<void> {
+    let reason: unknown
+    for (;;) {
+      const error = await this.#tryToRemoveAll(patience)
+      if (error === undefined) return
+      // An end of patience says less than the engine's own words.
+      if (reason === undefined || !patience.aborted) reason = error
+      if (patience.aborted) break
+      await sleep(RETRY_MS, undefined, { signal: patience }).catch(() => undefined)
+    }
+    const network = this.#networkMade ? [this.#network] : []
+    const containers = [...this.#containers]
+    const commands = [
+      ...(containers.length > 0 ? [`docker rm --force --volumes ${containers.join(' ')}`] : []),
+      ...network.map((name) => `docker network rm ${name}`),
+    ]
+    const names = [...containers, ...network].join(', ')
+    throw new CleanupError(`The job's containers and network are still there: ${names}`, {
+      hint: `Once the Docker Engine is well again, remove them: ${commands.join(' && ')}`,
+      cause: reason,
+    })
+  }
+
+  /** @returns what was in the way, the first of it */
+  async #tryToRemoveAll(signal: AbortSignal): Promise<unknown> {
     const results = await Promise.allSettled(
       [...this.#containers].map(async (name) => {
-        await removeContainer(this.#docker, name)
+        await removeContainer(this.#docker, name, signal)
         this.#containers.delete(name)
       }),
     )
     if (this.#networkMade) {
-      const [removed] = await Promise.allSettled([removeNetwork(this.#docker, this.#network)])
+      const [removed] = await Promise.allSettled([
+        removeNetwork(this.#docker, this.#network, signal),
+      ])
       if (removed.status === 'fulfilled') this.#networkMade = false
       results.push(removed)
     }
-    const errors = results.flatMap((result) =>
-      result.status === 'rejected' ? [result.reason as unknown] : [],
-    )
-    if (errors.length === 1) throw errors[0]
-    if (errors.length > 1) {
-      throw new AggregateError(errors, 'Containers or the network of the job could not be removed')
-    }
+    return results.find((result) => result.status === 'rejected')?.reason
   }
+}
+
+/** After a call to create it has failed: unless the engine said no, or was never reached. */
+function mayExist(error: unknown): boolean {
+  if (error instanceof DockerUnreachableError) return error.mayHaveActed
+  return !(error instanceof AgentError)
 }

@@ -8,9 +8,11 @@
 import { type ArchiveEntry, putArchive } from '../../docker/archive.ts'
 import type { DockerClient } from '../../docker/client.ts'
 import { inspectContainer, killContainer, startContainer } from '../../docker/containers.ts'
+import { ranOutOfMemory } from '../../docker/events.ts'
 import { runExec } from '../../docker/exec.ts'
 import { Session } from '../../shell/session.ts'
-import type { OnOutput, RunOptions, StopPolicy } from '../executor.ts'
+import type { OnOutput, RunOptions, RunResult, StopPolicy } from '../executor.ts'
+import { Patience } from './patience.ts'
 import type { Staging } from './staging.ts'
 import { ContainerTerminal } from './terminal.ts'
 
@@ -97,18 +99,38 @@ export class MainContainer {
    * @param ended aborted when there is nothing left to wait for
    */
   async stop({ gracePeriodMs, hurry }: StopPolicy, ended: AbortSignal): Promise<void> {
-    const patience = AbortSignal.any([hurry, ended, AbortSignal.timeout(gracePeriodMs)])
-    if (!patience.aborted) await this.#ask(patience)
-    if (!ended.aborted) await killContainer(this.#docker, this.id)
+    const politeness = AbortSignal.any([hurry, ended, AbortSignal.timeout(gracePeriodMs)])
+    if (!politeness.aborted) await this.#ask(politeness)
+    if (ended.aborted) return
+    const patience = new Patience(hurry)
+    try {
+      await killContainer(this.#docker, this.id, patience.signal)
+    } finally {
+      patience.end()
+    }
   }
 
-  /** Why a shell was killed that nobody stopped, if it can be told. */
-  async explainDeath(exitCode: number, onOutput: OnOutput): Promise<void> {
+  /**
+   * Why a command or its shell was killed that nobody stopped, if it can be told.
+   *
+   * @param since when the command was started
+   */
+  async explainKill(
+    { exitCode, shellExited }: RunResult,
+    since: Date,
+    onOutput: OnOutput,
+  ): Promise<void> {
     if (exitCode !== KILLED) return
     const { outOfMemory, memoryLimit } = await inspectContainer(this.#docker, this.id)
-    if (!outOfMemory) return
+    // The engine says of a container that still runs nothing about the ones it has lost.
+    const found =
+      outOfMemory || (memoryLimit > 0 && (await ranOutOfMemory(this.#docker, this.id, since)))
+    if (!found) return
     const limit = memoryLimit === 0 ? '' : ` (its limit: ${(memoryLimit / 2 ** 20).toFixed(0)} MiB)`
-    await onOutput(Buffer.from(`The main container ran out of memory and was killed${limit}.\n`))
+    const victim = shellExited ? 'its shell' : 'the command'
+    await onOutput(
+      Buffer.from(`The main container ran out of memory${limit}: ${victim} was killed.\n`),
+    )
   }
 
   close(): void {

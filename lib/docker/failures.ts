@@ -1,0 +1,86 @@
+/**
+ * What the engine's refusals and its silence mean, in words.
+ *
+ * @module
+ */
+
+import { DockerRefusedError, DockerUnreachableError } from '../errors.ts'
+
+export interface Unanswered {
+  readonly method: string
+  /** To the first byte of the answer. */
+  readonly timeoutMs: number
+}
+
+const CLOSED = 'it closed the connection before its answer was complete'
+
+/** undici's codes and the system's, and what they mean to whoever waits for an answer. */
+const REASONS: Readonly<Record<string, string>> = {
+  ECONNRESET: CLOSED,
+  EPIPE: CLOSED,
+  UND_ERR_SOCKET: CLOSED,
+  UND_ERR_BODY_TIMEOUT: 'its answer broke off',
+}
+
+/** With these nothing of the call has reached it. */
+const NOT_CONNECTED = ['EACCES', 'ECONNREFUSED', 'ENOENT', 'UND_ERR_CONNECT_TIMEOUT']
+
+/** Of a call, what its refusal is told by. */
+export interface Refused {
+  readonly action: string
+  readonly hints?: Readonly<Record<number, string>>
+}
+
+const DEFAULT_HINT = 'The log of the Docker Engine may say more about this moment.'
+
+const DISK_HINT =
+  'The disk of the Docker Engine is full: free space on it (docker system df tells what takes it).'
+
+/** @param text the body of the answer */
+export function refusal(
+  { action, hints }: Refused,
+  status: number,
+  text: string,
+): DockerRefusedError {
+  const reason = reasonIn(text)
+  const hint = adviceOn(reason, hints?.[status] ?? DEFAULT_HINT)
+  return new DockerRefusedError(action, status, reason, hint)
+}
+
+/** What to do about a failure of which the engine gave this reason. */
+export function adviceOn(reason: string, otherwise: string): string {
+  return /no space left on device/i.test(reason) ? DISK_HINT : otherwise
+}
+
+export function unreachable(
+  socketPath: string,
+  cause: unknown,
+  { method, timeoutMs }: Unanswered,
+): DockerUnreachableError {
+  const { code = '', message = String(cause) } = cause as { code?: string; message?: string }
+  const reason =
+    code === 'UND_ERR_HEADERS_TIMEOUT' ? `no answer within ${timeoutMs / 1_000} s` : REASONS[code]
+  return new DockerUnreachableError(socketPath, cause, {
+    reason: reason ?? message,
+    mayHaveActed: method !== 'GET' && !NOT_CONNECTED.includes(code),
+  })
+}
+
+/** For an answer that came, but is not whole. */
+export function halfAnswered(socketPath: string, cause: unknown): DockerUnreachableError {
+  return new DockerUnreachableError(socketPath, cause, {
+    reason: 'half an answer came',
+    mayHaveActed: true,
+  })
+}
+
+/** The engine gives its reason as `message`; a proxy in front of it may send plain text. */
+function reasonIn(text: string): string {
+  try {
+    const { message } = JSON.parse(text) as { message?: unknown }
+    if (typeof message === 'string') return message.trim()
+  } catch {
+    // Not JSON: the text itself is the reason.
+  }
+  return text.trim() || 'no reason given'
+}

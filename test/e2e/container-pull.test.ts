@@ -1,0 +1,125 @@
+/** Pulls that do not come to their end: stopped, broken off, refused half-way. */
+
+import { suite } from 'uvu'
+import * as assert from 'uvu/assert'
+import { startJob } from '../helpers/agent.ts'
+import { type EngineObjects, engineObjects } from '../helpers/engine.ts'
+import { type EngineProxy, startEngineProxy } from '../helpers/engine-proxy.ts'
+import { blocksOf } from '../helpers/events.ts'
+import { startStalledRegistry } from '../helpers/stalled-registry.ts'
+
+interface Context {
+  before: EngineObjects
+  proxy: EngineProxy
+}
+
+const test = suite<Context>('container pull')
+
+test.before.each(async (t) => {
+  t.before = await engineObjects()
+  t.proxy = await startEngineProxy()
+})
+
+test.after.each(async (t) => {
+  await t.proxy.close()
+  assert.equal(await engineObjects(), t.before)
+})
+
+const ABSENT = '127.0.0.1:1/not/here:1'
+
+const jobWith = (image: string) => ({
+  executor: 'dockercompose',
+  compose: { containers: [{ name: 'main', image }] },
+  commands: [{ directive: 'echo no' }],
+  epilogue_always_commands: [{ directive: 'echo no' }],
+})
+
+test('a stop in the middle of a pull ends the job at once', async () => {
+  const registry = await startStalledRegistry()
+  const job = await startJob(jobWith(registry.image))
+  await registry.halfSent
+
+  job.signal('SIGTERM')
+  const { code, events, result } = await job.finished
+  await registry.close()
+
+  const [pulling, ...others] = blocksOf(events)
+  assert.is(code, 130)
+  assert.is(result, 'stopped')
+  assert.equal([pulling?.directive, pulling?.exitCode], ['Pulling docker images...', 1])
+  assert.match(pulling?.output ?? '', `Pulling ${registry.image}\n`)
+  assert.equal(others, [])
+})
+
+test('a stop before the engine answers to a pull ends it', async ({ proxy }) => {
+  const asked = Promise.withResolvers<void>()
+  proxy.on(/^POST \/images\/create/, ({ request }) => {
+    request.resume()
+    asked.resolve()
+  })
+  const job = await startJob(jobWith(ABSENT), proxy)
+  await asked.promise
+
+  job.signal('SIGTERM')
+  const { code, events, result } = await job.finished
+
+  assert.is(code, 130)
+  assert.is(result, 'stopped')
+  assert.equal(
+    blocksOf(events).map(({ exitCode }) => exitCode),
+    [1],
+  )
+})
+
+for (const [what, stream, told] of [
+  [
+    'an error in the engine’s stream',
+    '{"status":"Pulling from not/here","id":"1"}\r\n{"errorDetail":{"message":"archive/tar: invalid tar header"},"error":"archive/tar: invalid tar header"}\r\n',
+    `Image "${ABSENT}" could not be pulled: archive/tar: invalid tar header`,
+  ],
+  [
+    'a stream that ends before the image is there',
+    '{"status":"Pulling from not/here","id":"1"}\r\n',
+    `Image "${ABSENT}" is gone again, right after its pull`,
+  ],
+  [
+    'a stream that ends in the middle of a message',
+    '{"status":"Pulling from not/here","id":"1"}\r\n{"status":"Down',
+    'half an answer came',
+  ],
+] as const) {
+  test(`${what} fails the pull, and is told`, async ({ proxy }) => {
+    proxy.on(/^POST \/images\/create/, ({ request, response }) => {
+      request.resume()
+      response?.writeHead(200, { 'content-type': 'application/json' }).end(stream)
+    })
+    const job = await startJob(jobWith(ABSENT), proxy)
+
+    const { events, result } = await job.finished
+
+    const [pulling, ...others] = blocksOf(events)
+    assert.is(result, 'failed')
+    assert.is(pulling?.exitCode, 1)
+    assert.match(pulling?.output ?? '', told)
+    assert.equal(others, [])
+  })
+}
+
+test('a connection that is cut in the middle of a pull fails it, and is told', async ({
+  proxy,
+}) => {
+  proxy.on(/^POST \/images\/create/, ({ request, response, socket }) => {
+    request.resume()
+    response?.writeHead(200, { 'content-type': 'application/json' })
+    response?.write('{"status":"Pulling from not/here","id":"1"}\r\n', () => socket.destroy())
+  })
+  const job = await startJob(jobWith(ABSENT), proxy)
+
+  const { events, result } = await job.finished
+
+  const [pulling] = blocksOf(events)
+  assert.is(result, 'failed')
+  assert.match(pulling?.output ?? '', 'it closed the connection before its answer was complete')
+})
+
+test.run()
