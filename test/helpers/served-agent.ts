@@ -36,6 +36,7 @@ export interface ServedAgent {
 export interface ServeOptions {
   /** Of an earlier agent. Default: a new one. */
   readonly directory?: string
+  readonly workingDirectory?: string
   readonly environment?: Readonly<Record<string, string>>
 }
 
@@ -74,6 +75,7 @@ export async function serveAgent(
     ],
     {
       ...{ home, limitMs: LIMIT_MS },
+      ...(options.workingDirectory !== undefined && { cwd: options.workingDirectory }),
       environment: {
         SEMAPHORE_AGENT_LOG_FILE_PATH: join(directory, 'agent_log'),
         ...options.environment,
@@ -151,7 +153,7 @@ export async function withAgent(
   }
 }
 
-async function freePort(): Promise<number> {
+export async function freePort(): Promise<number> {
   const server = createServer()
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const address = server.address()
