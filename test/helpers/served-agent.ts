@@ -37,6 +37,8 @@ export interface ServeOptions {
   /** Of an earlier agent. Default: a new one. */
   readonly directory?: string
   readonly workingDirectory?: string
+  /** Default: one in its directory. */
+  readonly stateDirectory?: string
   readonly environment?: Readonly<Record<string, string>>
 }
 
@@ -62,6 +64,7 @@ export async function serveAgent(
   options: ServeOptions = {},
 ): Promise<ServedAgent> {
   const directory = options.directory ?? (await mkdtemp(join(tmpdir(), 'served-')))
+  const state = options.stateDirectory ?? join(directory, 'state')
   const home = join(directory, 'home')
   await mkdir(home, { recursive: true })
   const secretFile = join(directory, 'secret')
@@ -70,7 +73,7 @@ export async function serveAgent(
   const agent = await startAgent(
     [
       ...['serve', '--host', '127.0.0.1', '--port', String(port)],
-      ...['--auth-token-secret-file', secretFile, '--state-dir', join(directory, 'state')],
+      ...['--auth-token-secret-file', secretFile, '--state-dir', state],
       ...flags,
     ],
     {
