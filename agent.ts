@@ -13,6 +13,7 @@ const main: CommandDef = defineCommand({
   subCommands: {
     run: () => import('./lib/cli/run.ts').then(({ runCommand }) => runCommand),
     serve: () => import('./lib/cli/serve.ts').then(({ serveCommand }) => serveCommand),
+    attach: () => import('./lib/cli/attach.ts').then(({ attachCommand }) => attachCommand),
     doctor: () => import('./lib/cli/doctor.ts').then(({ doctorCommand }) => doctorCommand),
     completion: () =>
       import('./lib/cli/completion.ts').then(({ createCompletionCommand }) =>
@@ -22,6 +23,8 @@ const main: CommandDef = defineCommand({
       import('./lib/cli/man-page.ts').then(({ createManPageCommand }) =>
         createManPageCommand(main),
       ),
+    'jump-point': () =>
+      import('./lib/cli/jump-point.ts').then(({ jumpPointCommand }) => jumpPointCommand),
     version: () => import('./lib/cli/version.ts').then(({ versionCommand }) => versionCommand),
   },
 })

@@ -21,6 +21,7 @@ export type ErrorCode =
   | 'ERR_IMAGE_PULL_FAILED'
   | 'ERR_INJECTION_FAILED'
   | 'ERR_JOB_LOG_FAILED'
+  | 'ERR_JOB_NOT_RUNNING'
   | 'ERR_REQUEST_INVALID'
   | 'ERR_SHELL_FAILED'
   | 'ERR_STATE_UNUSABLE'
@@ -92,6 +93,11 @@ export class TerminalMissingError extends AgentError {
 /** The file under a job's log can no longer be written or read. */
 export class JobLogError extends AgentError {
   readonly code = 'ERR_JOB_LOG_FAILED'
+}
+
+/** Somebody wants to get into a job that is not there, or not there any more. */
+export class JobNotRunningError extends AgentError {
+  readonly code = 'ERR_JOB_NOT_RUNNING'
 }
 
 /** The directory in which the agent keeps what must outlive it cannot be used. */

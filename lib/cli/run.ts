@@ -5,6 +5,7 @@
  */
 
 import { defineCommand } from 'citty'
+import { JobAccess } from '../access/job-access.ts'
 import { hostEnvironment } from '../config.ts'
 import { AgentError, explain } from '../errors.ts'
 import { type EventSink, formatEvent, type JobResult } from '../events/event.ts'
@@ -72,16 +73,19 @@ Examples:
 async function runToTheEnd(request: JobRequest, config: RunConfig, log: Logger): Promise<number> {
   const hurry = new AbortController()
   const output = new StandardOutput({ stream: process.stdout, hurry: hurry.signal })
+  const { dockerSocketPath, home } = config.job
+  const access = new JobAccess({ request, home, dockerSocketPath, jumpPoint: 'with-keys', log })
   try {
     const callbacks = createCallbackSender(request.callbacks, {
       attempts: config.job.callbackRetryAttempts,
       log,
       signal: hurry.signal,
     })
-    const surroundings = { hurry: hurry.signal, output, callbacks, log }
+    const surroundings = { hurry: hurry.signal, output, access, callbacks, log }
     const job = await createJob(request, config, surroundings)
     const stop = stopper(job, hurry)
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, stop)
+    await access.open()
     const result = await job.run()
     await callbacks.teardownFinished()
     await output.flush()
@@ -90,12 +94,15 @@ async function runToTheEnd(request: JobRequest, config: RunConfig, log: Logger):
     if (!(error instanceof AgentError)) throw error
     log.error(explain(error))
     return EXIT_CODES.failed
+  } finally {
+    await access.close()
   }
 }
 
 interface Surroundings {
   readonly hurry: AbortSignal
   readonly output: StandardOutput
+  readonly access: JobAccess
   readonly callbacks: CallbackSender
   readonly log: Logger
 }
@@ -103,10 +110,14 @@ interface Surroundings {
 async function createJob(
   request: JobRequest,
   config: RunConfig,
-  { hurry, output, callbacks, log }: Surroundings,
+  { hurry, output, access, callbacks, log }: Surroundings,
 ): Promise<Job> {
   const { hostVariables, preJobHookPath, postJobHookPath } = config.job
-  const executor = await createExecutor(request, { config: config.job, hurry })
+  const executor = await createExecutor(request, {
+    config: config.job,
+    hurry,
+    onContainer: (container) => access.addContainer(container),
+  })
   return new Job({
     request,
     executor,

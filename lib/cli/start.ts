@@ -8,7 +8,7 @@
 import { type CommandDef, runCommand, type SubCommandsDef } from 'citty'
 import { AgentError, ConfigError, explain } from '../errors.ts'
 import { renderCommandUsage, renderProgramUsage } from './usage.ts'
-import { checkWords } from './words.ts'
+import { checkWords, splitWords } from './words.ts'
 
 /** Exit code of a call or a document that cannot be used: nothing has been started. */
 export const EXIT_USAGE = 2
@@ -46,9 +46,10 @@ async function dispatch(main: CommandDef, words: readonly string[]): Promise<voi
     })
   }
   const command = (typeof load === 'function' ? await load() : await load) as CommandDef
-  if (rest.some(isHelp)) return print(renderCommandUsage(main, command))
-  checkWords(name, command.args ?? {}, rest)
-  await runCommand(command, { rawArgs: [...rest] })
+  const { own, others } = splitWords(command.args ?? {}, rest)
+  if (own.some(isHelp)) return print(renderCommandUsage(main, command))
+  checkWords(name, command.args ?? {}, own)
+  await runCommand(command, { rawArgs: [...own], data: others })
 }
 
 function isHelp(word: string): boolean {

@@ -5,6 +5,7 @@
  */
 
 import type { ArgDef, ArgsDef, CommandDef, CommandMeta, SubCommandsDef } from 'citty'
+import { COMMAND } from './words.ts'
 
 type Row = readonly [words: string, description: string]
 
@@ -14,6 +15,7 @@ export async function renderProgramUsage(program: CommandDef): Promise<string> {
   const rows: Row[] = []
   for (const [word, load] of Object.entries((program.subCommands ?? {}) as SubCommandsDef)) {
     const command = (typeof load === 'function' ? await load() : await load) as CommandDef
+    if ((command.meta as CommandMeta | undefined)?.hidden) continue // called by the agent itself
     rows.push([word, splitDescription(command).summary])
   }
   return [
@@ -33,10 +35,18 @@ export function renderCommandUsage(program: CommandDef, command: CommandDef): st
   const { summary, notes } = splitDescription(command)
   const args = Object.entries((command.args ?? {}) as ArgsDef)
   const positionals = args.filter(([, { type }]) => type === 'positional')
-  const words = positionals.map(([name]) => name.toUpperCase())
+  const words = positionals
+    .filter(([name]) => name !== COMMAND)
+    .map(([name, { required }]) =>
+      required === false ? `[${name.toUpperCase()}]` : name.toUpperCase(),
+    )
   const options = args.filter(([, { type }]) => type !== 'positional')
+  const endings = [
+    ...(options.length > 0 ? ['[OPTIONS]'] : []),
+    ...(Object.hasOwn(command.args ?? {}, COMMAND) ? ['[-- COMMAND...]'] : []),
+  ]
   const sections = [
-    `Usage: ${[...prefix, ...words, ...(options.length > 0 ? ['[OPTIONS]'] : [])].join(' ')}`,
+    `Usage: ${[...prefix, ...words, ...endings].join(' ')}`,
     summary,
     renderSection(
       'Arguments',

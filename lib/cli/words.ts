@@ -7,6 +7,19 @@
 import type { ArgDef, ArgsDef, CommandDef } from 'citty'
 import { ConfigError } from '../errors.ts'
 
+/** The positional argument that stands for the words of another program's call, after `--`. */
+export const COMMAND = 'command'
+
+/** A command's own words, and those after `--` when they are another program's. */
+export function splitWords(
+  args: NonNullable<CommandDef['args']>,
+  words: readonly string[],
+): { readonly own: readonly string[]; readonly others: readonly string[] } {
+  const at = Object.hasOwn(args, COMMAND) ? words.indexOf('--') : -1
+  if (at < 0) return { own: words, others: [] }
+  return { own: words.slice(0, at), others: words.slice(at + 1) }
+}
+
 /** @throws {ConfigError} for an unknown flag, a flag without its value, a missing or a spare word */
 export function checkWords(
   command: string,
@@ -15,7 +28,9 @@ export function checkWords(
 ): void {
   const definitions = args as ArgsDef
   const hint = `See agent ${command} --help.`
-  const positionals = Object.entries(definitions).filter(([, { type }]) => type === 'positional')
+  const positionals = Object.entries(definitions).filter(
+    ([name, { type }]) => type === 'positional' && name !== COMMAND,
+  )
   let given = 0
   let flagsAreOver = false
   for (let at = 0; at < words.length; at++) {

@@ -94,3 +94,81 @@ async function createExec(
 function describe(command: readonly string[], containerId: string): string {
   return `run ${command[0] ?? 'a program'} in container ${containerId.slice(0, 12)}`
 }
+
+/** In characters. */
+export interface TerminalSize {
+  readonly columns: number
+  readonly rows: number
+}
+
+export interface OpenExecOptions {
+  readonly command: readonly string[]
+  /** Each `NAME=value`, added to the container's own. */
+  readonly environment: readonly string[]
+  /** Absent = no terminal: the stream's output is then in frames. */
+  readonly terminal?: TerminalSize | undefined
+  readonly signal: AbortSignal
+}
+
+export interface OpenExec {
+  readonly id: string
+  /** The program's input and output. Its end is not yet the program's. */
+  readonly stream: Duplex
+}
+
+/** A program that is talked to while it runs. */
+export async function openExec(
+  docker: DockerClient,
+  containerId: string,
+  { command, environment, terminal, signal }: OpenExecOptions,
+): Promise<OpenExec> {
+  const action = `run ${command[0] ?? 'a program'} in container ${containerId.slice(0, 12)}`
+  const Tty = terminal !== undefined
+  // Engines older than API 1.42 ignore the size: there it has to be set once the program runs.
+  const size = terminal === undefined ? {} : { ConsoleSize: [terminal.rows, terminal.columns] }
+  const attached = { AttachStdin: true, AttachStdout: true, AttachStderr: true }
+  const { value } = await docker.call<{ Id: string }>({
+    action,
+    method: 'POST',
+    path: `/containers/${segment(containerId)}/exec`,
+    json: { Cmd: command, Env: environment, Tty, ...attached, ...size },
+    signal,
+    ok: [201],
+  })
+  const id = value?.Id ?? ''
+  const stream = await docker.upgrade({
+    action,
+    method: 'POST',
+    path: `/exec/${segment(id)}/start`,
+    json: { Detach: false, Tty, ...size },
+    signal,
+    ok: [101],
+  })
+  return { id, stream }
+}
+
+/** @throws {DockerRefusedError} also when the program has not quite begun, or has ended */
+export async function resizeExec(
+  docker: DockerClient,
+  id: string,
+  { columns, rows }: TerminalSize,
+): Promise<void> {
+  await docker.call({
+    action: 'change the size of a terminal',
+    method: 'POST',
+    path: `/exec/${segment(id)}/resize`,
+    query: { h: rows, w: columns },
+    ok: [200, 201],
+  })
+}
+
+/** @returns undefined while it runs */
+export async function execExitCode(docker: DockerClient, id: string): Promise<number | undefined> {
+  const { value } = await docker.call<{ Running: boolean; ExitCode: number | null }>({
+    action: 'say how a program has ended',
+    method: 'GET',
+    path: `/exec/${segment(id)}/json`,
+    ok: [200],
+  })
+  return value?.Running === false ? (value.ExitCode ?? 1) : undefined
+}

@@ -8,6 +8,7 @@ import { type HostTraces, planHostTraces } from '../host/job-traces.ts'
 import type { Leader } from '../host/processes.ts'
 import type { JobRequest } from '../request/job-request.ts'
 import type { JobConfig } from '../settings/job-config.ts'
+import type { Ownership } from './container/job-objects.ts'
 import type { PullReport } from './container/pull.ts'
 import type { Executor } from './executor.ts'
 import { ShellExecutor } from './shell.ts'
@@ -23,11 +24,13 @@ export interface ExecutorOptions {
   /** Awaited for each shell on this host before a directive runs in it. */
   readonly onLeader?: ((leader: Leader) => Promise<void>) | undefined
   readonly onPulled?: ((report: PullReport) => void) | undefined
+  /** Told of each container that is made. */
+  readonly onContainer?: Ownership['onContainer']
 }
 
 export async function createExecutor(
   request: JobRequest,
-  { config, hurry, instanceId, onLeader, onPulled, ...options }: ExecutorOptions,
+  { config, hurry, instanceId, onLeader, onPulled, onContainer, ...options }: ExecutorOptions,
 ): Promise<Executor> {
   const traces = options.traces ?? planHostTraces(config.temporaryDirectory, config.home)
   const policy = { gracePeriodMs: config.stopGracePeriod, hurry }
@@ -40,6 +43,7 @@ export async function createExecutor(
   return new ContainerExecutor({
     jobId: request.id,
     instanceId,
+    onContainer,
     compose: request.compose,
     socketPath: config.dockerSocketPath,
     policy,

@@ -7,15 +7,46 @@
 
 import { randomBytes } from 'node:crypto'
 import { rename, rm, writeFile } from 'node:fs/promises'
+import { quoteWord } from '../shell/quote.ts'
 
 /** Fixed: people and control planes know it. */
 export const JUMP_POINT_PATH = '/tmp/ssh_jump_point'
 
+/** What the scripts need to know of their job. */
+export interface JumpTarget {
+  /** There as long as the job is. */
+  readonly directory: string
+  /** Made by the script when somebody comes in; its name ends with the script's pid. */
+  readonly visitorPrefix: string
+}
+
 /** A job on the host itself: its variables are in every login shell. */
-export const SHELL_JUMP_POINT = `#!/bin/bash
+export function shellJumpPoint({ directory, visitorPrefix }: JumpTarget): string {
+  return `${head(directory)}
+: >${quoteWord(visitorPrefix)}$$
 if [ $# -eq 0 ]; then exec bash --login; fi
 exec bash --login -c '"$@"' bash "$@"
 `
+}
+
+/**
+ * A job in containers: the agent's own binary speaks to the engine, so no other program is needed.
+ *
+ * @param agent absolute path of the binary
+ */
+export function containerJumpPoint({ directory }: JumpTarget, agent: string): string {
+  return `${head(directory)}
+exec ${quoteWord(agent)} jump-point ${quoteWord(directory)} -- "$@"
+`
+}
+
+function head(directory: string): string {
+  return `#!/bin/bash
+if [ ! -d ${quoteWord(directory)} ]; then
+  echo 'The job is over: there is nothing left to get into.' >&2
+  exit 1
+fi`
+}
 
 /**
  * Writes the script anew. By rename: what another user may have put there, a link for instance, is

@@ -66,6 +66,13 @@ export function isStillLeader({ pid, startedAt }: Leader): boolean {
   return entry === undefined || entry.startedAt === startedAt
 }
 
+/** Whether that very process runs; where its start is not known, whether any runs with its pid. */
+export function isAlive({ pid, startedAt }: Leader): boolean {
+  const entry = readEntry(String(pid))
+  if (entry === undefined || entry.zombie) return false
+  return startedAt === undefined || entry.startedAt === startedAt
+}
+
 /** Pids of the job's living processes. Takes a few milliseconds: reads all of /proc. */
 export function findJobProcesses(mark: JobMark): number[] {
   const all = listProcesses()

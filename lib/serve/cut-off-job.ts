@@ -5,6 +5,7 @@
  * @module
  */
 
+import { removeDeadAccess } from '../access/job-access.ts'
 import { explain } from '../errors.ts'
 import type { JobEvent, JobResult } from '../events/event.ts'
 import { JobLog } from '../events/job-log.ts'
@@ -78,6 +79,7 @@ export class CutOffJob {
     for (const result of results) {
       if (result.status === 'rejected') log.error(explain(result.reason))
     }
+    await removeDeadAccess(log)
   }
 
   /** Tells the control plane, then the log: `failed`, unless the job was through already. */

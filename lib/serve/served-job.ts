@@ -5,14 +5,13 @@
  * @module
  */
 
+import { JobAccess } from '../access/job-access.ts'
 import { explain } from '../errors.ts'
 import type { JobResult } from '../events/event.ts'
 import type { JobLog } from '../events/job-log.ts'
 import { createExecutor } from '../executors/choose.ts'
 import type { Executor } from '../executors/executor.ts'
-import { addKeys, decodeKeys, formatKeys, removeKeys } from '../host/authorized-keys.ts'
 import { type HostTraces, planHostTraces } from '../host/job-traces.ts'
-import { SHELL_JUMP_POINT, writeJumpPoint } from '../host/jump-point.ts'
 import type { Leader } from '../host/processes.ts'
 import { type CallbackSender, createCallbackSender } from '../job/callbacks.ts'
 import { Job } from '../job/job.ts'
@@ -52,18 +51,20 @@ export interface OpenedLog {
 export class ServedJob {
   readonly #options: ServedJobOptions
   readonly #traces: HostTraces
+  readonly #access: JobAccess
   readonly #callbacks: CallbackSender
   readonly #collected = Promise.withResolvers<void>()
   #job: Job | undefined
   #stopped = false
   #leaders: readonly Leader[] = []
-  #keys: string | undefined
   #callbackFailed = false
 
   constructor(options: ServedJobOptions) {
     const { request, config, log, metrics, giveUp } = options
     this.#options = options
     this.#traces = planHostTraces(config.temporaryDirectory, config.home)
+    const { home, dockerSocketPath } = config
+    this.#access = new JobAccess({ request, home, dockerSocketPath, jumpPoint: 'always', log })
     this.#callbacks = createCallbackSender(request.callbacks, {
       attempts: config.callbackRetryAttempts,
       log,
@@ -113,7 +114,7 @@ export class ServedJob {
       log.error(`The job cannot run: ${explain(error)}`)
       await this.#callbacks.finished('failed')
     }
-    await this.#closeAccess()
+    await this.#access.close()
     const durationMs = performance.now() - startedAt
     log.info(`The job is over: ${result}, after ${(durationMs / 1_000).toFixed(1)} s`)
     metrics.jobFinished({ result, durationMs, logBytes })
@@ -170,13 +171,12 @@ export class ServedJob {
     const { request, config, instanceId, hurry, journal, metrics } = this.#options
     if (obstacle !== undefined) return refusingExecutor(request.executor, obstacle)
     const { id, executor, callbacks } = request
-    const keys = this.#decodeKeys()
     try {
       await journal.begin({
-        ...{ id, executor, logPath, callbacks, keys },
+        ...{ id, executor, logPath, callbacks, keys: this.#access.keys },
         ...{ traces: this.#traces, leaders: [] },
       })
-      await this.#openAccess(keys)
+      await this.#access.open()
       return await createExecutor(request, {
         ...{ config, hurry, instanceId, traces: this.#traces },
         onLeader: async (leader) => {
@@ -184,35 +184,10 @@ export class ServedJob {
           await journal.update({ leaders: this.#leaders })
         },
         onPulled: (report) => metrics.imagePulled(report),
+        onContainer: (container) => this.#access.addContainer(container),
       })
     } catch (error) {
       return refusingExecutor(executor, error)
     }
-  }
-
-  #decodeKeys(): string | undefined {
-    const { request, log } = this.#options
-    const { lines, problems } = decodeKeys(request.sshPublicKeys)
-    for (const problem of problems) log.warn(`A key is left out: ${problem}`)
-    return lines.length === 0 ? undefined : formatKeys(this.#traces.cookie, lines)
-  }
-
-  /** People may not come in then; that is no reason to fail a job. */
-  async #openAccess(keys: string | undefined): Promise<void> {
-    const { config, request, log } = this.#options
-    try {
-      if (keys !== undefined) await addKeys(config.home, keys)
-      this.#keys = keys
-      if (request.executor === 'shell') await writeJumpPoint(SHELL_JUMP_POINT)
-    } catch (error) {
-      log.warn(`Nobody can log in to this job: ${explain(error)}`)
-    }
-  }
-
-  async #closeAccess(): Promise<void> {
-    const { config, log } = this.#options
-    if (this.#keys === undefined) return
-    await removeKeys(config.home, this.#keys).catch((error: unknown) => log.error(explain(error)))
-    this.#keys = undefined
   }
 }

@@ -21,6 +21,7 @@ const PACKAGES: Readonly<Record<string, string>> = {
   'man-db': '/usr/bin/man',
   mandoc: '/usr/bin/mandoc',
   mmdebstrap: '/usr/bin/mmdebstrap',
+  'openssh-client': '/usr/bin/ssh',
   openssl: '/usr/bin/openssl',
   'openssh-server': '/usr/sbin/sshd',
   virtualenv: '/usr/bin/virtualenv',

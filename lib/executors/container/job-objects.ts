@@ -19,6 +19,10 @@ export interface Ownership {
   readonly jobId: string
   /** Of the agent, the same across its restarts; absent when it leaves nothing to a later one. */
   readonly instanceId?: string | undefined
+  /** Told of each container that is made, by the name the job gives it. */
+  readonly onContainer?:
+    | ((container: { readonly name: string; readonly id: string }) => void)
+    | undefined
 }
 
 /** What is left to say about a container when name, labels and network are the job's. */
@@ -34,9 +38,11 @@ export class JobObjects {
   readonly #network = `agent-${randomBytes(6).toString('hex')}`
   #networkMade = false
   readonly #containers = new Set<string>()
+  readonly #onContainer: Ownership['onContainer']
 
-  constructor(docker: DockerClient, { jobId, instanceId }: Ownership) {
+  constructor(docker: DockerClient, { jobId, instanceId, onContainer }: Ownership) {
     this.#docker = docker
+    this.#onContainer = onContainer
     const instance = instanceId === undefined ? {} : { [INSTANCE_LABEL]: instanceId }
     this.#labels = { [JOB_LABEL]: jobId, ...instance }
   }
@@ -61,8 +67,11 @@ export class JobObjects {
     // By name, and before the call: an answer that gets lost must not leave a container behind.
     this.#containers.add(name)
     const network = this.#network
+    const labels = this.#labels
     try {
-      return await createContainer(this.#docker, { ...plan, name, network, labels: this.#labels })
+      const id = await createContainer(this.#docker, { ...plan, name, network, labels })
+      this.#onContainer?.({ name: role, id })
+      return id
     } catch (error) {
       if (!mayExist(error)) this.#containers.delete(name)
       throw error

@@ -22,7 +22,9 @@ const READY_TIMEOUT_MS = 60_000
 /**
  * HUP ends the shell as soon as its command is gone, so that no further line of the directive
  * runs (an interactive one ignores TERM); TERM asks everything else. Then it waits until those it
- * has asked are gone, and a little for the shell, which may have a trap for HUP and run on.
+ * has asked are gone, and a little for the shell, which may have a trap for HUP and run on. The
+ * shell of a person who looks at the job ignores TERM as well: it came from outside, without a
+ * parent in here.
  * In bash alone: an image need not have more. `$1` is the boot script's path.
  */
 const STOP_SCRIPT = `asked=()
@@ -31,7 +33,10 @@ for process in /proc/[0-9]*; do
   [[ $pid == 1 || $pid == $$ ]] && continue
   last=
   while IFS= read -r -d '' word; do last=$word; done <$process/cmdline
-  if [[ $last == "$1" ]]; then kill -HUP $pid; else asked+=($process); fi
+  read -r stat <$process/stat
+  set -- "$1" \${stat##*) }
+  if [[ $last == "$1" || $3 == 0 ]]; then kill -HUP $pid; fi
+  [[ $last == "$1" ]] || asked+=($process)
 done 2>/dev/null
 kill -TERM -1
 exec 3<> <(:)

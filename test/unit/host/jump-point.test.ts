@@ -5,15 +5,19 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
-import { SHELL_JUMP_POINT, writeJumpPoint } from '../../../lib/host/jump-point.ts'
+import { shellJumpPoint, writeJumpPoint } from '../../../lib/host/jump-point.ts'
 
-const test = suite<{ directory: string; path: string }>('host: jump point')
+const test = suite<{ directory: string; path: string; script: string }>('host: jump point')
 
 const run = promisify(execFile)
 
 test.before.each(async (t) => {
   t.directory = await mkdtemp(join(tmpdir(), 'agent-test-'))
   t.path = join(t.directory, 'ssh_jump_point')
+  t.script = shellJumpPoint({
+    directory: t.directory,
+    visitorPrefix: join(t.directory, 'visitor-'),
+  })
   await writeFile(join(t.directory, '.bash_profile'), 'export FROM_PROFILE=yes\n')
 })
 
@@ -22,7 +26,7 @@ test.after.each(async (t) => {
 })
 
 test('a command keeps its words, its status, and has the login shell’s variables', async (t) => {
-  await writeJumpPoint(SHELL_JUMP_POINT, t.path)
+  await writeJumpPoint(t.script, t.path)
   const env = { HOME: t.directory, PATH: process.env['PATH'] ?? '' }
 
   const { stdout } = await run('bash', [t.path, 'printf', '<%s>', 'a b', '', '*'], { env })
@@ -37,7 +41,7 @@ test('a command keeps its words, its status, and has the login shell’s variabl
 })
 
 test('without a command it is a login shell', async (t) => {
-  await writeJumpPoint(SHELL_JUMP_POINT, t.path)
+  await writeJumpPoint(t.script, t.path)
   const env = { HOME: t.directory, PATH: process.env['PATH'] ?? '' }
 
   const shell = run('bash', [t.path], { env })
@@ -51,10 +55,10 @@ test('a link that somebody put in its place is replaced, not followed', async (t
   await writeFile(victim, 'precious')
   await symlink(victim, t.path)
 
-  await writeJumpPoint(SHELL_JUMP_POINT, t.path)
+  await writeJumpPoint(t.script, t.path)
 
   assert.is(await readFile(victim, 'utf8'), 'precious')
-  assert.is(await readFile(t.path, 'utf8'), SHELL_JUMP_POINT)
+  assert.is(await readFile(t.path, 'utf8'), t.script)
   assert.equal((await readdir(t.directory)).sort(), ['.bash_profile', 'ssh_jump_point', 'victim'])
 })
 

@@ -1,0 +1,211 @@
+/**
+ * A person in a container: a login shell or one command, on the person's own terminal or pipes.
+ *
+ * @module
+ */
+
+import { randomBytes } from 'node:crypto'
+import type { Readable, Writable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { ReadStream, WriteStream } from 'node:tty'
+import type { DockerClient } from '../docker/client.ts'
+import { execExitCode, openExec, resizeExec, runExec, type TerminalSize } from '../docker/exec.ts'
+import { readFrames } from '../docker/frames.ts'
+import { AgentError, ContainerError } from '../errors.ts'
+import { makeRaw } from './raw-terminal.ts'
+
+/** `process`, as a rule. */
+export interface Standard {
+  readonly stdin: Readable & Partial<Pick<ReadStream, 'isTTY' | 'setRawMode'>>
+  readonly stdout: Writable & Partial<Pick<WriteStream, 'columns' | 'isTTY' | 'rows'>>
+  readonly stderr: Writable
+}
+
+export interface EnterOptions {
+  readonly containerId: string
+  /** `bash` where it is known to be there; `sh` looks for one. */
+  readonly shell: 'bash' | 'sh'
+  /** Empty = a login shell. */
+  readonly command: readonly string[]
+  /** The person's terminal type. */
+  readonly term: string | undefined
+  readonly standard: Standard
+  /** Aborted when the person's own terminal is gone, or they are asked to leave. */
+  readonly signal: AbortSignal
+}
+
+/** In the environment of every process a visitor starts. */
+const VISIT = 'AGENT_VISIT'
+
+/**
+ * What runs in the container: a login shell where there is a bash, else `sh`. Typing anything but
+ * ASCII needs a UTF-8 locale, which images seldom set: it is set where it is installed.
+ */
+const LAUNCHER = `
+if [ -z "\${LC_ALL-}\${LC_CTYPE-}\${LANG-}" ]; then
+  if [ -d /usr/lib/locale/C.utf8 ] || [ -d /usr/lib/locale/C.UTF-8 ]; then export LC_CTYPE=C.UTF-8; fi
+fi
+if command -v bash >/dev/null 2>&1; then
+  [ $# -gt 0 ] || exec bash --login
+  exec bash --login -c '"$@"' bash "$@"
+fi
+[ $# -gt 0 ] || exec sh -l
+exec "$@"
+`
+
+/** For bash: waits until the terminal has its size, which older engines can tell only now. */
+const AWAIT_SIZE = `
+if [[ -t 0 ]]; then
+  shopt -s checkwinsize
+  unset COLUMNS
+  for ((i = 0; i < 100; i++)); do
+    (:)
+    [[ -z \${COLUMNS-} ]] || break
+    read -t 0.02 -u 9 9<> <(:)
+  done
+fi
+`
+
+/** What a terminal's end does to the programs on it. In bash alone: an image need not have more. */
+const HANG_UP = `
+for process in /proc/[0-9]*; do
+  while IFS= read -r -d '' entry; do
+    [[ $entry != ${VISIT}="$1" ]] || kill -HUP "\${process#/proc/}"
+  done <"$process/environ"
+done 2>/dev/null
+:`
+
+/** A program that has closed its output is, as a rule, on its way out. */
+const EXIT_POLL_MS = 20
+
+/** Of a program whose output nobody reads: 128 + SIGPIPE. */
+const KILLED_BY_PIPE = 141
+
+const HANG_UP_LIMIT_MS = 5_000
+
+/** Right after its start an engine does not yet know the program. */
+const RESIZE_TRIES = 20
+const RESIZE_POLL_MS = 25
+
+/**
+ * @returns the program's exit code
+ * @throws {ContainerError} when the container goes away
+ * @throws {AgentError} the engine's own
+ */
+export async function enterContainer(docker: DockerClient, options: EnterOptions): Promise<number> {
+  const { containerId, shell, command, term, standard } = options
+  const unread = new AbortController()
+  const signal = AbortSignal.any([options.signal, unread.signal])
+  const terminal = sizeOf(standard)
+  const visit = randomBytes(8).toString('hex')
+  const { id, stream } = await openExec(docker, containerId, {
+    command: [shell, '-c', shell === 'bash' ? AWAIT_SIZE + LAUNCHER : LAUNCHER, shell, ...command],
+    environment: [`${VISIT}=${visit}`, ...(term === undefined ? [] : [`TERM=${term}`])],
+    terminal,
+    signal,
+  })
+  signal.addEventListener('abort', () => void stream.destroy(), { once: true })
+  const stopReading = () => unread.abort()
+  standard.stdout.once('error', stopReading)
+  const resize = () => void setSize(docker, id, sizeOf(standard))
+  const restore = terminal === undefined ? undefined : makeRaw(standard.stdin)
+  if (terminal !== undefined) {
+    resize()
+    standard.stdout.on('resize', resize)
+  }
+  try {
+    await connect(stream, standard, terminal !== undefined)
+    signal.throwIfAborted()
+    return await waitForExit(docker, id, signal)
+  } catch (error) {
+    if (!signal.aborted) throw error
+    await hangUp(docker, containerId, visit)
+    if (unread.signal.aborted) return KILLED_BY_PIPE
+    throw error
+  } finally {
+    standard.stdout.off('error', stopReading)
+    standard.stdout.off('resize', resize)
+    restore?.()
+    stream.destroy()
+  }
+}
+
+/** Resolves when the program's output is at its end. */
+async function connect(
+  stream: NodeJS.ReadWriteStream,
+  { stdin, stdout, stderr }: Standard,
+  isTerminal: boolean,
+): Promise<void> {
+  const typed = pipeline(stdin, stream).catch(() => undefined) // it may end before it has read all
+  try {
+    if (isTerminal) {
+      for await (const chunk of stream) await write(stdout, chunk as Uint8Array)
+    } else {
+      for await (const frame of readFrames(stream as AsyncIterable<Uint8Array>)) {
+        await write(frame.stream === 'stdout' ? stdout : stderr, frame.bytes)
+      }
+    }
+  } catch {
+    // A reset, or our own end: what it means for the program is asked next.
+  } finally {
+    stdin.destroy() // a keyboard that is still read would keep this process alive
+    await typed
+  }
+}
+
+/** Not faster than the person's terminal takes it. */
+async function write(to: Writable, bytes: Uint8Array): Promise<void> {
+  if (to.errored || to.write(bytes)) return
+  await new Promise<void>((resolve) => {
+    const done = () => {
+      to.off('drain', done).off('error', done)
+      resolve()
+    }
+    to.once('drain', done).once('error', done)
+  })
+}
+
+async function waitForExit(docker: DockerClient, id: string, signal: AbortSignal): Promise<number> {
+  try {
+    for (;;) {
+      const exitCode = await execExitCode(docker, id)
+      if (exitCode !== undefined) return exitCode
+      await sleep(EXIT_POLL_MS, undefined, { signal })
+    }
+  } catch (cause) {
+    if (!(cause instanceof AgentError)) throw cause
+    throw new ContainerError('The container is gone', {
+      hint: 'The job is over, or its shell has died. While the job runs, you can come in again.',
+      cause,
+    })
+  }
+}
+
+/** The engine keeps a program whose connection is lost; a terminal's end would have ended it. */
+async function hangUp(docker: DockerClient, containerId: string, visit: string): Promise<void> {
+  const command = ['bash', '-c', HANG_UP, 'bash', visit]
+  const signal = AbortSignal.timeout(HANG_UP_LIMIT_MS)
+  await runExec(docker, containerId, { command, user: '0', signal }).catch(() => undefined) // gone with its container
+}
+
+async function setSize(
+  docker: DockerClient,
+  id: string,
+  size: TerminalSize | undefined,
+): Promise<void> {
+  if (size === undefined) return
+  for (let tries = 1; tries <= RESIZE_TRIES; tries++) {
+    try {
+      return await resizeExec(docker, id, size)
+    } catch {
+      await sleep(RESIZE_POLL_MS) // has not begun, or has ended: then it does not matter
+    }
+  }
+}
+
+/** @returns undefined when there is no person at a terminal */
+function sizeOf({ stdin, stdout }: Standard): TerminalSize | undefined {
+  if (stdin.isTTY !== true || stdout.isTTY !== true) return undefined
+  return { columns: stdout.columns ?? 80, rows: stdout.rows ?? 24 }
+}

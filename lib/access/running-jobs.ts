@@ -1,0 +1,151 @@
+/**
+ * The jobs that run on this host, each a directory that is there as long as its job: by these a
+ * person who has logged in finds the way into a job.
+ *
+ * @module
+ */
+
+import { randomBytes } from 'node:crypto'
+import { chmod, lstat, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { isAlive, type Leader } from '../host/processes.ts'
+import type { ExecutorName } from '../request/job-request.ts'
+
+/** A container of a job, by the name the job gives it. */
+export interface JobContainer {
+  readonly name: string
+  readonly id: string
+}
+
+/** Plain data, without secrets. */
+export interface RunningJob {
+  readonly id: string
+  readonly executor: ExecutorName
+  /** The process that runs it: when that is gone, so is the job. */
+  readonly agent: Leader
+  /** ISO 8601. */
+  readonly since: string
+  readonly dockerSocketPath: string
+  /** All that are made so far. */
+  readonly containers: readonly JobContainer[]
+  /** Name of the one the commands run in. */
+  readonly mainContainer?: string | undefined
+  /** Whose `~/.ssh` has the job's keys, and exactly what was added there. */
+  readonly keys?: { readonly home: string; readonly text: string } | undefined
+}
+
+export interface Found extends RunningJob {
+  readonly directory: string
+}
+
+const JOB_FILE = 'job.json'
+
+const VISITOR = 'visitor-'
+
+/** Fixed, and not in `$TMPDIR`: a person logs in with another environment than the agent's. */
+const PARENT = '/tmp'
+
+const NAME = 'agent-jobs-'
+
+/** Where jobs of a user are written down. */
+export function jobsDirectory(uid = process.getuid?.() ?? 0): string {
+  return join(PARENT, `${NAME}${uid}`)
+}
+
+/**
+ * Makes the directory of a job.
+ *
+ * @param root of the user's jobs, from {@link jobsDirectory}
+ * @throws {Error} of the file system, or when somebody else has put something in its place
+ */
+export async function addRunningJob(root: string, job: RunningJob): Promise<string> {
+  await mkdir(root, { recursive: true, mode: 0o700 })
+  const stats = await lstat(root)
+  if (!stats.isDirectory() || stats.uid !== process.getuid?.()) {
+    throw new Error(`${root} is not a directory of this user's`)
+  }
+  await chmod(root, 0o700)
+  const directory = join(root, randomBytes(6).toString('hex'))
+  await mkdir(directory, { mode: 0o700 })
+  await updateRunningJob(directory, job)
+  return directory
+}
+
+/** By rename: whoever reads it at this moment finds the old state or the new one. */
+export async function updateRunningJob(directory: string, job: RunningJob): Promise<void> {
+  const file = join(directory, JOB_FILE)
+  await writeFile(`${file}.new`, JSON.stringify(job), { mode: 0o600 })
+  await rename(`${file}.new`, file)
+}
+
+/** @returns undefined when the job is over, or its agent has ended without clearing up */
+export async function readRunningJob(directory: string): Promise<RunningJob | undefined> {
+  const job = await readJobFile(directory)
+  return job !== undefined && isAlive(job.agent) ? job : undefined
+}
+
+/** Of one user, the oldest first. */
+export async function findRunningJobs(root = jobsDirectory()): Promise<Found[]> {
+  const found: Found[] = []
+  for (const directory of await entriesOf(root)) {
+    const job = await readRunningJob(directory)
+    if (job !== undefined) found.push({ ...job, directory })
+  }
+  return found.sort((a, b) => a.since.localeCompare(b.since))
+}
+
+/** What agents left that ended without clearing up. */
+export async function findDeadJobs(root = jobsDirectory()): Promise<Found[]> {
+  const dead: Found[] = []
+  for (const directory of await entriesOf(root)) {
+    const job = await readJobFile(directory)
+    if (job !== undefined && !isAlive(job.agent)) dead.push({ ...job, directory })
+  }
+  return dead
+}
+
+/** Ids of the users who have, or had, jobs here. */
+export async function usersWithJobs(): Promise<number[]> {
+  const names = await readdir(PARENT).catch(() => [])
+  return names
+    .filter((name) => name.startsWith(NAME))
+    .map((name) => Number(name.slice(NAME.length)))
+    .filter(Number.isInteger)
+}
+
+export async function removeRunningJob(directory: string): Promise<void> {
+  await rm(directory, { recursive: true, force: true })
+}
+
+/** From now on that process is one with a person in it. Nothing is made for a job that is over. */
+export async function addVisitor(directory: string, pid: number): Promise<void> {
+  await writeFile(visitorFile(directory, pid), '', { mode: 0o600 })
+}
+
+/** Also written by the jump point of a job on the host, which is a script. */
+export function visitorFile(directory: string, pid: number | string): string {
+  return join(directory, `${VISITOR}${pid}`)
+}
+
+/** Whether anybody has come into the job yet, and whether somebody is there now. */
+export async function lookForVisitors(directory: string): Promise<'none yet' | 'there' | 'gone'> {
+  const names = await readdir(directory).catch(() => [])
+  const pids = names
+    .filter((name) => name.startsWith(VISITOR))
+    .map((name) => Number(name.slice(VISITOR.length)))
+  if (pids.length === 0) return 'none yet'
+  return pids.some((pid) => isAlive({ pid })) ? 'there' : 'gone'
+}
+
+async function entriesOf(root: string): Promise<string[]> {
+  const names = await readdir(root).catch(() => []) // no job of this user ever ran here
+  return names.map((name) => join(root, name))
+}
+
+async function readJobFile(directory: string): Promise<RunningJob | undefined> {
+  try {
+    return JSON.parse(await readFile(join(directory, JOB_FILE), 'utf8')) as RunningJob
+  } catch {
+    return undefined // the job is over, or has hardly begun
+  }
+}

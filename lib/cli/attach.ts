@@ -1,0 +1,83 @@
+/**
+ * `agent attach [JOB]`: a shell in a job that runs on this machine.
+ *
+ * @module
+ */
+
+import { userInfo } from 'node:os'
+import { defineCommand } from 'citty'
+import { type Found, findRunningJobs, usersWithJobs } from '../access/running-jobs.ts'
+import { JobNotRunningError } from '../errors.ts'
+import { visitJob } from './visit.ts'
+
+export const attachCommand = defineCommand({
+  meta: {
+    name: 'attach',
+    description: `Open a shell in a job that runs on this machine.
+
+Without JOB: the one that runs, or a list of them when there are several.
+The exit code is that of the shell or the command.
+
+Examples:
+  agent attach
+  agent attach build-42 -- printenv CI
+  agent attach build-42 --container db`,
+  },
+  args: {
+    job: {
+      type: 'positional',
+      description: 'Its id or how that begins, or the process id of its agent',
+      required: false,
+    },
+    container: {
+      type: 'string',
+      valueHint: 'NAME',
+      description: 'A service of the job, instead of the container its commands run in',
+    },
+    command: {
+      type: 'positional',
+      description: 'What to run instead of a login shell',
+      required: false,
+    },
+  },
+  run: async ({ args, data }) => {
+    const { directory } = choose(await findRunningJobs(), args.job, await describeOthers())
+    process.exit(await visitJob(directory, data as readonly string[], args.container))
+  },
+})
+
+function choose(jobs: readonly Found[], id: string | undefined, others: string): Found {
+  const exact = jobs.filter((job) => job.id === id || String(job.agent.pid) === id)
+  const matching = exact.length > 0 ? exact : jobs.filter((job) => job.id.startsWith(id ?? ''))
+  const [job, ...more] = matching
+  if (job === undefined) {
+    const what = id === undefined ? 'No job of this user runs' : `No job "${id}" of this user runs`
+    throw new JobNotRunningError(`${what} on this machine${describe(jobs)}`, {
+      hint:
+        jobs.length > 0
+          ? 'Name one of these.'
+          : others || 'Start one with agent run or agent serve.',
+    })
+  }
+  if (more.length === 0) return job
+  throw new JobNotRunningError(`Several jobs run${describe(matching)}`, {
+    hint: 'Name one by its id, or by the process of its agent: agent attach JOB.',
+  })
+}
+
+function describe(jobs: readonly Found[]): string {
+  const width = Math.max(...jobs.map(({ id }) => id.length))
+  return jobs
+    .map(
+      ({ id, executor, since, agent }) =>
+        `\n  ${id.padEnd(width)}  ${executor}, since ${since}, process ${agent.pid}`,
+    )
+    .join('')
+}
+
+/** A service has a user of its own as a rule. */
+async function describeOthers(): Promise<string> {
+  const others = (await usersWithJobs()).filter((uid) => uid !== userInfo().uid)
+  if (others.length === 0) return ''
+  return `Users ${others.map((uid) => `#${uid}`).join(', ')} may have some: sudo -u '#${others[0]}' agent attach.`
+}

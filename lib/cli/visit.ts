@@ -1,0 +1,44 @@
+/**
+ * A person in a job, as a command of this program: signals end the visit, its exit code is the program's.
+ *
+ * @module
+ */
+
+import { constants } from 'node:os'
+import { hostEnvironment, jobEnvironment } from '../config.ts'
+
+const SIGNAL_BASE = 128
+
+/**
+ * @param directory of the job
+ * @param command empty = a login shell
+ * @returns the exit code to end with
+ * @throws {AgentError} when the way in is closed
+ */
+export async function visitJob(
+  directory: string,
+  command: readonly string[],
+  container?: string,
+): Promise<number> {
+  const { enterJob } = await import('../access/enter-job.ts')
+  const leaving = new AbortController()
+  let signalled = 0
+  for (const name of ['SIGHUP', 'SIGINT', 'SIGTERM'] as const) {
+    process.on(name, () => {
+      signalled ||= SIGNAL_BASE + constants.signals[name]
+      leaving.abort()
+    })
+  }
+  try {
+    return await enterJob(directory, {
+      container,
+      command,
+      environment: jobEnvironment(hostEnvironment()),
+      standard: process,
+      signal: leaving.signal,
+    })
+  } catch (error) {
+    if (leaving.signal.aborted) return signalled
+    throw error
+  }
+}
