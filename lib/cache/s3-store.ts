@@ -19,6 +19,7 @@ import { isS3Error, toCacheError } from './s3-error.ts'
 import type { S3Settings } from './s3-settings.ts'
 import { uploadArchive } from './s3-upload.ts'
 import type { CacheStore, StoredKey, Usage } from './store.ts'
+import { WatchedArchive } from './watched-archive.ts'
 
 const DELETIONS_AT_ONCE = 8
 
@@ -70,21 +71,12 @@ export class S3Store implements CacheStore {
     archive: AsyncIterable<Uint8Array>,
     signal: AbortSignal,
   ): Promise<number | undefined> {
-    let failure: { readonly error: unknown } | undefined
-    const watched = (async function* () {
-      try {
-        yield* archive
-      } catch (error) {
-        failure = { error }
-        throw error
-      }
-    })()
+    const watched = new WatchedArchive(archive)
     try {
       return await uploadArchive(this.#client, this.#target(key), watched, signal)
     } catch (error) {
       signal.throwIfAborted()
-      // What the archive could not be made of is not the server's fault.
-      throw failure === undefined ? toCacheError(error, this.#settings) : failure.error
+      throw watched.blame(() => toCacheError(error, this.#settings))
     }
   }
 

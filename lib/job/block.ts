@@ -23,10 +23,17 @@ export class BlockWriter {
   #startedAt = 0
   /** Events are written one after the other, whoever asks: the timer or the terminal. */
   #written: Promise<void> = Promise.resolve()
+  readonly #failure = Promise.withResolvers<never>()
 
   constructor(sink: EventSink, directive: string) {
     this.#sink = sink
     this.#directive = directive
+    this.#failure.promise.catch(() => undefined) // for whoever listens
+  }
+
+  /** Rejects when the log can no longer be kept: a command that prints nothing more would not notice. */
+  get failed(): Promise<never> {
+    return this.#failure.promise
   }
 
   async start(): Promise<void> {
@@ -76,7 +83,7 @@ export class BlockWriter {
   #write(event: JobEvent): Promise<void> {
     const written = this.#written.then(() => this.#sink.write(event))
     this.#written = written
-    written.catch(() => undefined) // the next push or finish rejects with it
+    written.catch(this.#failure.reject)
     return written
   }
 }

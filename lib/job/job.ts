@@ -284,7 +284,9 @@ export class Job {
     let exitCode = 1
     let lost = false
     try {
-      exitCode = await work((bytes) => writer.push(bytes))
+      const working = work((bytes) => writer.push(bytes))
+      working.catch(() => undefined) // ends by itself once the job is cleared away
+      exitCode = await Promise.race([working, writer.failed])
     } catch (error) {
       lost = !(error instanceof ContentError) // the job's own mistake: its epilogues still run
       if (!this.#stop.signal.aborted) await writer.say(describeFailure(error))

@@ -6,8 +6,12 @@ export interface CuttingProxy {
   readonly port: number
   /** So far. */
   readonly connections: number
+  /** That went through, both ways, so far. */
+  readonly bytes: number
   /** Cuts the next connections, each after this many bytes, both ways counted. */
   cutNext(...afterBytes: number[]): void
+  /** Those announced that did not come. */
+  forgetCuts(): void
   /** Cuts the next connections when the server answers for the first time: nobody hears it. */
   dropAnswers(connections: number): void
   /** Cuts all there are, and refuses new ones until it is called with `false`. */
@@ -19,6 +23,7 @@ export async function startCuttingProxy(targetPort: number): Promise<CuttingProx
   const open = new Set<Socket>()
   const cuts: number[] = []
   let connections = 0
+  let total = 0
   let isDown = false
   let deaf = 0
   const server = createServer((near) => {
@@ -34,6 +39,7 @@ export async function startCuttingProxy(targetPort: number): Promise<CuttingProx
     }
     const pass = (from: Socket, to: Socket) => (chunk: Buffer) => {
       left -= chunk.length
+      total += chunk.length
       if (left < 0 || (isDeaf && to === near)) {
         near.resetAndDestroy()
         far.resetAndDestroy()
@@ -62,7 +68,11 @@ export async function startCuttingProxy(targetPort: number): Promise<CuttingProx
     get connections() {
       return connections
     },
+    get bytes() {
+      return total
+    },
     cutNext: (...afterBytes) => void cuts.push(...afterBytes),
+    forgetCuts: () => void cuts.splice(0),
     dropAnswers(count) {
       deaf += count
     },

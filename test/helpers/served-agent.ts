@@ -36,6 +36,9 @@ export interface ServedAgent {
 export interface ServeOptions {
   /** Of an earlier agent. Default: a new one. */
   readonly directory?: string
+  readonly workingDirectory?: string
+  /** Default: one in its directory. */
+  readonly stateDirectory?: string
   readonly environment?: Readonly<Record<string, string>>
 }
 
@@ -61,6 +64,7 @@ export async function serveAgent(
   options: ServeOptions = {},
 ): Promise<ServedAgent> {
   const directory = options.directory ?? (await mkdtemp(join(tmpdir(), 'served-')))
+  const state = options.stateDirectory ?? join(directory, 'state')
   const home = join(directory, 'home')
   await mkdir(home, { recursive: true })
   const secretFile = join(directory, 'secret')
@@ -69,11 +73,12 @@ export async function serveAgent(
   const agent = await startAgent(
     [
       ...['serve', '--host', '127.0.0.1', '--port', String(port)],
-      ...['--auth-token-secret-file', secretFile, '--state-dir', join(directory, 'state')],
+      ...['--auth-token-secret-file', secretFile, '--state-dir', state],
       ...flags,
     ],
     {
       ...{ home, limitMs: LIMIT_MS },
+      ...(options.workingDirectory !== undefined && { cwd: options.workingDirectory }),
       environment: {
         SEMAPHORE_AGENT_LOG_FILE_PATH: join(directory, 'agent_log'),
         ...options.environment,
@@ -151,7 +156,7 @@ export async function withAgent(
   }
 }
 
-async function freePort(): Promise<number> {
+export async function freePort(): Promise<number> {
   const server = createServer()
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const address = server.address()

@@ -35,6 +35,7 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   'reflect-metadata': ['lib/tls/'],
   'prom-client': ['lib/metrics/'],
   shlex: ['lib/request/'],
+  ssh2: ['lib/cache/sftp-session.ts'],
   'string-width': ['lib/cli/'],
   'tar-stream': ['lib/docker/archive.ts'],
   undici: ['lib/docker/client.ts', 'lib/outbound.ts'],
