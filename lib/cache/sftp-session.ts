@@ -4,8 +4,15 @@
  * @module
  */
 
-import ssh2, { type Client, type FileEntryWithStats, type SFTPWrapper, type Stats } from 'ssh2'
+import ssh2, {
+  type Client,
+  type FileEntryWithStats,
+  type ServerHostKeyAlgorithm,
+  type SFTPWrapper,
+  type Stats,
+} from 'ssh2'
 import { CacheError } from '../errors.ts'
+import { type KnownKey, knownKeys } from './known-hosts.ts'
 import { ConnectionLostError, nameOf } from './sftp-error.ts'
 import type { SftpSettings } from './sftp-settings.ts'
 
@@ -217,11 +224,14 @@ function checkKey({ privateKey, privateKeyPath }: SftpSettings): void {
 }
 
 async function logIn(client: Client, settings: SftpSettings): Promise<void> {
-  const { host, port, username, privateKey, privateKeyPath } = settings
+  const { host, port, username, privateKey, privateKeyPath, knownHosts } = settings
+  const known = knownKeys(knownHosts, host, port)
+  let isForeign = false
   await new Promise<void>((resolve, reject) => {
     client.once('ready', resolve)
     client.once('close', () => reject(new ConnectionLostError('the connection was closed')))
     client.on('error', (error: Error & { level?: string }) => {
+      if (isForeign) return reject(foreignHost(settings))
       if (error.level !== 'client-authentication') {
         return reject(new ConnectionLostError(error.message || 'no connection', { cause: error }))
       }
@@ -240,7 +250,26 @@ async function logIn(client: Client, settings: SftpSettings): Promise<void> {
       readyTimeout: CONNECT_TIMEOUT_MS,
       keepaliveInterval: KEEPALIVE_MS,
       keepaliveCountMax: KEEPALIVES,
+      ...(known.length === 0 ? {} : { algorithms: { serverHostKey: algorithmsOf(known) } }),
+      hostVerifier: (shown: Buffer) => {
+        isForeign = known.length > 0 && !known.some(({ key }) => key === shown.toString('base64'))
+        return !isForeign
+      },
     })
+  })
+}
+
+/** A server has keys of several types, and is to show one that is known. */
+function algorithmsOf(known: readonly KnownKey[]): ServerHostKeyAlgorithm[] {
+  const types = known.flatMap(({ type }) =>
+    type === 'ssh-rsa' ? ['rsa-sha2-512', 'rsa-sha2-256', 'ssh-rsa'] : [type],
+  )
+  return [...new Set(types)] as ServerHostKeyAlgorithm[]
+}
+
+function foreignHost(settings: SftpSettings): CacheError {
+  return new CacheError(`${nameOf(settings)} does not have the key that known_hosts has for it`, {
+    hint: "If the server was set up anew, correct its line in the job's ~/.ssh/known_hosts; if not, somebody else answers in its place.",
   })
 }
 

@@ -17,6 +17,8 @@ export interface SftpAddress {
 
 export interface SftpSettings extends SftpAddress {
   readonly privateKey: Buffer
+  /** The job's file of that name; empty = the server's key is taken as it is. */
+  readonly knownHosts: string
   /** Of what the user's directory may hold. */
   readonly limitBytes: number
 }

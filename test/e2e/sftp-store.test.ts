@@ -35,7 +35,8 @@ test.before(async (t) => {
     const { username, privateKey, privateKeyPath } = t.server
     const { port } = t.proxy
     const address = { host: '127.0.0.1', port, username, privateKey, privateKeyPath }
-    const store = new SftpStore({ ...address, limitBytes: 9 * 1024 * MIB, ...settings })
+    const defaults = { ...address, knownHosts: '', limitBytes: 9 * 1024 * MIB }
+    const store = new SftpStore({ ...defaults, ...settings })
     opened.push(store)
     return store
   }
@@ -300,6 +301,20 @@ test('what is wrong with key, user, server and directory is said, and what to do
     assert.match((error as CacheError).hint, hint)
     assert.not.match(error.message, /PRIVATE KEY|no key/)
   }
+})
+
+test('a server that known_hosts knows by another key is not trusted', async (t) => {
+  const place = `[127.0.0.1]:${t.proxy.port}`
+  const right = `${place} ${t.server.hostKey}`
+  const foreign = `${place} ${await readFile(`${t.server.privateKeyPath}.pub`, 'utf8')}`
+  const has = (knownHosts: string) => t.open({ knownHosts }).has('key', never)
+
+  assert.is(await has(right), false)
+  assert.is(await has(`${foreign}${right}`), false)
+  assert.is(await has(foreign.replace(place, '127.0.0.1')), false, 'another port')
+  const error = await rejection(has(foreign))
+  assert.instance(error, CacheError)
+  assert.match(error.message, /does not have the key that known_hosts has for it$/)
 })
 
 test('a directory that cannot be written to is said to be one', async (t) => {

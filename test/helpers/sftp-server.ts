@@ -17,6 +17,8 @@ export interface SftpServer {
   /** The private key that is let in, and the file it is in. */
   readonly privateKey: Buffer
   readonly privateKeyPath: string
+  /** The server's own, as in a `.pub` file. */
+  readonly hostKey: string
   close(): Promise<void>
 }
 
@@ -35,12 +37,13 @@ export async function startSftpServer(options: SftpServerOptions = {}): Promise<
   await mkdir(directory)
   await mkdir('/run/sshd', { recursive: true })
   const privateKeyPath = await createKey(root, 'user')
+  const hostKeyPath = await createKey(root, 'host')
   const port = await freePort()
   await writeFile(
     join(root, 'config'),
     `Port ${port}
 ListenAddress 127.0.0.1
-HostKey ${await createKey(root, 'host')}
+HostKey ${hostKeyPath}
 AuthorizedKeysFile ${privateKeyPath}.pub
 StrictModes no
 UsePAM no
@@ -57,6 +60,7 @@ Subsystem sftp internal-sftp ${options.isReadOnly === true ? '-R ' : ''}-d ${dir
     directory,
     privateKey: await readFile(privateKeyPath),
     privateKeyPath,
+    hostKey: await readFile(`${hostKeyPath}.pub`, 'utf8'),
     async close() {
       server.kill('SIGKILL')
       await exited
