@@ -143,21 +143,6 @@ test('epilogues run in a fresh shell when the first one died, files and variable
   assert.is(blocks.at(-1)?.output, 'kept [] file\n')
 })
 
-test('an image that cannot be had ends the pulling block with the engine’s reason', async () => {
-  const { events, result } = await runJob(
-    jobIn([main({ image: '127.0.0.1:1/nowhere/nothing:1' })], {
-      commands: [{ directive: 'echo no' }],
-    }),
-  )
-
-  const [block, ...others] = blocksOf(events)
-  assert.is(result, 'failed')
-  assert.is(block?.directive, 'Pulling docker images...')
-  assert.is(block?.exitCode, 1)
-  assert.match(block?.output ?? '', /127\.0\.0\.1:1/)
-  assert.equal(others, [])
-})
-
 test('no engine is told with its socket, and fails the job at once', async () => {
   const { events, result } = await runJob(
     jobIn([main()], { commands: [{ directive: 'echo no' }] }),

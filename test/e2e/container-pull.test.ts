@@ -1,4 +1,4 @@
-/** Pulls that do not come to their end: stopped, broken off, refused half-way. */
+/** Pulls that the engine itself does not bring to an end. What registries do is in pull.test.ts. */
 
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
@@ -6,7 +6,6 @@ import { startJob } from '../helpers/agent.ts'
 import { type EngineObjects, engineObjects } from '../helpers/engine.ts'
 import { type EngineProxy, startEngineProxy } from '../helpers/engine-proxy.ts'
 import { blocksOf } from '../helpers/events.ts'
-import { startStalledRegistry } from '../helpers/stalled-registry.ts'
 
 interface Context {
   before: EngineObjects
@@ -32,23 +31,6 @@ const jobWith = (image: string) => ({
   compose: { containers: [{ name: 'main', image }] },
   commands: [{ directive: 'echo no' }],
   epilogue_always_commands: [{ directive: 'echo no' }],
-})
-
-test('a stop in the middle of a pull ends the job at once', async () => {
-  const registry = await startStalledRegistry()
-  const job = await startJob(jobWith(registry.image))
-  await registry.halfSent
-
-  job.signal('SIGTERM')
-  const { code, events, result } = await job.finished
-  await registry.close()
-
-  const [pulling, ...others] = blocksOf(events)
-  assert.is(code, 130)
-  assert.is(result, 'stopped')
-  assert.equal([pulling?.directive, pulling?.exitCode], ['Pulling docker images...', 1])
-  assert.match(pulling?.output ?? '', `Pulling ${registry.image}\n`)
-  assert.equal(others, [])
 })
 
 test('a stop before the engine answers to a pull ends it', async ({ proxy }) => {

@@ -6,6 +6,7 @@ import {
   createServer,
   request as httpRequest,
   type IncomingMessage,
+  type RequestOptions,
   type ServerResponse,
 } from 'node:http'
 import { connect, type Socket } from 'node:net'
@@ -117,7 +118,7 @@ export function refuse(status: number, message: string): Fault {
 /** The engine does what it is asked, and half of what it answers arrives. */
 export const loseAnswer: Fault = ({ request, response, socket }) => {
   const { method, url, headers } = request
-  const upstream = httpRequest({ socketPath: ENGINE_SOCKET, method, path: url, headers })
+  const upstream = ask({ method, path: url, headers })
   upstream.once('response', (answer) => {
     answer.resume().once('end', () => {
       response?.writeHead(answer.statusCode ?? 500, { 'content-length': 100 })
@@ -140,7 +141,7 @@ export function breakOff(body: string): Fault {
 export function change<T>(edit: (answer: T) => object): Fault {
   return ({ request, response }) => {
     const { method, url } = request
-    const upstream = httpRequest({ socketPath: ENGINE_SOCKET, method, path: url }, (answer) => {
+    const upstream = ask({ method, path: url }, (answer) => {
       let text = ''
       answer.setEncoding('utf8').on('data', (chunk: string) => {
         text += chunk
@@ -159,11 +160,16 @@ export function after(work: () => Promise<unknown>): Fault {
   return (call) => void work().then(call.pass)
 }
 
+/** One connection per call: a pooled one would be the next call's by the time this one is let go. */
+function ask(options: RequestOptions, onAnswer?: (answer: IncomingMessage) => void) {
+  return httpRequest({ ...options, socketPath: ENGINE_SOCKET, agent: false }, onAnswer)
+}
+
 type Keep = <T extends Duplex>(socket: T) => T
 
 function passOn(request: IncomingMessage, response: ServerResponse, keep: Keep): void {
   const { method, url, headers } = request
-  const upstream = httpRequest({ socketPath: ENGINE_SOCKET, method, path: url, headers })
+  const upstream = ask({ method, path: url, headers })
   upstream.once('socket', keep)
   upstream.once('response', (answer) => {
     response.writeHead(answer.statusCode ?? 500, answer.headers)
