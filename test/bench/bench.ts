@@ -70,6 +70,15 @@ const job = (directives: readonly string[], image?: string): string =>
     commands: directives.map((directive) => ({ directive })),
   })
 
+/** No commands: from the first file to the end of the job. */
+const manyFiles = JSON.stringify({
+  ...JSON.parse(job([], IMAGE)),
+  files: Array.from({ length: 5_000 }, (_, i) => ({
+    path: `/srv/data/d${i % 500}/f${i}`,
+    content: Buffer.from(`content of ${i}\n`).toString('base64'),
+  })),
+})
+
 const agent = (text: string, from?: string) =>
   measure(AGENT, ['run', '--format', 'json', '-'], text, from)
 
@@ -146,6 +155,12 @@ async function main(): Promise<void> {
     () => agent(job([flood(1e8)], IMAGE)),
     () => sh(`docker run --rm -t ${IMAGE} bash -c '${flood(1e8)}' | wc -c`),
     3,
+  )
+  await figure(
+    '5,000 files in 500 directories into a container',
+    3_000,
+    'ms',
+    async () => (await agent(manyFiles, '"Injecting Files"')).elapsedMs,
   )
   for (const image of [undefined, IMAGE]) {
     const name = `one more directive, ${image === undefined ? 'shell' : 'container'} (of 1,000)`

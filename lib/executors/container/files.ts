@@ -5,11 +5,12 @@
  */
 
 import { posix } from 'node:path'
-import { type ArchiveEntry, pathExists, putArchive } from '../../docker/archive.ts'
+import { type ArchiveEntry, putArchive } from '../../docker/archive.ts'
 import type { DockerClient } from '../../docker/client.ts'
 import { DockerRefusedError } from '../../errors.ts'
 import type { SessionInfo } from '../../shell/session.ts'
 import type { InjectedFile, RunOptions } from '../executor.ts'
+import { findMissingDirectories } from './directories.ts'
 import { parseFileMode } from './file-mode.ts'
 
 export interface InjectionTarget {
@@ -64,27 +65,16 @@ function resolvePath(path: string, home: string): string {
 }
 
 /**
- * Entries for the directories that have to be made, outermost first. Existing ones get none: an
- * entry would take their owner and mode away, and a link to a directory would be refused.
+ * Entries for the directories that have to be made. Existing ones get none: an entry would take
+ * their owner and mode away, and a link to a directory would be refused.
  */
 async function missingDirectories(
   { docker, containerId, info }: InjectionTarget,
   entries: readonly ArchiveEntry[],
   signal: AbortSignal,
 ): Promise<ArchiveEntry[]> {
-  const known = new Map<string, Promise<boolean>>([['/', Promise.resolve(true)]])
-  const missing = new Set<string>()
-  const exists = (path: string) => {
-    const asked = known.get(path) ?? pathExists(docker, containerId, path, signal)
-    known.set(path, asked)
-    return asked
-  }
-  for (const directory of new Set(entries.map(({ path }) => posix.dirname(path)))) {
-    for (let path = directory; !missing.has(path) && !(await exists(path)); ) {
-      missing.add(path)
-      path = posix.dirname(path)
-    }
-  }
+  const paths = entries.map(({ path }) => path)
+  const missing = await findMissingDirectories(docker, containerId, paths, signal)
   const { uid, gid } = info
-  return [...missing].sort().map((path) => ({ path, mode: DIRECTORY_MODE, uid, gid }))
+  return missing.map((path) => ({ path, mode: DIRECTORY_MODE, uid, gid }))
 }

@@ -1,0 +1,126 @@
+/** A job's files in its main container: many, large, and what stands there already. */
+
+import { createHash, randomBytes } from 'node:crypto'
+import { suite } from 'uvu'
+import * as assert from 'uvu/assert'
+import { encode, runJob } from '../helpers/agent.ts'
+import { type EngineObjects, engineObjects } from '../helpers/engine.ts'
+import { blocksOf } from '../helpers/events.ts'
+
+interface Context {
+  before: EngineObjects
+}
+
+const test = suite<Context>('container files')
+
+test.before.each(async (t) => {
+  t.before = await engineObjects()
+})
+
+test.after.each(async (t) => {
+  assert.equal(await engineObjects(), t.before)
+})
+
+const jobWith = (files: readonly object[], directives: readonly string[], main: object = {}) => ({
+  executor: 'dockercompose',
+  compose: { containers: [{ name: 'main', image: 'agent-test/debian', ...main }] },
+  files,
+  commands: directives.map((directive) => ({ directive })),
+})
+
+/** Of the first command. */
+const FIRST = 4
+
+const md5 = (content: string | Buffer) => createHash('md5').update(content).digest('hex')
+
+test('5,000 files in 500 directories arrive, each the job user’s', async () => {
+  const files = Array.from({ length: 5_000 }, (_, i) => ({
+    path: `/srv/data/d${i % 500}/f${i}`,
+    content: encode(`content of ${i}\n`),
+    mode: i % 2 === 0 ? '0600' : '0755',
+  }))
+  const all = files.map((_, i) => `content of ${i}\n`).sort()
+  const { events, result } = await runJob(
+    jobWith(
+      files,
+      [
+        'cat /srv/data/d*/f* | LC_ALL=C sort | md5sum',
+        "find /srv/data -mindepth 1 -printf '%y %u %m\\n' | sort | uniq -c | tr -s ' '",
+        "stat -c '%U %a' /srv /srv/data",
+      ],
+      { user: 'www-data' },
+    ),
+  )
+
+  const blocks = blocksOf(events)
+  assert.is(result, 'passed')
+  assert.is(blocks[3]?.output.split('\n').length, 5_001)
+  assert.is(blocks[FIRST]?.output, `${md5(all.join(''))}  -\n`)
+  assert.is(
+    blocks[FIRST + 1]?.output,
+    ' 500 d www-data 755\n 2500 f www-data 600\n 2500 f www-data 755\n',
+  )
+  assert.is(blocks[FIRST + 2]?.output, 'root 755\nwww-data 755\n')
+})
+
+test('a file of 10 MB arrives whole', async () => {
+  const content = randomBytes(10 * 1024 ** 2)
+  const { events, result } = await runJob(
+    jobWith([{ path: 'large', content: content.toString('base64') }], ['md5sum < ~/large']),
+  )
+
+  assert.is(result, 'passed')
+  assert.is(blocksOf(events)[FIRST]?.output, `${md5(content)}  -\n`)
+})
+
+for (const count of [3, 30]) {
+  test(`directories and links to them stay as they are, with ${count} files`, async () => {
+    const made = Array.from({ length: count }, (_, i) => ({
+      path: `/tmp/made-${i}/file`,
+      content: encode('x'),
+    }))
+    const there = ['/root/.file', '/tmp/file', '/bin/file', '/var/local/file'].map((path) => ({
+      path,
+      content: encode('x'),
+    }))
+    const { events, result } = await runJob(
+      jobWith(
+        [...made, ...there],
+        [
+          "stat -c '%n %U:%G %a %F' /root /tmp /bin /var/local",
+          "ls -d /tmp/made-*/file | wc -l; stat -c '%n %U' /usr/bin/file",
+        ],
+        { user: 'nobody' },
+      ),
+    )
+
+    const blocks = blocksOf(events)
+    assert.is(result, 'passed')
+    assert.is(
+      blocks[FIRST]?.output,
+      [
+        '/root root:root 700 directory',
+        '/tmp root:root 1777 directory',
+        '/bin root:root 777 symbolic link',
+        '/var/local root:staff 2775 directory',
+        '',
+      ].join('\n'),
+    )
+    assert.match(blocks[FIRST + 1]?.output ?? '', new RegExp(`^${count}\n`))
+    assert.match(blocks[FIRST + 1]?.output ?? '', '/usr/bin/file nobody\n')
+  })
+}
+
+test('a file that is to stand below another file fails the block with the reason', async () => {
+  const { events, result } = await runJob(
+    jobWith([{ path: '/etc/passwd/x', content: encode('x') }], ['echo no']),
+  )
+
+  const block = blocksOf(events)[3]
+  assert.is(result, 'failed')
+  assert.is(block?.directive, 'Injecting Files')
+  assert.is(block?.exitCode, 1)
+  assert.match(block?.output ?? '', /^Failed to write the files: [^\n]*passwd/m)
+})
+
+test.run()
