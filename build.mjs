@@ -124,8 +124,9 @@ async function pack(script, nodePath, output) {
       // A NODE_OPTIONS meant for the host's own Node must not change or break the agent.
       execArgvExtension: 'none',
       // Keeps memory flat under a flood of output: 1 GB of log cost 37 MB more than 10 MB did,
-      // now 2 MB.
-      execArgv: ['--max-semi-space-size=4'],
+      // now 2 MB. What a library does that Node no longer likes is nothing for a user's terminal:
+      // node-statsd calls `new Buffer`.
+      execArgv: ['--max-semi-space-size=4', '--no-deprecation'],
       assets: {
         'pty.node': require.resolve(`@lydell/node-pty-linux-${process.arch}/pty.node`),
       },

@@ -13,6 +13,7 @@ import { createExecutor } from '../executors/choose.ts'
 import { type CallbackSender, createCallbackSender } from '../job/callbacks.ts'
 import { Job } from '../job/job.ts'
 import { createLogger, type Logger } from '../log.ts'
+import { createPullStatsd } from '../metrics/statsd.ts'
 import { loadJobFile } from '../request/job-file.ts'
 import type { JobRequest } from '../request/job-request.ts'
 import { parseJobRequest } from '../request/parse-job-request.ts'
@@ -117,6 +118,7 @@ async function createJob(
     config: config.job,
     hurry,
     onContainer: (container) => access.addContainer(container),
+    onPulled: createPullStatsd(config.job, log),
   })
   return new Job({
     request,

@@ -10,6 +10,7 @@ import { explain } from '../errors.ts'
 import { createLogger, formatJson, formatText, type Logger } from '../log.ts'
 import { LogFile } from '../log-file.ts'
 import { createJobMetrics } from '../metrics/job-metrics.ts'
+import { createPullStatsd } from '../metrics/statsd.ts'
 import { ServedJobs } from '../serve/served-jobs.ts'
 import { createApp } from '../server/app.ts'
 import { type Listener, listen } from '../server/listen.ts'
@@ -60,7 +61,7 @@ async function serve(config: ServeConfig, state: StateDirectory): Promise<void> 
   const log = logFor()
   for (const warning of config.warnings) log.warn(warning)
   const certificate = config.certificate ?? (await keepOwnCertificate(state.path))
-  const metrics = createJobMetrics()
+  const metrics = createJobMetrics({ onPulled: createPullStatsd(config.job, log) })
   const jobs = await ServedJobs.open({
     ...{ state, metrics, logFor, config: config.job },
     keptLogs: { count: config.keptLogs, bytes: config.keptLogsSize },

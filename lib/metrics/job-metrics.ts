@@ -5,6 +5,7 @@
  */
 
 import type { JobResult } from '../events/event.ts'
+import type { ReportPull } from './statsd.ts'
 
 export interface FinishedJobFigures {
   readonly result: JobResult
@@ -14,10 +15,15 @@ export interface FinishedJobFigures {
 
 export interface JobMetrics {
   jobFinished(figures: FinishedJobFigures): void
-  imagePulled(figures: { readonly passed: boolean; readonly durationMs: number }): void
+  readonly imagePulled: ReportPull
   callbackFailed(): void
   /** Prometheus text, version 0.0.4. */
   render(): Promise<string>
+}
+
+export interface JobMetricsOptions {
+  /** Told of every pull as well. */
+  readonly onPulled?: ReportPull | undefined
 }
 
 type Recorder = Awaited<ReturnType<typeof load>>
@@ -27,7 +33,7 @@ const JOB_BUCKETS = [0.1, 1, 10, 60, 300, 900, 1_800, 3_600, 7_200, 14_400]
 const PULL_BUCKETS = [0.5, 1, 5, 15, 30, 60, 120, 300, 600]
 
 /** Costs nothing until there is something to count: an agent's start must not wait for a library. */
-export function createJobMetrics(): JobMetrics {
+export function createJobMetrics({ onPulled }: JobMetricsOptions = {}): JobMetrics {
   let recorder: Promise<Recorder> | undefined
   const record = (use: (recorder: Recorder) => void) => {
     recorder ??= load()
@@ -40,10 +46,13 @@ export function createJobMetrics(): JobMetrics {
         jobSeconds.observe({ result }, durationMs / 1_000)
         logs.inc(logBytes)
       }),
-    imagePulled: ({ passed, durationMs }) =>
+    imagePulled: (figures) => {
+      onPulled?.(figures)
+      const { passed, durationMs } = figures
       record(({ pullSeconds }) =>
         pullSeconds.observe({ result: passed ? 'passed' : 'failed' }, durationMs / 1_000),
-      ),
+      )
+    },
     callbackFailed: () => record(({ callbackFailures }) => callbackFailures.inc()),
     async render() {
       recorder ??= load()

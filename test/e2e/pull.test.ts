@@ -163,19 +163,6 @@ test('a pull during which nothing comes fails after its limit', async (t) => {
   }
 })
 
-test('a stop ends a pull that waits for a layer', async (t) => {
-  t.gate.breakNext(/^\/v2\/a\/blobs\/sha256:/, 'stall', 100)
-  const running = await startJob(jobWith(t, [{ image: 'a:1' }]))
-  await waitFor(() => t.gate.waiting > 0, 'the engine waits for a layer')
-
-  running.signal('SIGTERM')
-  const { code, result, events } = await running.finished
-
-  assert.is(code, 130)
-  assert.is(result, 'stopped')
-  assert.is(blocksOf(events).at(-1)?.directive, 'Pulling docker images...')
-})
-
 test('an image is found by tag, by digest, by both, and as latest without any', async (t) => {
   await pushImage(t.registry, 'untagged', { layer: 'latest' })
   const images = [`a@${t.a.digest}`, `b:1@${t.b.digest}`, 'a:1', 'untagged']

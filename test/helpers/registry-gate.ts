@@ -21,8 +21,6 @@ export interface Gate {
   /** As image references begin; the same registry is behind it. */
   readonly host: string
   readonly visits: readonly Visit[]
-  /** Stalled answers for which the engine still waits. */
-  readonly waiting: number
   /** From now on so many requests whose path matches end like that. */
   breakNext(path: RegExp, fault: Fault, times: number): void
   close(): Promise<void>
@@ -37,7 +35,6 @@ interface Breakage {
 export async function openGate(registry: Registry): Promise<Gate> {
   const visits: Visit[] = []
   const breakages: Breakage[] = []
-  const waiting = new Set<ServerResponse>()
   const server = createServer((incoming, response) => {
     const { method = '', url: path = '', headers } = incoming
     const basic = (headers.authorization ?? '').replace(/^Basic /, '')
@@ -50,17 +47,12 @@ export async function openGate(registry: Registry): Promise<Gate> {
       void fault.then(() => forward(registry, incoming, response))
       return
     }
-    if (fault !== 'stall') return answerWith(fault, response)
-    waiting.add(response)
-    response.once('close', () => waiting.delete(response))
+    if (fault !== 'stall') answerWith(fault, response)
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   return {
     host: `127.0.0.1:${(server.address() as AddressInfo).port}`,
     visits,
-    get waiting() {
-      return waiting.size
-    },
     breakNext: (path, fault, times) => void breakages.push({ path, fault, left: times }),
     async close() {
       server.closeAllConnections()

@@ -31,6 +31,7 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   '@smithy/signature-v4': ['lib/aws/'],
   citty: ['agent.ts', 'lib/cli/'],
   hono: ['lib/server/'],
+  'node-statsd': ['lib/metrics/'],
   jose: ['lib/server/'],
   'reflect-metadata': ['lib/tls/'],
   'prom-client': ['lib/metrics/'],

@@ -1,0 +1,73 @@
+/**
+ * The address behind a host's name, asked for by Node's own resolver.
+ *
+ * The system's, which `dns.lookup` uses, works on a thread that cannot be ended: a name server that
+ * does not answer holds up the end of the process by up to ten seconds, and meanwhile keeps one of
+ * the few threads that callbacks need as well. Node's own knows neither the hosts file nor search
+ * domains, so these two are read here.
+ *
+ * @module
+ */
+
+import { Resolver } from 'node:dns/promises'
+import { readFile } from 'node:fs/promises'
+import { isIPv4 } from 'node:net'
+
+export interface ResolverFiles {
+  readonly hosts: string
+  readonly resolvConf: string
+}
+
+const SYSTEM_FILES: ResolverFiles = { hosts: '/etc/hosts', resolvConf: '/etc/resolv.conf' }
+
+const RESOLVER = { timeout: 2_000, tries: 2 }
+
+/**
+ * @returns an IPv4 address
+ * @throws {Error} when there is none to be had
+ */
+export async function resolveAddress(host: string, files = SYSTEM_FILES): Promise<string> {
+  if (isIPv4(host)) return host
+  const known = findInHosts(await readLines(files.hosts), host)
+  if (known !== undefined) return known
+  return await ask(host, searchDomains(await readLines(files.resolvConf)))
+}
+
+async function ask(host: string, domains: readonly string[]): Promise<string> {
+  const resolver = new Resolver(RESOLVER)
+  const names = host.endsWith('.')
+    ? [host]
+    : [host, ...domains.map((domain) => `${host}.${domain}`)]
+  let first: unknown
+  for (const name of names) {
+    try {
+      const [address] = await resolver.resolve4(name)
+      if (address !== undefined) return address
+    } catch (error) {
+      first ??= error // about the name as it was given
+    }
+  }
+  throw first ?? new Error(`${host} has no IPv4 address`)
+}
+
+/** @see hosts(5) */
+function findInHosts(lines: readonly string[], host: string): string | undefined {
+  const wanted = host.toLowerCase()
+  for (const line of lines) {
+    const [address = '', ...names] = line.split(/\s+/)
+    if (isIPv4(address) && names.some((name) => name.toLowerCase() === wanted)) return address
+  }
+  return undefined
+}
+
+/** @see resolv.conf(5): the last of several lines counts */
+function searchDomains(lines: readonly string[]): readonly string[] {
+  const line = lines.findLast((it) => /^(search|domain)\s/.test(it))
+  return line?.split(/\s+/).slice(1) ?? []
+}
+
+/** Without comments. */
+async function readLines(path: string): Promise<readonly string[]> {
+  const text = await readFile(path, 'utf8').catch(() => '') // not every system has it
+  return text.split('\n').map((line) => line.replace(/#.*$/, '').trim())
+}

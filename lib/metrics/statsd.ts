@@ -1,0 +1,96 @@
+/**
+ * Sends figures of image pulls to a StatsD server (contract, section 10). Nobody waits for that:
+ * a server that is dead or has no address costs a job nothing.
+ *
+ * @module
+ */
+
+import type { StatsD } from 'node-statsd'
+import type { Logger } from '../log.ts'
+import { resolveAddress } from './address.ts'
+
+export interface PullFigures {
+  /** As the job names it. */
+  readonly image: string
+  readonly durationMs: number
+  readonly passed: boolean
+}
+
+export type ReportPull = (figures: PullFigures) => void
+
+export interface StatsdSettings {
+  readonly statsdHost?: string | undefined
+  readonly statsdPort?: number | undefined
+  /** The prefix of every metric. */
+  readonly statsdNamespace: string
+}
+
+/** The address behind a name may change. */
+const ADDRESS_AGE_MS = 60_000
+
+/** @returns undefined without a host and a port to send to */
+export function createPullStatsd(
+  { statsdHost: host, statsdPort: port, statsdNamespace }: StatsdSettings,
+  log: Logger,
+): ReportPull | undefined {
+  if (host !== undefined && port !== undefined) {
+    return new PullStatsd({ host, port, namespace: statsdNamespace, log }).report
+  }
+  if (host !== undefined || port !== undefined) {
+    log.warn('No StatsD metrics are sent: that takes both --statsd-host and --statsd-port')
+  }
+  return undefined
+}
+
+interface Target {
+  readonly host: string
+  readonly port: number
+  readonly namespace: string
+  readonly log: Logger
+}
+
+class PullStatsd {
+  readonly #target: Target
+  #client: Promise<StatsD | undefined>
+  #lookedUpAt = performance.now()
+  #warned = false
+
+  constructor(target: Target) {
+    this.#target = target
+    this.#client = this.#open() // the first pull finds the name looked up
+  }
+
+  readonly report: ReportPull = ({ image, durationMs, passed }) => {
+    if (performance.now() - this.#lookedUpAt > ADDRESS_AGE_MS) {
+      this.#lookedUpAt = performance.now()
+      const before = this.#client
+      this.#client = before.then((client) => {
+        client?.close()
+        return this.#open()
+      })
+    }
+    void this.#client.then((client) => {
+      const tags = [`image:${image}`]
+      const rate = passed ? 'success.rate' : 'failure.rate'
+      client?.timing('compose_ci.docker_pull.duration', Math.round(durationMs), tags)
+      client?.increment(`compose_ci.docker_pull.${rate}`, 1, tags)
+    })
+  }
+
+  async #open(): Promise<StatsD | undefined> {
+    const { host, port, namespace, log } = this.#target
+    try {
+      const address = await resolveAddress(host)
+      const { default: statsd } = await import('node-statsd')
+      const client = new statsd.StatsD({ host: address, port, prefix: `${namespace}.` })
+      // What is refused on the way comes back as an error, and is as good as lost on the way.
+      client.socket.on('error', () => undefined)
+      client.socket.unref()
+      return client
+    } catch (error) {
+      if (!this.#warned) log.warn(`StatsD metrics are not sent to ${host}: ${String(error)}`)
+      this.#warned = true
+      return undefined
+    }
+  }
+}
