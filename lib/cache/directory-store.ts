@@ -100,7 +100,8 @@ export class DirectoryStore implements CacheStore {
       if ((error as NodeJS.ErrnoException).code === 'EEXIST') return undefined
       throw error instanceof CacheError ? error : unusable(this.#directory, error)
     } finally {
-      await rm(temporary, { force: true })
+      // One that stays, because the directory has gone, is seen by nobody and removed later.
+      await rm(temporary, { force: true }).catch(() => undefined)
     }
   }
 

@@ -101,7 +101,7 @@ class HostWriter {
     for (const [path, entry] of this.#directories.reverse()) {
       this.#give(entry, (uid, gid) => lchownSync(path, uid, gid))
       chmodSync(path, entry.mode)
-      utimesSync(path, entry.mtime, entry.mtime)
+      utimesSync(path, ...timesOf(entry))
     }
   }
 
@@ -130,7 +130,7 @@ class HostWriter {
       case 'symlink':
         this.#anew(path, () => symlinkSync(Buffer.from(entry.target, 'latin1'), path))
         this.#give(entry, (uid, gid) => lchownSync(path, uid, gid))
-        lutimesSync(path, entry.mtime, entry.mtime)
+        lutimesSync(path, ...timesOf(entry))
         return
       case 'link':
         this.#anew(path, () => linkSync(this.#path(entry.target), path))
@@ -174,7 +174,7 @@ class HostWriter {
     if (entry.size >= HOLE_BYTES) ftruncateSync(fd, entry.size) // it may end with a hole
     this.#give(entry, (uid, gid) => fchownSync(fd, uid, gid)) // before the mode: it clears set-uid
     fchmodSync(fd, entry.mode)
-    futimesSync(fd, entry.mtime, entry.mtime)
+    futimesSync(fd, ...timesOf(entry))
     this.close()
   }
 
@@ -214,6 +214,12 @@ class HostWriter {
   #path(name: string): Buffer {
     return Buffer.from(name.startsWith('/') ? name : `${this.#directory}/${name}`, 'latin1')
   }
+}
+
+/** As dates: Node takes a negative number for "now". */
+function timesOf({ mtime }: TarEntry): [Date, Date] {
+  const date = new Date(mtime * 1_000)
+  return [date, date]
 }
 
 function isHole(bytes: Buffer): boolean {

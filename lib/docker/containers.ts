@@ -175,6 +175,26 @@ export async function inspectContainer(
   }
 }
 
+/**
+ * Whether there is such a container, running or not. Unlike {@link inspectContainer} it does not wait
+ * while files are moved into the container or out of it, which can take many minutes.
+ */
+export async function containerExists(
+  docker: DockerClient,
+  id: string,
+  signal?: AbortSignal,
+): Promise<boolean> {
+  const { value: found = [] } = await docker.call<unknown[]>({
+    action: `look for container ${shortId(id)}`,
+    method: 'GET',
+    path: '/containers/json',
+    query: { all: true, filters: JSON.stringify({ id: [id] }) },
+    signal,
+    ok: [200],
+  })
+  return found.length > 0
+}
+
 /** The end of what a `logged` container has put out, standard error included. */
 export async function lastLines(
   docker: DockerClient,

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { absolutePath, type JobFiles, md5Of, toLatin1 } from '../cache/job-files.ts'
+import { absolutePath, type FileOwner, type JobFiles, md5Of, toLatin1 } from '../cache/job-files.ts'
 import type { CachePlace } from '../cache/open-store.ts'
 import { AgentError } from '../errors.ts'
 import { RequestReader, type ToolboxRequest } from './request.ts'
@@ -12,6 +12,8 @@ import { RequestReader, type ToolboxRequest } from './request.ts'
 export interface DeskOptions {
   readonly files: JobFiles
   readonly cache: CachePlace
+  /** In whose name everybody asks; absent = as each says. */
+  readonly user?: FileOwner | undefined
   /**
    * Puts lines (latin1, each with its newline) at the end of what the asker of that id reads. The
    * ids are numbers and a dash: safe as names of files.
@@ -23,7 +25,7 @@ export interface DeskOptions {
 const HEARD = '!\n'
 
 /** For what is under way to clear up behind it; a store on the network may never answer. */
-const CLOSE_LIMIT_MS = 5_000
+const CLOSE_LIMIT_MS = 2_000
 
 export class Desk {
   readonly #options: DeskOptions
@@ -85,13 +87,13 @@ export class Desk {
     say: (text: string) => Promise<void>,
     signal: AbortSignal,
   ): Promise<number> {
-    const { files, cache } = this.#options
+    const { files, cache, user } = this.#options
     if (request.command === 'checksum') {
       await say(await md5Of(files, absolutePath(request.directory, request.args[0] ?? ''), signal))
       return 0
     }
     const { runCache } = await import('../cache/command.ts')
-    return await runCache({ ...request, files, say, signal, place: cache })
+    return await runCache({ ...request, ...user, files, say, signal, place: cache })
   }
 }
 

@@ -121,7 +121,7 @@ ask() {
   trap 'printf "%s !\\n" "$id" >&$requests; exit 129' HUP
   trap 'printf "%s !\\n" "$id" >&$requests; exit 130' INT
   trap 'printf "%s !\\n" "$id" >&$requests; exit 143' TERM
-  trap 'printf "%s !\\n" "$id" >&$requests; exit 141' PIPE
+  trap '' PIPE # a reader of the output that has seen enough does not end the work
   while (( \${#text} > ${CHUNK_BYTES} )); do
     printf '%s +%s\\n' "$id" "\${text:0:${CHUNK_BYTES}}" >&$requests
     text=\${text:${CHUNK_BYTES}}
@@ -139,7 +139,7 @@ ask() {
     fi
     line+=$part
     case $line in
-      +*) printf '%s\\n' "\${line:1}" || exit 1 ;;
+      +*) printf '%s\\n' "\${line:1}" 2>/dev/null || : ;;
       =*) exit "\${line:1}" ;;
     esac
     line=''

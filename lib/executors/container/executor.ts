@@ -61,6 +61,7 @@ export class ContainerExecutor implements Executor {
   readonly #logins: RegistryLogin[] = []
   #main: MainContainer | undefined
   #toolbox: ContainerToolbox | undefined
+  #toolboxDelayMs = TOOLBOX_DELAY_MS
   #exported = false
 
   constructor(options: ContainerOptions) {
@@ -176,23 +177,23 @@ export class ContainerExecutor implements Executor {
       })
       const { exitCode, main } = await this.#letFinish(starting, signal)
       this.#main = main
-      if (main !== undefined)
-        this.#openToolbox(
-          main,
-          directives.some((text) => ASKS.test(text)),
-        )
+      if (directives.some((text) => ASKS.test(text))) this.#toolboxDelayMs = 0
+      this.#listen(main)
       return exitCode
     })
   }
 
-  #openToolbox(main: MainContainer, now: boolean): void {
-    this.#toolbox = new ContainerToolbox({
+  /** To what the programs of a shell that has just started may come to ask. */
+  #listen(main: MainContainer | undefined): void {
+    if (main?.session === undefined) return
+    this.#toolbox ??= new ContainerToolbox({
       docker: this.#docker,
       containerId: main.id,
       directory: this.#staging.toolboxPath,
       cache: this.#options.cache,
+      user: main.session.info,
     })
-    this.#toolbox.listen(now ? 0 : TOOLBOX_DELAY_MS)
+    this.#toolbox.listen(this.#toolboxDelayMs)
   }
 
   /**
@@ -257,7 +258,7 @@ export class ContainerExecutor implements Executor {
 
     const quiet = { signal, onOutput: () => undefined } // start-up noise belongs to no directive
     const session = await main.open(quiet)
-    this.#toolbox?.listen(TOOLBOX_DELAY_MS)
+    this.#listen(main)
     // Its login has read them, if there is a home; if there is none, this is how it knows them.
     const environment = this.#staging.environmentFile(session.info).path
     if (this.#exported) await session.run(environment, quiet.onOutput, { quiet: true })

@@ -11,8 +11,14 @@ import { PathGuard } from '../../cache/path-guard.ts'
 import { encodeHeader, type TarEntry, TarReader } from '../../cache/tar.ts'
 import { rewriteTar } from '../../cache/tar-rewrite.ts'
 import { getTar, putTar, statPath } from '../../docker/archive.ts'
-import type { DockerClient } from '../../docker/client.ts'
 import { CacheError, DockerRefusedError } from '../../errors.ts'
+import {
+  mayRead,
+  requireReadable,
+  requireWritable,
+  type UserIn,
+  unreadableEntry,
+} from './permissions.ts'
 
 /** As many as the kernel follows. */
 const MAX_LINKS = 40
@@ -21,13 +27,11 @@ const MAX_LINKS = 40
 const DIRECTORY_MODE = 0o755
 
 export class ContainerFiles implements JobFiles {
-  readonly #docker: DockerClient
-  readonly #containerId: string
+  readonly #where: UserIn
   #lastTurn: Promise<void> = Promise.resolve()
 
-  constructor(docker: DockerClient, containerId: string) {
-    this.#docker = docker
-    this.#containerId = containerId
+  constructor(where: UserIn) {
+    this.#where = where
   }
 
   async exists(path: string, signal: AbortSignal): Promise<boolean> {
@@ -42,6 +46,7 @@ export class ContainerFiles implements JobFiles {
   async *read(path: string, signal: AbortSignal): AsyncGenerator<Uint8Array, void> {
     const done = await this.#takeTurn(signal)
     try {
+      await requireReadable(this.#where, path, signal)
       const place = await this.#followLinks(path, signal)
       const reader = new TarReader()
       for await (const chunk of await this.#get(place, signal)) {
@@ -61,10 +66,13 @@ export class ContainerFiles implements JobFiles {
       const slash = found.indexOf('/')
       return slash === -1 ? name : name + found.slice(slash)
     }
+    const { user } = this.#where
     const done = await this.#takeTurn(signal)
     try {
+      await requireReadable(this.#where, path, signal)
       yield* rewriteTar(await this.#get(path, signal), (entry) => {
         if (entry.type === 'other') return undefined
+        if (user !== undefined && !mayRead(user, entry)) throw unreadableEntry(user, entry)
         const target = entry.type === 'link' ? rename(entry.target) : entry.target
         return { ...entry, name: rename(entry.name), target }
       })
@@ -89,7 +97,7 @@ export class ContainerFiles implements JobFiles {
     const done = await this.#takeTurn(signal)
     try {
       const first = await placed.next() // by then the outermost entry is known
-      const parents = await this.#missingParents(place(guard.root ?? ''), owner, signal)
+      const parents = await this.#prepareParents(place(guard.root ?? ''), owner, signal)
       const all = (async function* () {
         try {
           yield parents
@@ -100,7 +108,8 @@ export class ContainerFiles implements JobFiles {
           throw error
         }
       })()
-      await putTar(this.#docker, this.#containerId, all, signal)
+      const { docker, containerId } = this.#where
+      await putTar(docker, containerId, all, signal)
       return guard.root ?? ''
     } catch (error) {
       signal.throwIfAborted()
@@ -112,12 +121,13 @@ export class ContainerFiles implements JobFiles {
 
   async #stat(path: string, signal: AbortSignal) {
     const bytes = Buffer.from(path, 'latin1')
-    return await statPath(this.#docker, this.#containerId, bytes, signal)
+    return await statPath(this.#where.docker, this.#where.containerId, bytes, signal)
   }
 
   async #get(path: string, signal: AbortSignal): Promise<AsyncIterable<Uint8Array>> {
+    const { docker, containerId } = this.#where
     try {
-      return await getTar(this.#docker, this.#containerId, Buffer.from(path, 'latin1'), signal)
+      return await getTar(docker, containerId, Buffer.from(path, 'latin1'), signal)
     } catch (error) {
       if (error instanceof DockerRefusedError && error.status === 404) throw unreadable(path)
       throw error
@@ -134,8 +144,8 @@ export class ContainerFiles implements JobFiles {
     return place
   }
 
-  /** As entries of a tar, outermost first. */
-  async #missingParents(
+  /** @returns the parents that are missing, as entries of a tar, outermost first */
+  async #prepareParents(
     path: string,
     owner: FileOwner = { uid: 0, gid: 0 },
     signal: AbortSignal,
@@ -148,6 +158,7 @@ export class ContainerFiles implements JobFiles {
       missing.unshift({ name: parent.slice(1), type: 'directory', ...rest })
       parent = posix.dirname(parent)
     }
+    await requireWritable(this.#where, parent, path, signal)
     return Buffer.concat(missing.map(encodeHeader))
   }
 

@@ -9,7 +9,7 @@ import type { Duplex } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { attachContainer } from '../../docker/attach.ts'
 import type { DockerClient } from '../../docker/client.ts'
-import { inspectContainer, waitContainer } from '../../docker/containers.ts'
+import { containerExists, inspectContainer, waitContainer } from '../../docker/containers.ts'
 import { ContainerError } from '../../errors.ts'
 import type { Terminal } from '../../shell/terminal.ts'
 
@@ -83,7 +83,8 @@ export class ContainerTerminal implements Terminal {
     while (!signal.aborted) {
       try {
         await sleep(WATCH_INTERVAL_MS, undefined, { signal, ref: false })
-        await inspectContainer(this.#docker, this.#id, signal)
+        const exists = await containerExists(this.#docker, this.#id, signal)
+        if (!exists) await inspectContainer(this.#docker, this.#id, signal) // says why not
       } catch (error) {
         if (signal.aborted) break
         this.close()

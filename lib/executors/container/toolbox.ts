@@ -8,6 +8,7 @@
 
 import type { Duplex } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { FileOwner } from '../../cache/job-files.ts'
 import type { CachePlace } from '../../cache/open-store.ts'
 import type { DockerClient } from '../../docker/client.ts'
 import { attachExec } from '../../docker/exec.ts'
@@ -21,6 +22,8 @@ export interface ToolboxOptions {
   /** Of the toolbox, in the container. */
   readonly directory: string
   readonly cache: CachePlace
+  /** Of the job's shell. */
+  readonly user: FileOwner
 }
 
 /**
@@ -47,7 +50,8 @@ export class ContainerToolbox {
 
   constructor(options: ToolboxOptions) {
     this.#options = options
-    this.#files = new ContainerFiles(options.docker, options.containerId)
+    const { docker, containerId } = options
+    this.#files = new ContainerFiles({ docker, containerId, user: limitOf(options.user) })
   }
 
   /**
@@ -82,12 +86,13 @@ export class ContainerToolbox {
   }
 
   async #relay(signal: AbortSignal): Promise<void> {
-    const { docker, containerId, directory, cache } = this.#options
+    const { docker, containerId, directory, cache, user } = this.#options
     const command = ['bash', '-p', '-c', RELAY, 'toolbox', directory]
     const socket = await attachExec(docker, containerId, { command, user: '0', signal })
     const stop = () => socket.destroy()
     signal.addEventListener('abort', stop, { once: true })
-    const desk = new Desk({ files: this.#files, cache, reply: replyOver(socket) })
+    const reply = replyOver(socket)
+    const desk = new Desk({ files: this.#files, cache, reply, user: limitOf(user) })
     this.#desk = desk
     try {
       signal.throwIfAborted()
@@ -98,6 +103,11 @@ export class ContainerToolbox {
       await desk.close()
     }
   }
+}
+
+/** Root may ask in anybody's name. */
+function limitOf(user: FileOwner): FileOwner | undefined {
+  return user.uid === 0 ? undefined : user
 }
 
 function replyOver(socket: Duplex) {

@@ -1,0 +1,88 @@
+/**
+ * What a job's user may do in its container. The engine moves files as root, and would do so for a
+ * user who is not: so it is asked before what that user could not have done.
+ *
+ * @module
+ */
+
+import type { FileOwner } from '../../cache/job-files.ts'
+import type { TarEntry } from '../../cache/tar.ts'
+import type { DockerClient } from '../../docker/client.ts'
+import { runExec } from '../../docker/exec.ts'
+import { CacheError } from '../../errors.ts'
+
+export interface UserIn {
+  readonly docker: DockerClient
+  readonly containerId: string
+  /** Absent = root, who may do everything. */
+  readonly user: FileOwner | undefined
+}
+
+/** @throws {CacheError} when the user cannot reach or read what stands at this path (latin1) */
+export async function requireReadable(where: UserIn, path: string, signal: AbortSignal) {
+  const word = quoteBytes(path)
+  await require(where, `[[ -r ${word} || -L ${word} ]]`, `read ${toText(path)}`, signal)
+}
+
+/**
+ * @param directory in which something is to be put
+ * @param place of that thing; one that is there already has to be writable as well
+ * @throws {CacheError} when the user cannot write there
+ */
+export async function requireWritable(
+  where: UserIn,
+  directory: string,
+  place: string,
+  signal: AbortSignal,
+) {
+  const [parent, word] = [quoteBytes(directory), quoteBytes(place)]
+  const test = `[[ -w ${parent} && -x ${parent} && ( ! -d ${word} || -L ${word} || -w ${word} ) ]]`
+  await require(where, test, `write to ${toText(directory)}`, signal)
+}
+
+/** By the bits alone: of a user's groups only the first is known here. */
+export function mayRead({ uid, gid }: FileOwner, { type, mode, ...entry }: TarEntry): boolean {
+  if (type === 'link' || type === 'symlink') return true
+  const bits = mode >> (entry.uid === uid ? 6 : entry.gid === gid ? 3 : 0)
+  const needed = type === 'directory' ? 0o5 : 0o4
+  return (bits & needed) === needed
+}
+
+/** For an entry of a tar that the user may not read. */
+export function unreadableEntry(user: FileOwner, { name }: TarEntry): CacheError {
+  return refusal(user, `read ${toText(name)}`)
+}
+
+async function require(
+  { docker, containerId, user }: UserIn,
+  test: string,
+  what: string,
+  signal: AbortSignal,
+): Promise<void> {
+  if (user === undefined) return
+  const { exitCode } = await runExec(docker, containerId, {
+    command: ['bash', '-p', '-c', test],
+    user: `${user.uid}:${user.gid}`,
+    signal,
+  })
+  if (exitCode !== 0) throw refusal(user, what)
+}
+
+function refusal({ uid, gid }: FileOwner, what: string): CacheError {
+  return new CacheError(`The job's user (${uid}:${gid}) may not ${what}`, {
+    hint: 'Change who owns it, or its mode, or the user of the main container.',
+  })
+}
+
+/** Any bytes as a word of bash, in ASCII: a command of an exec can only be text. */
+function quoteBytes(path: string): string {
+  const escaped = path.replace(
+    /[^\w./-]/g,
+    (byte) => `\\x${byte.charCodeAt(0).toString(16).padStart(2, '0')}`,
+  )
+  return `$'${escaped}'`
+}
+
+function toText(path: string): string {
+  return Buffer.from(path, 'latin1').toString()
+}
