@@ -19,6 +19,8 @@ const BUILD_LIMIT_MS = 300_000
 /** Name → what writes its root file system into a tar. */
 const IMAGES: Readonly<Record<string, (tar: string) => Promise<void>>> = {
   'agent-test/debian': (tar) => bootstrap('bookworm', 'bash,ca-certificates,git', tar),
+  'agent-test/git-ssh': (tar) =>
+    bootstrap('bookworm', 'bash,ca-certificates,git,openssh-client', tar),
   /** Programs that paint the whole screen. */
   'agent-test/screen': (tar) => bootstrap('bookworm', 'bash,procps,vim-tiny', tar),
   /** bash 5.1, whose `read -t` does not wait on a terminal that answers at once. */

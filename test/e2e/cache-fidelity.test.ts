@@ -1,0 +1,137 @@
+/** What a restored tree has of the one that was stored: everything. */
+
+import { execFileSync } from 'node:child_process'
+import { mkdir, mkdtemp, rm, stat, truncate, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { suite } from 'uvu'
+import * as assert from 'uvu/assert'
+import { type EngineObjects, engineObjects } from '../helpers/engine.ts'
+import { inJob, PLACES } from '../helpers/in-job.ts'
+
+interface Context {
+  before: EngineObjects
+  cacheDirectory: string
+}
+
+const test = suite<Context>('cache: fidelity')
+
+test.before.each(async (t) => {
+  t.before = await engineObjects()
+  t.cacheDirectory = await mkdtemp(join(tmpdir(), 'cache-'))
+})
+
+test.after.each(async (t) => {
+  await rm(t.cacheDirectory, { recursive: true, force: true })
+  assert.equal(await engineObjects(), t.before)
+})
+
+/** One of everything a tree can have. */
+const MAKE_TREE = `cd "$(mktemp -d)"; mkdir tree; cd tree
+mkdir -p empty 'with space' $'new\\nline' deep/er/est; echo plain >plain; echo x >'with space/a b'
+echo nl >$'new\\nline/f\\ng'; echo raw >$'not-utf8-\\xff\\xfe'; echo ünï >ünïcödé
+long=$(printf 'n%.0s' {1..200}); mkdir -p $long/$long; echo long >$long/$long/$long; : >empty-file
+ln -s plain link; ln -s /nowhere/at/all dangling; ln -s /etc/hostname absolute; ln -s ../../outside climbing
+ln -s deep dir-link; ln -s $long/$long/$long long-link; ln -s $'raw\\xff' raw-link
+ln plain hard; ln plain deep/er/hard
+printf '#!/bin/sh\\necho ran\\n' >run.sh; chmod 755 run.sh; chmod 600 plain; chmod 4711 deep/er/est; chmod 2755 empty
+head -c 300000 /dev/urandom >big; truncate -s 5M holes; mkfifo fifo
+find . -exec touch -h -d '2001-02-03 04:05:06' {} +; touch -d '1970-01-02 UTC' plain; touch -d '2100-01-01 UTC' big
+chmod 555 'with space'; cd ..`
+
+/** Everything that is to survive, a line each; the FIFO is left out, as no cache keeps one. */
+const DESCRIBE = `(cd tree && find . ! -name fifo -printf '%P|%y|%m|%T@|%l|%n|%u:%g\\0' | LC_ALL=C sort -z | tr '\\0' '\\n'
+find . -type f ! -name fifo -exec md5sum {} + | sort; stat -c '%i' plain hard deep/er/hard | uniq | wc -l)`
+
+for (const place of PLACES) {
+  test(`${place}: names, links, modes, times, hard links, empty directories, owners`, async (t) => {
+    const directives = [
+      MAKE_TREE,
+      'chown -h 12:34 tree/link tree/plain tree/empty',
+      `${DESCRIBE} >before; wc -l <before`,
+      'cache store tree tree; chmod -R u+w tree; rm -r tree; cache restore tree',
+      `${DESCRIBE} >after; diff before after; tree/run.sh; ls tree/fifo; tail -n 1 after`,
+    ]
+    const { outputs, blocks } = await inJob(place, directives, t)
+
+    assert.match(outputs[2] ?? '', /^\d\d\n$/)
+    assert.match(outputs[3] ?? '', /Restored: tree\./)
+    assert.is(outputs[4], "ran\nls: cannot access 'tree/fifo': No such file or directory\n1\n")
+    assert.is(blocks.length, 5)
+  })
+
+  test(`${place}: restoring over what is there replaces files and keeps what the archive does not name`, async (t) => {
+    const directives = [
+      'cd "$(mktemp -d)"; mkdir -p t/d; echo old >t/f; ln -s f t/l; echo x >t/d/x; cache store k t',
+      'echo new >t/f; rm t/l; mkdir t/l; touch t/l/y t/extra; rm -r t/d; ln -s /etc t/d; cache restore k >/dev/null',
+      'cat t/f; readlink t/l; ls -d t/extra; cat t/d/x; [[ ! -e /etc/x ]] && echo untouched',
+      'mkdir -p real; rm -r t; ln -s real t; cache restore k >/dev/null; [[ -L t ]] || ls -1 real t',
+    ]
+    const { outputs } = await inJob(place, directives, t)
+
+    assert.is(outputs[2], 'old\nf\nt/extra\nx\nuntouched\n')
+    assert.is(outputs[3], 'real:\n\nt:\nd\nf\nl\n')
+  })
+
+  test(`${place}: a single file, a link, the current directory, parents that are missing`, async (t) => {
+    const directives = [
+      'cd "$(mktemp -d)"; mkdir -p p/q/r here; echo one >p/q/r/f; ln -s f p/q/r/l; echo two >here/f',
+      'cache store file p/q/r/f; cache store link p/q/r/l; (cd here; cache store here .; cache store up ../p)',
+      'rm -r p here; mkdir -p here/now; cd here/now; cache restore file; cache restore link; cache restore here; cache restore up',
+      'find . ! -type d | sort; cat p/q/r/l f; ls -d ../../p',
+    ]
+    const { outputs } = await inJob(place, directives, t)
+
+    assert.is(
+      outputs[3]?.replace(/\/tmp\/tmp\.\w+/, 'DIR'),
+      './f\n./p/q/r/f\n./p/q/r/l\none\ntwo\n../../p\n',
+    )
+  })
+}
+
+test('container: a job of another user gets its files as its own, also where parents are missing', async (t) => {
+  const directives = [
+    'cd "$(mktemp -d)"; mkdir -p v/w; echo x >v/w/f; cache store k v/w',
+    `rm -r v; cache restore k; stat -c '%u:%g %n' v v/w v/w/f`,
+    'cd /; cache restore k; echo $?; ls -d v || :',
+    'cache store secret /etc/security/opasswd; cache store etc /etc; cache list',
+  ]
+  const { outputs } = await inJob('container', directives, { ...t, user: '1234:1235' })
+
+  assert.match(outputs[1] ?? '', /1234:1235 v\n1234:1235 v\/w\n1234:1235 v\/w\/f\n$/)
+  assert.match(
+    outputs[2] ?? '',
+    /error: The job's user \(1234:1235\) may not write to \/\..*\n0\nls: cannot access 'v'/,
+  )
+  assert.match(
+    outputs[3] ?? '',
+    /^.*\nerror: The job's user .* may not read \/etc\/security\/opasswd\..*\n.*\nerror: The job's user .* may not read etc\/.*\n.*\nk /,
+  )
+})
+
+test('host: a file of more than 8 GiB comes back whole, and with its hole', async (t) => {
+  const home = await mkdtemp(join(tmpdir(), 'home-'))
+  await mkdir(join(home, 'd'))
+  await writeFile(join(home, 'd/huge'), 'start')
+  await truncate(join(home, 'd/huge'), 8 * 2 ** 30)
+  await writeFile(join(home, 'd/huge'), 'end', { flag: 'a' })
+
+  const { job } = await inJob('host', ['cache store k d; rm d/huge; cache restore k'], {
+    ...t,
+    home,
+    limitMs: 200_000,
+  })
+
+  const { size, blocks } = await stat(join(home, 'd/huge'))
+  const ends = execFileSync('sh', ['-c', 'head -c 5 d/huge; tail -c 3 d/huge'], {
+    cwd: home,
+    encoding: 'utf8',
+  })
+  await rm(home, { recursive: true, force: true })
+  assert.is(job.result, 'passed')
+  assert.is(size, 8 * 2 ** 30 + 3)
+  assert.ok(blocks * 512 < 50 * 2 ** 20)
+  assert.is(ends, 'startend')
+})
+
+test.run()

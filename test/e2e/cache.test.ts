@@ -1,0 +1,248 @@
+/** What `cache` says and how it exits, in both executors: pipelines read these texts. */
+
+import { createHash } from 'node:crypto'
+import { mkdtemp, readdir, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { suite } from 'uvu'
+import * as assert from 'uvu/assert'
+import { runJob, startJob } from '../helpers/agent.ts'
+import { type EngineObjects, engineObjects } from '../helpers/engine.ts'
+import { blocksOf } from '../helpers/events.ts'
+import { waitFor } from '../helpers/host.ts'
+import { describeJob, inJob, PLACES } from '../helpers/in-job.ts'
+
+interface Context {
+  before: EngineObjects
+  cacheDirectory: string
+}
+
+const test = suite<Context>('cache')
+
+test.before.each(async (t) => {
+  t.before = await engineObjects()
+  t.cacheDirectory = await mkdtemp(join(tmpdir(), 'cache-'))
+})
+
+test.after.each(async (t) => {
+  await rm(t.cacheDirectory, { recursive: true, force: true })
+  assert.equal(await engineObjects(), t.before)
+})
+
+/** A directive and the whole of its output; times and sizes are masked. */
+type Expectation = readonly [directive: string, output: string]
+
+const mask = (text: string) =>
+  text
+    .replace(/Duration: \d+\.\ds\. Size: [\d.]+[KMGT]?B\./g, 'Duration: D. Size: S.')
+    .replace(/\b[\d.]+(B|KB|MB|GB)\b( +(?=\w{3}, ))?/g, 'S ')
+    .replace(/ +$/gm, '')
+    .replace(/\w{3}, \d\d \w{3} \d{4} \d\d:\d\d:\d\d GMT/g, 'DATE')
+
+const START = 'cd "$(mktemp -d)"; mkdir -p a/b; echo one >a/b/c'
+
+const TEXTS: readonly Expectation[] = [
+  ['cache list; echo $?', 'Cache is empty.\n0\n'],
+  ['cache is_not_empty; echo $?', '1\n'],
+  ['cache restore x; echo $?', "MISS: 'x'.\n0\n"],
+  ['cache has_key x; echo $?', "Key 'x' doesn't exist in the cache store.\n1\n"],
+  ['cache delete x; echo $?', "Key 'x' doesn't exist in the cache store.\n0\n"],
+  ['cache store k nope; echo $?', "'nope' doesn't exist locally.\n0\n"],
+  [
+    'cache store mod/x-1 a; echo $?',
+    "Key 'mod/x-1' is normalized to 'mod-x-1'.\nUploading 'a' with cache key 'mod-x-1'...\nUpload complete. Duration: D. Size: S.\n0\n",
+  ],
+  [
+    'cache store mod/x-1 a; echo $?',
+    "Key 'mod/x-1' is normalized to 'mod-x-1'.\nKey 'mod-x-1' already exists.\n0\n",
+  ],
+  ['cache is_not_empty; echo $?', '0\n'],
+  [
+    'cache has_key mod/x-1; echo $?',
+    "Key 'mod/x-1' is normalized to 'mod-x-1'.\nKey 'mod-x-1' exists in the cache store.\n0\n",
+  ],
+  [
+    'echo two >a/b/c; cache store mod-x-2 a >/dev/null; rm -r a; cache restore no-.*,mod-x; cat a/b/c',
+    "MISS: 'no-.*'.\nHIT: 'mod-x', using key 'mod-x-2'.\nRestored: a. Duration: D. Size: S.\ntwo\n",
+  ],
+  [
+    'cache restore mod-x-1,mod-x-2; cat a/b/c',
+    "HIT: 'mod-x-1', using key 'mod-x-1'.\nRestored: a. Duration: D. Size: S.\none\n",
+  ],
+  [
+    "cache restore '[' ; cache restore '^d-x|x-2$'",
+    "MISS: '['.\nHIT: '^d-x|x-2$', using key 'mod-x-2'.\nRestored: a. Duration: D. Size: S.\n",
+  ],
+  [
+    'cache store abs "$PWD/a/b" >/dev/null; rm -r a; (cd /; cache restore abs) | tail -n 1 | grep -o "^Restored: /.*/a/b"; cat a/b/c',
+    'Restored: /tmp/DIR/a/b\ntwo\n',
+  ],
+  [
+    'cache list',
+    `${'KEY'.padEnd(60)} ${'SIZE'.padEnd(12)} STORED AT\n${['abs', 'mod-x-2', 'mod-x-1'].map((key) => `${key.padEnd(60)} S DATE\n`).join('')}`,
+  ],
+  ['cache usage', 'FREE SPACE: S\nUSED SPACE: S\n'],
+  [
+    'cache delete mod-x-2; cache has_key mod-x-2; echo $?',
+    "Key 'mod-x-2' is deleted.\nKey 'mod-x-2' doesn't exist in the cache store.\n1\n",
+  ],
+  ['cache clear; cache list; echo $?', 'Deleted all caches.\nCache is empty.\n0\n'],
+  ['cache store; cache restore', 'Nothing to store in cache.\nNothing to restore from cache.\n'],
+  ["cache store '' a; echo $?", 'error: A key is empty. Give it a name.\n0\n'],
+  [
+    'cache frob | head -n 1; cache store k | head -n 1; cache | head -n 1',
+    "error: cache has no command 'frob'\nerror: cache store: wrong number of arguments (1)\nerror: a command is missing\n",
+  ],
+  [
+    'cache frob >/dev/null; echo $?; CACHE_FAIL_ON_ERROR=true cache frob >/dev/null; echo $?',
+    '0\n1\n',
+  ],
+  [
+    "CACHE_FAIL_ON_ERROR=true cache store '' a; echo $?",
+    'error: A key is empty. Give it a name.\n1\n',
+  ],
+  [
+    'export CACHE_FAIL_ON_ERROR=true; cache restore x; cache store k nope; echo $?',
+    "MISS: 'x'.\n'nope' doesn't exist locally.\n0\n",
+  ],
+  [
+    'SEMAPHORE_CACHE_BACKEND=tape cache list; echo $?',
+    "error: There is no cache backend 'tape'. Unset SEMAPHORE_CACHE_BACKEND for the cache on the host of the agent.\n1\n",
+  ],
+]
+
+const LOCK_FILES: readonly (readonly [
+  file: string,
+  ...caches: (readonly [prefix: string, path: string])[],
+])[] = [
+  ['.nvmrc', ['nvm', '$HOME/.nvm']],
+  ['Gemfile.lock', ['gems', 'vendor/bundle']],
+  ['package-lock.json', ['node-modules', 'node_modules']],
+  ['yarn.lock', ['yarn-cache', '$HOME/.cache/yarn'], ['node-modules', 'node_modules']],
+  ['mix.lock', ['mix-deps', 'deps'], ['mix-build', '_build']],
+  ['requirements.txt', ['requirements', '.pip_cache']],
+  ['composer.lock', ['composer', 'vendor']],
+  ['pom.xml', ['maven', '.m2'], ['maven-target', 'target']],
+  ['Podfile.lock', ['pods', 'Pods']],
+  ['go.sum', ['go', '$HOME/go/pkg/mod']],
+]
+
+const md5 = (text: string) => createHash('md5').update(text).digest('hex')
+
+/** Each lock file holds its own name. */
+const autoStored = (branch: string) =>
+  LOCK_FILES.flatMap(([file, ...caches]) =>
+    caches.map(
+      ([prefix, path]) =>
+        `Detected ${file}.\nUsing default cache path '${path}'.\nUploading '${path}' with cache key '${prefix}-${branch}-${md5(file)}'...\nUpload complete. Duration: D. Size: S.\n`,
+    ),
+  ).join('')
+
+const autoRestored = (branch: string, stored: string) =>
+  LOCK_FILES.flatMap(([file, ...caches]) =>
+    caches.map(([prefix, path]) => {
+      const exact = `${prefix}-${branch}-${md5(file)}`
+      const keys = [
+        ...new Set([exact, `${prefix}-${branch}`, `${prefix}-master`, `${prefix}-main`]),
+      ]
+      const misses = branch === stored ? [] : keys.slice(0, keys.indexOf(`${prefix}-${stored}`))
+      const hit = branch === stored ? exact : `${prefix}-${stored}`
+      return [
+        `Detected ${file}.\nFetching '${path}' directory with cache keys '${keys.join(',')}'...\n`,
+        ...misses.map((key) => `MISS: '${key}'.\n`),
+        `HIT: '${hit}', using key '${prefix}-${stored}-${md5(file)}'.\nRestored: ${path}. Duration: D. Size: S.\n`,
+      ].join('')
+    }),
+  ).join('')
+
+const paths = LOCK_FILES.flatMap(([, ...caches]) => caches.map(([, path]) => path))
+
+const MAKE_ALL = `cd "$(mktemp -d)"; export HOME=$PWD/home
+for f in ${LOCK_FILES.map(([file]) => file).join(' ')}; do printf %s $f >$f; done
+for d in ${paths.join(' ')}; do mkdir -p $d; echo $d >$d/f; done`
+
+const LOOK_AT_ALL = `for d in ${paths.join(' ')}; do [[ $(<$d/f) == $d ]] || echo lost $d; done`
+
+for (const place of PLACES) {
+  test(`${place}: every command's text and exit code`, async (t) => {
+    const { blocks } = await inJob(place, [START, ...TEXTS.map(([directive]) => directive)], t)
+
+    assert.equal(
+      blocks
+        .slice(1)
+        .map(({ directive, output }) => [
+          directive,
+          mask(output).replace(/\/tmp\/tmp\.\w+/, '/tmp/DIR'),
+        ]),
+      TEXTS,
+    )
+  })
+
+  test(`${place}: lock files say what to store and restore, under which keys`, async (t) => {
+    const directives = [
+      MAKE_ALL,
+      'unset SEMAPHORE_GIT_BRANCH; cache store >/dev/null; SEMAPHORE_GIT_BRANCH=dev cache store',
+      `rm -rf ${paths.join(' ')}; SEMAPHORE_GIT_BRANCH=dev cache restore; ${LOOK_AT_ALL}`,
+      `cache delete nvm-dev-${md5('.nvmrc')} >/dev/null; SEMAPHORE_GIT_BRANCH=dev SEMAPHORE_GIT_PR_BRANCH=pr cache restore`,
+    ]
+    const { outputs, job } = await inJob(place, directives, t)
+
+    const home = /Using default cache path '(.*)\/\.nvm'/.exec(outputs[1] ?? '')?.[1] ?? ''
+    const shown = outputs.map((output) => mask(output).replaceAll(home, '$HOME'))
+    assert.is(job.result, 'passed')
+    // The second file of yarn and the one of npm share a prefix and a path, but not a key.
+    assert.is(shown[1], autoStored('dev'))
+    assert.is(shown[2], autoRestored('dev', 'dev'))
+    // Two lock files share this prefix: the newest of their keys is taken.
+    const maskKey = (text: string) => text.replace(/(using key 'node-modules-master-)\w+/g, '$1KEY')
+    assert.is(maskKey(shown[3] ?? ''), maskKey(autoRestored('pr', 'master')))
+  })
+
+  test(`${place}: a stop in the middle of a store ends it at once, and leaves nothing`, async (t) => {
+    const directory = await mkdtemp(join(tmpdir(), 'home-'))
+    const directives = ['cd; truncate -s 100G huge; cache store k huge', 'echo more']
+    const job = await startJob(describeJob(place, directives), {
+      home: directory,
+      args: ['--cache-dir', t.cacheDirectory],
+    })
+    const stored = async () => (await readdir(t.cacheDirectory, { recursive: true })).join()
+    await waitFor(async () => (await stored()).includes('.part'), 'the archive is being written')
+
+    job.signal('SIGTERM')
+    const { events, result } = await job.finished
+
+    assert.is(result, 'stopped')
+    assert.equal(blocksOf(events).at(-1), {
+      directive: directives[0],
+      output: "Uploading 'huge' with cache key 'k'...\n",
+      exitCode: 1,
+    })
+    assert.is(await stored(), '~')
+    await rm(directory, { recursive: true, force: true })
+  })
+
+  test(`${place}: a shell that dies takes its store along, and the next one can store`, async (t) => {
+    const directory = await mkdtemp(join(tmpdir(), 'home-'))
+    const directives = [
+      'cd; truncate -s 100G huge; exec 3< <(cache store k huge); read -r line <&3; exit 3',
+    ]
+    const after = 'cache store k /etc/passwd; cache list | wc -l'
+    const { events } = await runJob(
+      {
+        ...describeJob(place, directives),
+        epilogue_always_commands: [{ directive: after }],
+      },
+      { home: directory, args: ['--cache-dir', t.cacheDirectory] },
+    )
+    await rm(directory, { recursive: true, force: true })
+
+    const blocks = blocksOf(events)
+    assert.is(blocks.find(({ directive }) => directive === directives[0])?.exitCode, 3)
+    assert.match(
+      mask(blocks.at(-1)?.output ?? ''),
+      /^Uploading '\/etc\/passwd' with cache key 'k'...\nUpload complete. Duration: D. Size: S.\n2\n$/,
+    )
+  })
+}
+
+test.run()
