@@ -97,8 +97,29 @@ async function bundle(outfile) {
     keepNames: true, // error names and stack traces stay readable
     legalComments: 'none',
     logLevel: 'warning',
+    plugins: [leanPackages],
   })
 }
+
+/**
+ * What packages load and the agent never uses: undici's index runs all of its fetch, mocks, caches
+ * and interceptors (half of a job's first call to the engine), Hono's server all of HTTP/2.
+ */
+const leanPackages = {
+  name: 'lean packages',
+  setup(build) {
+    build.onResolve({ filter: /^\.\/lib\/(cache|interceptor|mock|web)\// }, ({ importer, path }) =>
+      importer.endsWith('/undici/index.js') ? { path, namespace: 'unused' } : undefined,
+    )
+    build.onResolve({ filter: /^(node:)?http2$/ }, ({ importer, path }) =>
+      importer.includes('/@hono/node-server/') ? { path, namespace: 'unused' } : undefined,
+    )
+    build.onLoad({ filter: /.*/, namespace: 'unused' }, () => ({ contents: UNUSED, loader: 'js' }))
+  },
+}
+
+/** Whatever is taken out of it is a class, so that it can be extended and exported. */
+const UNUSED = `module.exports = new Proxy(class {}, { get: () => class {} })`
 
 /** Node without its symbol table: 18 MB less. A machine without binutils keeps it. */
 async function stripped(node, work) {

@@ -77,6 +77,7 @@ async function serve(config: ServeConfig, state: StateDirectory): Promise<void> 
   log.info(`Agent ${VERSION} listens on https://${config.host}:${listener.port}`)
   log.info(`State directory: ${state.path}`)
   log.info(`Certificate ${certificate.certPath}, SHA-256 ${fingerprintOf(readTls().cert)}`)
+  jobs.begin()
   process.on('SIGHUP', () => renewCertificate(listener, () => fingerprintOf(readTls().cert), log))
   await untilAskedToEnd(jobs, config, log)
   await listener.close()

@@ -20,12 +20,12 @@ export interface JobSlot {
   readonly state: 'job-received' | 'waiting-for-job'
 
   /**
-   * Decides at once: of twenty requests in one moment exactly one is accepted.
+   * Of twenty requests in one moment exactly one is accepted.
    *
    * @param document as the client sent it, parsed from JSON
    * @throws {RequestError} naming every field that is wrong
    */
-  submit(document: unknown): Submission
+  submit(document: unknown): Promise<Submission>
 
   /** Stops the job that runs, if there is one. Repeatable. */
   stop(): void

@@ -14,6 +14,7 @@ import { removeHostTraces } from '../host/job-traces.ts'
 import { type CallbackSender, createCallbackSender } from '../job/callbacks.ts'
 import type { Logger } from '../log.ts'
 import type { JobMetrics } from '../metrics/job-metrics.ts'
+import type { ExecutorName } from '../request/job-request.ts'
 import type { JobConfig } from '../settings/job-config.ts'
 import type { Journal, JournalEntry } from '../state/journal.ts'
 import { nowInSeconds } from '../time.ts'
@@ -56,6 +57,10 @@ export class CutOffJob {
 
   get id(): string {
     return this.#options.entry.id
+  }
+
+  get executor(): ExecutorName {
+    return this.#options.entry.executor
   }
 
   collected(): void {

@@ -12,14 +12,13 @@ import type { JobSlot, Submission } from '../job/slot.ts'
 import type { Logger } from '../log.ts'
 import type { JobMetrics } from '../metrics/job-metrics.ts'
 import type { JobRequest } from '../request/job-request.ts'
-import { parseJobRequest } from '../request/parse-job-request.ts'
 import type { JobConfig } from '../settings/job-config.ts'
 import type { StateDirectory } from '../state/directory.ts'
 import { Journals } from '../state/journals.ts'
 import { type KeptLimits, KeptLogs } from '../state/kept-logs.ts'
 import { CutOffJob } from './cut-off-job.ts'
 import { EngineSweeper } from './leftovers.ts'
-import { type OpenedLog, ServedJob } from './served-job.ts'
+import type { OpenedLog, ServedJob } from './served-job.ts'
 
 export interface ServedJobsOptions {
   readonly state: StateDirectory
@@ -63,11 +62,11 @@ export class ServedJobs implements JobSlot {
   #currentId: string | undefined
   #closing = false
   /** The machine is clear of earlier jobs: the next one may begin. */
-  #cleared: Promise<void> = Promise.resolve()
+  readonly #cleared = Promise.withResolvers<void>()
+  #cutOff: readonly CutOffJob[] = []
 
   /**
-   * Takes up what an earlier process has left: its logs are readable at once, the rest is cleared
-   * away in the background, before the first job begins.
+   * Finds what an earlier process has left: its logs are readable at once.
    *
    * @throws {Error} of the file system
    */
@@ -81,6 +80,17 @@ export class ServedJobs implements JobSlot {
     const jobs = new ServedJobs(options, kept, journals)
     await jobs.#takeUp()
     return jobs
+  }
+
+  /**
+   * Clears away what an earlier process has left, before the first job, and ends its jobs. Not part
+   * of {@link open}: a client need not wait for it.
+   */
+  begin(): void {
+    void loadJobParts() // so that the first job finds them
+    const hasContainers = this.#cutOff.some(({ executor }) => executor === 'dockercompose')
+    void this.#clear(hasContainers).finally(this.#cleared.resolve)
+    for (const job of this.#cutOff) this.#track(this.#end(job))
   }
 
   private constructor(options: ServedJobsOptions, kept: KeptLogs, journals: Journals) {
@@ -109,14 +119,15 @@ export class ServedJobs implements JobSlot {
     return this.#currentId
   }
 
-  submit(document: unknown): Submission {
-    const request = parseJobRequest(document)
+  async submit(document: unknown): Promise<Submission> {
+    const parts = await loadJobParts()
+    const request = parts.parseJobRequest(document)
     if (this.#current?.id === request.id || this.#kept.has(request.id)) return { kind: 'repeated' }
     if (this.#closing) {
       return { kind: 'refused', reason: 'the agent is shutting down and takes no more jobs' }
     }
     if (this.#current !== undefined) return { kind: 'busy' }
-    this.#start(request) // no await since `#current` was looked at: two requests cannot both win
+    this.#start(request, parts) // no await since `#current` was looked at: two requests cannot both win
     return { kind: 'accepted' }
   }
 
@@ -182,32 +193,30 @@ export class ServedJobs implements JobSlot {
       this.#currentId = entry.id
       jobs.push(job)
     }
-    const hasContainers = left.some(({ entry }) => entry.executor === 'dockercompose')
-    this.#cleared = this.#clear(jobs, hasContainers)
-    for (const job of jobs) this.#track(this.#end(job))
+    this.#cutOff = jobs
   }
 
-  async #clear(jobs: readonly CutOffJob[], hasContainers: boolean): Promise<void> {
+  async #clear(hasContainers: boolean): Promise<void> {
     await Promise.all([
-      ...jobs.map((job) => job.clear()),
+      ...this.#cutOff.map((job) => job.clear()),
       this.#sweeper.start(hasContainers),
       this.#kept.prune(),
     ])
   }
 
   async #end(job: CutOffJob): Promise<void> {
-    await this.#cleared
+    await this.#cleared.promise
     await job.end()
     await this.#settle(job, (patience) => job.settle(patience))
   }
 
-  #start(request: JobRequest): void {
+  #start(request: JobRequest, parts: JobParts): void {
     const log = this.#options.logFor(request.id)
     if (request.unknownKeys.length > 0) {
       log.warn(`Unknown keys in the job request are ignored: ${request.unknownKeys.join(', ')}`)
     }
     const path = this.#kept.pathFor(request.id)
-    const job = new ServedJob({
+    const job = new parts.ServedJob({
       ...{ ...this.#shared(), metrics: this.#options.metrics, hurry: this.#hurry.signal },
       ...{ request, log, journal: this.#journals.of(path) },
     })
@@ -232,7 +241,7 @@ export class ServedJobs implements JobSlot {
     const log = await opened
     this.#currentLog = log.jobLog
     if (log.obstacle !== undefined) this.#kept.put(job.id, log.path, Promise.resolve(log.jobLog))
-    await this.#cleared
+    await this.#cleared.promise
     return log
   }
 
@@ -259,6 +268,17 @@ export class ServedJobs implements JobSlot {
       .finally(() => this.#work.delete(tracked))
     this.#work.add(tracked)
   }
+}
+
+type JobParts = Awaited<ReturnType<typeof loadJobParts>>
+
+/** A server is up sooner without them. */
+async function loadJobParts() {
+  const [{ parseJobRequest }, { ServedJob }] = await Promise.all([
+    import('../request/parse-job-request.ts'),
+    import('./served-job.ts'),
+  ])
+  return { parseJobRequest, ServedJob }
 }
 
 /** In the state directory; else somewhere, so that whoever reads it learns what is wrong. */

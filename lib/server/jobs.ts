@@ -17,7 +17,7 @@ export function jobRoutes(slot: JobSlot, maxBodyBytes: number): Hono<ServerEnv> 
     return new Response(null, { status: 200 })
   }
   return new Hono<ServerEnv>()
-    .post('/jobs', async (c) => submissionAnswer(slot.submit(await bodies.readJson(c))))
+    .post('/jobs', async (c) => submissionAnswer(await slot.submit(await bodies.readJson(c))))
     .post('/jobs/terminate', stop)
     .post('/stop', stop)
 }

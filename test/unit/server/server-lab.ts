@@ -50,7 +50,7 @@ export async function serverLab(): Promise<ServerLab> {
     get state() {
       return server.state
     },
-    submit(document) {
+    async submit(document) {
       server.submitted.push(document)
       return server.submission(document)
     },
