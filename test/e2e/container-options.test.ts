@@ -2,14 +2,19 @@
 
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
+import { Readable } from 'node:stream'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { encode, runJob, startJob } from '../helpers/agent.ts'
 import { type EngineObjects, engineObjects } from '../helpers/engine.ts'
+import { startEngineProxy } from '../helpers/engine-proxy.ts'
 import { type Block, blocksOf } from '../helpers/events.ts'
 import { processesMatching, waitFor } from '../helpers/host.ts'
 import { createImage, type TestImage } from '../helpers/images.ts'
+import { createJobId } from '../helpers/job-id.ts'
+import { callEngine } from '../setup/engine.ts'
+import { run } from '../setup/run.ts'
 
 interface Context {
   before: EngineObjects
@@ -181,6 +186,29 @@ test('an image that ends at once fails the job at once, with what it said', asyn
   )
 })
 
+test('an engine that makes every root read-only is told as the reason', async () => {
+  const proxy = await startEngineProxy()
+  proxy.on(/^POST \/containers\/create/, async ({ request, response }) => {
+    let body = ''
+    for await (const chunk of request.setEncoding('utf8')) body += chunk
+    const spec = JSON.parse(body) as { HostConfig: object }
+    Object.assign(spec.HostConfig, { ReadonlyRootfs: true })
+    const changed = Readable.from([JSON.stringify(spec)], { objectMode: false })
+    const json = { 'content-type': 'application/json' }
+    const { status, text } = await callEngine('POST', request.url ?? '', changed, json)
+    response?.writeHead(status, json).end(text)
+  })
+  const { events, result } = await runJob(jobIn({}, ['echo no']), {
+    environment: proxy.environment,
+  })
+  await proxy.close()
+
+  const block = blocksOf(events).at(-1)
+  assert.is(result, 'failed')
+  assert.is(block?.directive, 'Starting the docker image...')
+  assert.match(block?.output ?? '', /write files into the container: [^\n]*read-only/)
+})
+
 test('limits hold: the container is made with them, and a kill for memory is named', async () => {
   const { events, result } = await runJob(
     jobIn({ memory: '32m', cpus: 0.5 }, [
@@ -195,10 +223,7 @@ test('limits hold: the container is made with them, and a kill for memory is nam
   assert.is(blocks[FIRST]?.output, `${32 * 1024 ** 2}\n`)
   assert.match(blocks[FIRST + 1]?.output ?? '', /^50000\b/)
   assert.is(blocks[FIRST + 2]?.exitCode, 137)
-  assert.match(
-    blocks[FIRST + 2]?.output ?? '',
-    'ran out of memory and was killed (its limit: 32 MiB)',
-  )
+  assert.match(blocks[FIRST + 2]?.output ?? '', 'ran out of memory (its limit: 32 MiB)')
 })
 
 test('more processors than there are is told with their number', async () => {
@@ -251,6 +276,39 @@ test('--fail-on-missing-files fails the job with the file’s name', async () =>
   assert.is(block?.directive, 'Starting the docker image...')
   assert.is(block?.exitCode, 1)
   assert.match(block?.output ?? '', '/no/such')
+})
+
+test('/dev/kvm of the host is passed on, unless the flag forbids it', async (t) => {
+  const directory = await mkdtemp(join(tmpdir(), 'kvm-'))
+  t.directories.push(directory)
+  const jobFile = join(directory, 'job.json')
+  await writeFile(jobFile, JSON.stringify({ job_id: createJobId(), ...jobIn({}, []) }))
+  // A host on which it is there; the engine's own may have none, and then refuses to start.
+  const devices = join(directory, 'dev')
+  const host = `mkdir ${devices} && mount -t tmpfs none ${devices} && touch ${devices}/null ${devices}/kvm && mount --bind /dev/null ${devices}/null && mount --bind ${devices} /dev`
+  const devicesWith = async (flag: string) => {
+    const proxy = await startEngineProxy()
+    let asked = ''
+    proxy.on(/^POST \/containers\/create/, ({ request, pass }) => {
+      request.on('data', (chunk: Buffer) => {
+        asked += chunk
+      })
+      pass()
+    })
+    const command = `${host} && { ${resolve('dist/agent')} run ${flag} ${jobFile}; true; }`
+    await run('unshare', ['--mount', 'bash', '-c', command], {
+      limitMs: 60_000,
+      environment: proxy.environment,
+    })
+    await proxy.close()
+    await rm(devices, { recursive: true, force: true })
+    const spec = JSON.parse(asked) as { HostConfig: { Devices: object[] } }
+    return spec.HostConfig.Devices
+  }
+
+  const kvm = { PathOnHost: '/dev/kvm', PathInContainer: '/dev/kvm', CgroupPermissions: 'rwm' }
+  assert.equal(await devicesWith(''), [kvm])
+  assert.equal(await devicesWith('--no-expose-kvm-device'), [])
 })
 
 test('host setup commands run first, on the host, with the agent’s environment', async (t) => {
