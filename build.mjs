@@ -114,9 +114,15 @@ const leanPackages = {
     build.onResolve({ filter: /^(node:)?http2$/ }, ({ importer, path }) =>
       importer.includes('/@hono/node-server/') ? { path, namespace: 'unused' } : undefined,
     )
-    build.onLoad({ filter: /.*/, namespace: 'unused' }, () => ({ contents: UNUSED, loader: 'js' }))
+    build.onLoad({ filter: /.*/, namespace: 'unused' }, ({ path }) => ({
+      contents: path.endsWith('http2') ? NO_HTTP2 : UNUSED,
+      loader: 'js',
+    }))
   },
 }
+
+/** No request ever comes over it. */
+const NO_HTTP2 = 'module.exports = { Http2ServerRequest: class {}, constants: {} }'
 
 /** Whatever is taken out of it is a class, so that it can be extended and exported. */
 const UNUSED = `module.exports = new Proxy(class {}, { get: () => class {} })`
