@@ -96,6 +96,8 @@ async function bundle(outfile) {
     minify: true,
     keepNames: true, // error names and stack traces stay readable
     legalComments: 'none',
+    // Native helpers that ssh2 tries and does without: in one file there is no place for them.
+    external: ['cpu-features', '*.node'],
     logLevel: 'warning',
     plugins: [leanPackages],
   })

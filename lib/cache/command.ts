@@ -76,7 +76,7 @@ export async function runCache(call: CacheCall): Promise<number> {
   }
   let store: CacheStore | undefined
   try {
-    store = await openStore(variables, call.place)
+    store = await openStore({ ...call, variables })
     return await command({ ...call, variables, store, print }, args)
   } catch (error) {
     signal.throwIfAborted()

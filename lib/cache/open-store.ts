@@ -7,31 +7,91 @@
 import { access, constants, mkdir } from 'node:fs/promises'
 import { CacheError } from '../errors.ts'
 import { DirectoryStore } from './directory-store.ts'
+import { absolutePath, type JobFiles, toLatin1 } from './job-files.ts'
 import type { CacheStore } from './store.ts'
 
 /** Where the cache is, unless the job's variables say something else. */
 export interface CachePlace {
   /** The first that can be written to is taken. */
   readonly directories: readonly string[]
+  /** Of a directory, on this host or on an SFTP server. */
   readonly limitBytes: number
+  /** The agent's, for the way to a server when the job says nothing about it. */
+  readonly environment: Readonly<Record<string, string | undefined>>
 }
 
-/**
- * @param variables of the job, as text; empty ones left out
- * @throws {CacheError} when they do not add up, or no directory can be used
- */
-export async function openStore(
-  variables: Readonly<Record<string, string>>,
-  { directories, limitBytes }: CachePlace,
-): Promise<CacheStore> {
-  const backend = variables['SEMAPHORE_CACHE_BACKEND'] ?? ''
-  if (backend !== '') {
-    throw new CacheError(`There is no cache backend '${backend}'`, {
-      hint: 'Unset SEMAPHORE_CACHE_BACKEND for the cache on the host of the agent.',
-    })
+/** What there is of the job to find its store by. */
+interface StoreSeeker {
+  /** As text; empty ones left out. */
+  readonly variables: Readonly<Record<string, string>>
+  /** Latin1; for relative paths. */
+  readonly directory: string
+  readonly files: JobFiles
+  readonly place: CachePlace
+  readonly signal: AbortSignal
+}
+
+/** An SSH key has 3 KB, a known_hosts file with every host of a company less than this. */
+const MAX_FILE_BYTES = 1_048_576
+
+/** @throws {CacheError} when the variables do not add up, or what they name cannot be used */
+export async function openStore(seeker: StoreSeeker): Promise<CacheStore> {
+  const { variables, place } = seeker
+  const backend = variables['SEMAPHORE_CACHE_BACKEND']
+  switch (backend) {
+    case undefined:
+      return await openDirectory(seeker)
+    case 's3': {
+      const { parseS3Settings } = await import('./s3-settings.ts')
+      const settings = parseS3Settings(variables, place.environment)
+      const { S3Store } = await import('./s3-store.ts')
+      return new S3Store(settings)
+    }
+    case 'sftp':
+      return await openSftp(seeker)
+    default:
+      throw new CacheError(`There is no cache backend '${backend}'`, {
+        hint: "Set SEMAPHORE_CACHE_BACKEND to s3 or sftp, or unset it for the cache on the agent's host.",
+      })
   }
+}
+
+async function openDirectory({ variables, place }: StoreSeeker): Promise<CacheStore> {
   const project = variables['SEMAPHORE_PROJECT_ID'] ?? ''
-  return new DirectoryStore({ directory: await firstUsable(directories), project, limitBytes })
+  const directory = await firstUsable(place.directories)
+  return new DirectoryStore({ directory, project, limitBytes: place.limitBytes })
+}
+
+async function openSftp(seeker: StoreSeeker): Promise<CacheStore> {
+  const { variables, place } = seeker
+  const { parseSftpAddress } = await import('./sftp-settings.ts')
+  const address = parseSftpAddress(variables)
+  const privateKey = await readSmall(seeker, address.privateKeyPath)
+  const knownHosts = await readKnownHosts(seeker)
+  const { SftpStore } = await import('./sftp-store.ts')
+  return new SftpStore({ ...address, privateKey, knownHosts, limitBytes: place.limitBytes })
+}
+
+async function readKnownHosts(seeker: StoreSeeker): Promise<string> {
+  const { variables, files, signal } = seeker
+  const path = `${variables['HOME'] ?? ''}/.ssh/known_hosts`
+  if (!(await files.exists(toLatin1(path), signal))) return ''
+  return (await readSmall(seeker, path)).toString()
+}
+
+async function readSmall({ directory, files, signal }: StoreSeeker, path: string): Promise<Buffer> {
+  const chunks: Uint8Array[] = []
+  let bytes = 0
+  for await (const chunk of files.read(absolutePath(directory, toLatin1(path)), signal)) {
+    bytes += chunk.length
+    if (bytes > MAX_FILE_BYTES) {
+      throw new CacheError(`The file ${path} is larger than a key or a list of hosts may be`, {
+        hint: 'Correct SEMAPHORE_CACHE_PRIVATE_KEY_PATH.',
+      })
+    }
+    chunks.push(chunk)
+  }
+  return Buffer.concat(chunks)
 }
 
 async function firstUsable(directories: readonly string[]): Promise<string> {

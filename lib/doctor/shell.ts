@@ -64,7 +64,7 @@ async function examineLogin(
     ...options,
     traces: planHostTraces(options.temporaryDirectory, options.environment['HOME'] ?? '/'),
     policy: { gracePeriodMs: 0, hurry: signal },
-    cache: { directories: [], limitBytes: 0 }, // nothing is stored
+    cache: { directories: [], limitBytes: 0, environment: {} }, // nothing is stored
   })
   const started = performance.now()
   try {

@@ -53,6 +53,7 @@ export function toJobConfig(
           ? stateDirectories.map((directory) => join(resolve(directory), 'cache'))
           : [resolve(cacheDir)],
       limitBytes: cacheLimit,
+      environment,
     },
     dockerSocketPath: parseDockerHost(environment['DOCKER_HOST']),
   }

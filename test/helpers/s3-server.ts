@@ -24,8 +24,9 @@ const SECRET = 'sEcReT/of+the+cache/0123456789abcdefghij'
 export async function startS3Server(): Promise<S3Server> {
   const port = await freePort()
   const url = `http://127.0.0.1:${port}`
-  const args = ['test/fixtures/s3_server.py', String(port), KEY, SECRET]
-  const server = spawn(PYTHON, args, { stdio: 'ignore' })
+  // Not as arguments: tests look for the secret in the list of processes.
+  const env = { ...process.env, PORT: String(port), KEY_ID: KEY, SECRET }
+  const server = spawn(PYTHON, ['test/fixtures/s3_server.py'], { env, stdio: 'ignore' })
   const exited = new Promise((resolve) => server.once('exit', resolve))
   const isAnswering = () =>
     fetch(url).then(
