@@ -16,10 +16,11 @@ import {
   findDeadJobs,
   type JobContainer,
   jobsDirectory,
-  lookForVisitors,
+  listVisitors,
   type RunningJob,
   removeRunningJob,
   updateRunningJob,
+  type Visitor,
   visitorFile,
 } from './running-jobs.ts'
 
@@ -98,9 +99,9 @@ export class JobAccess {
     })
   }
 
-  /** Whether anybody has come in yet, and whether somebody is in there now. */
-  async lookForVisitors(): Promise<'none yet' | 'there' | 'gone'> {
-    return this.#directory === undefined ? 'none yet' : await lookForVisitors(this.#directory)
+  /** Everybody who has come in so far. */
+  async listVisitors(): Promise<Visitor[]> {
+    return this.#directory === undefined ? [] : await listVisitors(this.#directory)
   }
 
   /** Whoever is inside stays; nobody else gets in. Repeatable. */

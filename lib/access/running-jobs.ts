@@ -127,14 +127,19 @@ export function visitorFile(directory: string, pid: number | string): string {
   return join(directory, `${VISITOR}${pid}`)
 }
 
-/** Whether anybody has come into the job yet, and whether somebody is there now. */
-export async function lookForVisitors(directory: string): Promise<'none yet' | 'there' | 'gone'> {
+export interface Visitor {
+  readonly pid: number
+  /** Not left yet. */
+  readonly isThere: boolean
+}
+
+/** Everybody who has come into the job so far. */
+export async function listVisitors(directory: string): Promise<Visitor[]> {
   const names = await readdir(directory).catch(() => [])
-  const pids = names
+  return names
     .filter((name) => name.startsWith(VISITOR))
     .map((name) => Number(name.slice(VISITOR.length)))
-  if (pids.length === 0) return 'none yet'
-  return pids.some((pid) => isAlive({ pid })) ? 'there' : 'gone'
+    .map((pid) => ({ pid, isThere: isAlive({ pid }) }))
 }
 
 async function entriesOf(root: string): Promise<string[]> {

@@ -41,12 +41,16 @@ Examples:
     },
   },
   run: async ({ args, data }) => {
-    const { directory } = choose(await findRunningJobs(), args.job, await describeOthers())
+    const { directory } = chooseJob(await findRunningJobs(), args.job, await describeOthers())
     process.exit(await visitJob(directory, data as readonly string[], args.container))
   },
 })
 
-function choose(jobs: readonly Found[], id: string | undefined, others: string): Found {
+/**
+ * @param others what to say of other users' jobs when this one has none
+ * @throws {JobNotRunningError} when there is none, or more than one
+ */
+export function chooseJob(jobs: readonly Found[], id: string | undefined, others: string): Found {
   const exact = jobs.filter((job) => job.id === id || String(job.agent.pid) === id)
   const matching = exact.length > 0 ? exact : jobs.filter((job) => job.id.startsWith(id ?? ''))
   const [job, ...more] = matching

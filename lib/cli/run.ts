@@ -5,11 +5,13 @@
  */
 
 import { defineCommand } from 'citty'
+import { holdForVisitors } from '../access/hold.ts'
 import { JobAccess } from '../access/job-access.ts'
 import { hostEnvironment } from '../config.ts'
 import { AgentError, explain } from '../errors.ts'
 import { type EventSink, formatEvent, type JobResult } from '../events/event.ts'
 import { createExecutor } from '../executors/choose.ts'
+import { JUMP_POINT_PATH } from '../host/jump-point.ts'
 import { type CallbackSender, createCallbackSender } from '../job/callbacks.ts'
 import { Job } from '../job/job.ts'
 import { createLogger, type Logger } from '../log.ts'
@@ -19,6 +21,7 @@ import type { JobRequest } from '../request/job-request.ts'
 import { parseJobRequest } from '../request/parse-job-request.ts'
 import { loadRunConfig, type RunConfig } from '../settings/run-config.ts'
 import { RUN_SETTINGS } from '../settings/run-settings.ts'
+import { quoteWord } from '../shell/quote.ts'
 import { JobView } from './job-view.ts'
 import { settingArgs } from './setting-args.ts'
 import { StandardOutput } from './standard-output.ts'
@@ -113,6 +116,7 @@ async function createJob(
   config: RunConfig,
   { hurry, output, access, callbacks, log }: Surroundings,
 ): Promise<Job> {
+  const { hold } = config
   const { hostVariables, preJobHookPath, postJobHookPath } = config.job
   const executor = await createExecutor(request, {
     config: config.job,
@@ -128,7 +132,25 @@ async function createJob(
     log,
     hooks: { preJob: preJobHookPath, postJob: postJobHookPath },
     hostVariables,
+    hold:
+      hold === undefined
+        ? undefined
+        : async (signal) => {
+            await output.flush() // what is said here comes after the log
+            log.info(describeHold(request, hold))
+            await holdForVisitors(access, hold, signal)
+          },
   })
+}
+
+function describeHold({ id, sshPublicKeys }: JobRequest, holdMs: number): string {
+  const word = /^[\w.-]+$/.test(id) ? id : quoteWord(id)
+  const lines = [
+    `The job has failed. What it made stays for ${Math.ceil(holdMs / 1_000)} s, until you have been in it, or until Ctrl-C here.`,
+    `Get in from another terminal: agent attach ${word}`,
+    ...(sshPublicKeys.length === 0 ? [] : [`Or by SSH: ssh -t HOST bash ${JUMP_POINT_PATH}`]),
+  ]
+  return lines.join('\n')
 }
 
 /** The first signal asks, the second insists. */
@@ -137,7 +159,8 @@ function stopper(job: Job, hurry: AbortController): () => void {
   return () => {
     if (asked) return hurry.abort()
     asked = true
-    process.stderr.write('agent: stopping the job; once more (Ctrl-C) kills it at once\n')
+    const what = job.state.phase === 'done' ? 'clearing up after' : 'stopping'
+    process.stderr.write(`agent: ${what} the job; once more (Ctrl-C) kills it at once\n`)
     job.stop()
   }
 }

@@ -35,6 +35,11 @@ export interface JobOptions {
   readonly hooks?: Hooks
   /** The host's own, for every job; the request's win over them. */
   readonly hostVariables?: readonly EncodedVariable[]
+  /**
+   * After a failure, once it is told and before anything of the job is removed: resolves when that
+   * may happen. The signal is the job's stop. Not called when there is no shell to get into.
+   */
+  readonly hold?: ((signal: AbortSignal) => Promise<void>) | undefined
 }
 
 const EXPORT_TITLE = 'Exporting environment variables'
@@ -53,6 +58,7 @@ export class Job {
   #state: JobState = INITIAL_STATE
   #openBlock: { readonly directive: string; readonly startedAt: number } | undefined
   #leftBehind = false
+  #isPrepared = false
 
   constructor(options: JobOptions) {
     this.#options = options
@@ -83,14 +89,28 @@ export class Job {
    * why, and so does the job's, if there is room for a last word.
    */
   async run(): Promise<JobResult> {
-    const { executor, callbacks } = this.#options
+    const { executor, callbacks, hold } = this.#options
     const result = await this.#walkToResult()
+    const isHeld = hold !== undefined && result === 'failed' && this.#isPrepared
     // The result is known: whoever waits for it does not wait for containers to be removed.
-    const disposed = this.#dispose(executor)
+    const disposed = isHeld ? undefined : this.#dispose(executor)
     await callbacks.finished(result)
     await this.#writeLast({ event: 'job_finished', timestamp: nowInSeconds(), result })
-    await disposed
+    if (isHeld) await this.#hold(hold)
+    await (disposed ?? this.#dispose(executor))
     return result
+  }
+
+  async #hold(hold: (signal: AbortSignal) => Promise<void>): Promise<void> {
+    const { executor, log } = this.#options
+    const { signal } = this.#stop
+    try {
+      // The failed command may have taken the shell with it, and with the shell its container.
+      await executor.run(':', { signal, onOutput: () => undefined })
+      await hold(signal)
+    } catch (error) {
+      if (!signal.aborted) log.warn(`There is nothing left of the job to hold: ${explain(error)}`)
+    }
   }
 
   async #walkToResult(): Promise<JobResult> {
@@ -176,6 +196,7 @@ export class Job {
         directives: [...directives.map(({ directive }) => directive), RESULT_QUERY],
         exports: await this.#foreseenExports(),
       })
+      this.#isPrepared = ready
       return ready ? { kind: 'passed' } : { kind: 'failed', exitCode: 1 }
     } catch (error) {
       if (!(error instanceof AgentError)) this.#options.log.error(explain(error))

@@ -14,6 +14,8 @@ export interface RunConfig {
   readonly colours: boolean
   /** Width of the terminal, in characters. */
   readonly columns: number
+  /** In ms: how long what a failed job made is kept. */
+  readonly hold: number | undefined
   readonly job: JobConfig
 }
 
@@ -35,9 +37,10 @@ export function loadRunConfig(
   { env, stdout, isRoot }: Surroundings,
 ): RunConfig {
   const layers = [flagLayer(RUN_SETTINGS, flags), variableLayer(RUN_SETTINGS, env)]
-  const { format, ...values } = resolveSettings(RUN_SETTINGS, layers)
+  const { format, hold, ...values } = resolveSettings(RUN_SETTINGS, layers)
   return {
     format,
+    hold,
     colours: flags['color'] !== false && wantsColours(env, stdout.isTTY === true),
     columns: stdout.columns ?? DEFAULT_COLUMNS,
     job: toJobConfig(values, env, defaultStateDirectories(env, isRoot)),

@@ -6,13 +6,18 @@
 
 import { JOB_SETTINGS } from './job-settings.ts'
 import type { SettingTable } from './setting.ts'
-import { oneOf } from './value-type.ts'
+import { DURATION, oneOf } from './value-type.ts'
 
 export const RUN_SETTINGS = {
   format: {
     type: oneOf(['text', 'json']),
     default: 'text',
     description: 'A log to read, or the event log, one JSON object a line',
+  },
+  hold: {
+    type: DURATION,
+    description:
+      'After a failure keep what the job made for so long, or until somebody has been in it and left, or Ctrl-C',
   },
   ...JOB_SETTINGS,
   'callback-retry-attempts': { ...JOB_SETTINGS['callback-retry-attempts'], default: '60' },

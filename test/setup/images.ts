@@ -16,6 +16,9 @@ import { run } from './run.ts'
 
 const BUILD_LIMIT_MS = 300_000
 
+/** Of package busybox-static: it needs no library. */
+const BUSYBOX = '/bin/busybox'
+
 /** Name → what writes its root file system into a tar. */
 const IMAGES: Readonly<Record<string, (tar: string) => Promise<void>>> = {
   'agent-test/debian': (tar) => bootstrap('bookworm', 'bash,ca-certificates,git', tar),
@@ -27,6 +30,8 @@ const IMAGES: Readonly<Record<string, (tar: string) => Promise<void>>> = {
   'agent-test/old-bash': (tar) => bootstrap('bullseye', 'bash', tar),
   /** bash, what it loads, and nothing else: no stty, no cat, no ls. */
   'agent-test/bare': packBareBash,
+  /** An image without bash. */
+  'agent-test/no-bash': packBusybox,
   /** Servers, and the clients to ask them with. */
   'agent-test/servers': (tar) =>
     bootstrap('bookworm', 'bash,postgresql,redis-server', tar, SERVERS_HOOK),
@@ -154,6 +159,18 @@ async function findMirror(): Promise<string> {
     throw new Error('apt knows no Debian bookworm mirror: the images are made from its packages.')
   }
   return site
+}
+
+async function packBusybox(tar: string): Promise<void> {
+  const root = join(dirname(tar), 'root')
+  await mkdir(join(root, 'bin'), { recursive: true })
+  await mkdir(join(root, 'tmp'), { mode: 0o1777 })
+  await copyFile(BUSYBOX, join(root, BUSYBOX))
+  const names = await run(BUSYBOX, ['--list'], { limitMs: BUILD_LIMIT_MS })
+  for (const name of names.trim().split('\n')) {
+    if (name !== 'busybox') await symlink('busybox', join(root, 'bin', name))
+  }
+  await run('tar', ['-C', root, '-cf', tar, '.'], { limitMs: BUILD_LIMIT_MS })
 }
 
 async function packBareBash(tar: string): Promise<void> {

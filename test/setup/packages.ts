@@ -11,6 +11,7 @@ import { run } from './run.ts'
 const PACKAGES: Readonly<Record<string, string>> = {
   'apache2-utils': '/usr/bin/htpasswd',
   bsdutils: '/usr/bin/script',
+  'busybox-static': '/bin/busybox',
   'ca-certificates': '/usr/sbin/update-ca-certificates',
   'docker-registry': '/usr/bin/docker-registry',
   'docker.io': '/usr/sbin/dockerd',

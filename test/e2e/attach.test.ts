@@ -1,0 +1,171 @@
+/** People on the machine itself: in a running job, and in one that failed and is held for them. */
+
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { suite } from 'uvu'
+import * as assert from 'uvu/assert'
+import { encode, type RunningAgent, runAgent, startJob } from '../helpers/agent.ts'
+import { engineObjects } from '../helpers/engine.ts'
+import { waitFor } from '../helpers/host.ts'
+import { createJobId } from '../helpers/job-id.ts'
+import { jobDirectory } from '../helpers/ssh.ts'
+import { startAtTerminal } from '../helpers/terminal.ts'
+
+interface Context {
+  home: string
+  before: object
+  agents: RunningAgent[]
+}
+
+const test = suite<Context>('attach')
+const BINARY = resolve('dist/agent')
+const PROMPT = /[#$] $/
+
+/** These jobs make no volumes. */
+async function jobObjects() {
+  const { containers, networks } = await engineObjects()
+  return { containers, networks }
+}
+
+test.before(async (t) => {
+  t.home = await mkdtemp(join(tmpdir(), 'home-'))
+})
+
+test.after(async ({ home }) => {
+  await rm(home, { recursive: true, force: true })
+})
+
+test.before.each(async (t) => {
+  t.before = await jobObjects()
+  t.agents = []
+})
+
+test.after.each(async (t) => {
+  for (const agent of t.agents) agent.signal('SIGTERM') // of a test that failed half-way
+  await Promise.all(t.agents.map(({ exited }) => exited))
+  assert.equal(await jobObjects(), t.before)
+})
+
+const WAIT = { directive: 'echo ready; until [ -e ~/release ]; do sleep 0.05; done' }
+
+const IN_CONTAINERS = {
+  executor: 'dockercompose',
+  compose: {
+    containers: [
+      { name: 'main', image: 'agent-test/debian' },
+      { name: 'tiny', image: 'agent-test/no-bash', command: 'sleep 1000' },
+    ],
+  },
+}
+
+async function openJob(t: Context, job: object, args: readonly string[] = []) {
+  const id = createJobId()
+  const variables = [{ name: 'OF_JOB', value: encode('a b') }]
+  const agent = await startJob(
+    { job_id: id, env_vars: variables, commands: [WAIT], ...job },
+    { args, home: t.home },
+  )
+  t.agents.push(agent)
+  return Object.assign(agent, { id })
+}
+
+test('in containers: a command in the main one, a shell in a service without bash', async (t) => {
+  const job = await openJob(t, IN_CONTAINERS)
+  await waitFor(() => job.stdout.includes('"ready\\n"'), 'the job runs')
+
+  const main = await runAgent(['attach', job.id, '--', 'sh', '-c', 'echo "$OF_JOB"; exit 7'])
+  const tiny = startAtTerminal(BINARY, ['attach', job.id, '--container', 'tiny'])
+  await tiny.sees('# ')
+  tiny.type('stty size; echo "$0"; exit 5\r')
+  const code = await tiny.exited
+  await runAgent(['attach', job.id, '--', 'touch', '/root/release'])
+  const { result } = await job.finished
+
+  assert.equal(main, { code: 7, stdout: 'a b\n', stderr: '' })
+  assert.is(code, 5)
+  assert.match(tiny.screen, /50 200\r\nsh\r\n/)
+  assert.is(result, 'passed')
+})
+
+test('on the host: a shell at the person’s own terminal', async (t) => {
+  const job = await openJob(t, { commands: [{ directive: 'echo ready; sleep 1000' }] })
+  await waitFor(() => job.stdout.includes('"ready\\n"'), 'the job runs')
+
+  const person = startAtTerminal(BINARY, ['attach', job.id])
+  await person.sees(PROMPT)
+  person.type('shopt -q login_shell && stty size; sleep 1000\r')
+  await person.sees('50 200')
+  person.type('\x03')
+  person.type('exit 6\r')
+  const code = await person.exited
+  job.signal('SIGTERM')
+  await job.finished
+
+  assert.is(code, 6)
+})
+
+test('a job that does not run is told, with those that do', async (t) => {
+  const job = await openJob(t, { commands: [{ directive: 'echo ready; sleep 1000' }] })
+  await waitFor(() => job.stdout.includes('"ready\\n"'), 'the job runs')
+
+  const { code, stderr } = await runAgent(['attach', 'no-such-job'])
+
+  assert.is(code, 2)
+  assert.match(stderr, 'agent: No job "no-such-job" of this user runs on this machine\n')
+  assert.match(stderr, job.id)
+})
+
+test('a failed job is held until its visitor has left, with everything it had', async (t) => {
+  const failing = [{ directive: 'touch ~/trace' }, { directive: 'exit 3' }]
+  for (const executor of [{ executor: 'shell' }, IN_CONTAINERS]) {
+    const job = await openJob(t, { ...executor, commands: failing }, ['--hold', '10m'])
+    await waitFor(() => job.stderr.includes('agent attach '), 'the log says how to get in')
+    assert.match(job.stdout, '"job_finished"')
+
+    const call = /agent (attach \S+)/.exec(job.stderr)?.[1] ?? ''
+    const visit = await runAgent([...call.split(' '), '--', 'sh', '-c', 'echo "$OF_JOB"'], {
+      home: t.home,
+    })
+    const { code, result } = await job.finished
+
+    assert.equal(visit, { code: 0, stdout: 'a b\n', stderr: '' })
+    assert.equal({ code, result }, { code: 1, result: 'failed' })
+    assert.is(await jobDirectory(job.id), undefined)
+  }
+})
+
+test('Ctrl-C ends the hold, and so does its time; the result stays', async (t) => {
+  const job = await openJob(t, { commands: [{ directive: 'false' }] }, ['--hold', '10m'])
+  await waitFor(() => job.stderr.includes('agent attach '), 'the job is held')
+  job.signal('SIGINT')
+  const asked = await job.finished
+
+  const short = await openJob(t, { commands: [{ directive: 'false' }] }, ['--hold', '50ms'])
+  const over = await short.finished
+
+  assert.equal([asked.code, asked.result], [1, 'failed'])
+  assert.equal([over.code, over.result], [1, 'failed'])
+  assert.match(over.stderr, 'agent attach ')
+})
+
+test('what passed, was stopped or never began is not held', async (t) => {
+  const image = {
+    ...IN_CONTAINERS,
+    compose: { containers: [{ name: 'main', image: '127.0.0.1:1/none' }] },
+  }
+  const passed = await openJob(t, { commands: [{ directive: 'true' }] }, ['--hold', '10m'])
+  const unable = await openJob(t, image, ['--hold', '10m'])
+  const stopped = await openJob(t, { commands: [{ directive: 'echo ready; sleep 1000' }] }, [
+    '--hold',
+    '10m',
+  ])
+  await waitFor(() => stopped.stdout.includes('"ready\\n"'), 'the job runs')
+  stopped.signal('SIGTERM')
+
+  assert.is((await passed.finished).result, 'passed')
+  assert.is((await unable.finished).result, 'failed')
+  assert.is((await stopped.finished).result, 'stopped')
+})
+
+test.run()
