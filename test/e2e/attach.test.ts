@@ -78,7 +78,7 @@ test('in containers: a command in the main one, a shell in a service without bas
   const tiny = startAtTerminal(BINARY, ['attach', job.id, '--container', 'tiny'])
   await tiny.sees('# ')
   tiny.type('stty size; echo "$0"; exit 5\r')
-  const code = await tiny.exited
+  const code = await tiny.ends()
   await runAgent(['attach', job.id, '--', 'touch', '/root/release'])
   const { result } = await job.finished
 
@@ -94,11 +94,11 @@ test('on the host: a shell at the person’s own terminal', async (t) => {
 
   const person = startAtTerminal(BINARY, ['attach', job.id])
   await person.sees(PROMPT)
-  person.type('shopt -q login_shell && stty size; sleep 1000\r')
-  await person.sees('50 200')
+  person.type('shopt -q login_shell && sh -c "stty size; exec sleep 1000"\r')
+  await person.sees('50 200\r\n')
   person.type('\x03')
   person.type('exit 6\r')
-  const code = await person.exited
+  const code = await person.ends()
   job.signal('SIGTERM')
   await job.finished
 

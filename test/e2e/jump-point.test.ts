@@ -144,15 +144,15 @@ for (const [where, executor] of EXECUTORS) {
     await person.resize(123, 45)
     person.type('until stty size | grep "45 123"; do :; done\r')
     await person.sees('\r45 123\r\n')
-    person.type('sleep 1000\r')
-    await person.sees('sleep 1000\r\n')
+    person.type('sh -c "echo up-$((1 + 1)); exec sleep 1000"\r')
+    await person.sees('up-2\r\n')
     person.type('\x03')
     person.type('echo "status $?"\r')
     await person.sees('status 130')
     person.type('echo "<Grüße 世界>" | cat\r')
     await person.sees('\r<Grüße 世界>\r\n')
     person.type('(exit 9)\r\x04')
-    const code = await person.exited
+    const code = await person.ends()
     const { result, events } = await job.release()
 
     assert.is(code, 9)
@@ -172,7 +172,7 @@ for (const [where, executor] of EXECUTORS) {
     person.type(lines)
     person.type('\x04')
     await person.sees(/[0-9a-f]{40}/)
-    await person.exited
+    await person.ends()
     await job.release()
 
     assert.is(piped.stdout, `${sum(blob)}  -\n`)
@@ -221,7 +221,7 @@ test('before the container is up, there is a word and dots, then the shell', asy
   const person = t.ssh.open(`bash ${jump} touch /tmp/release`)
   await person.sees('Waiting for the container to start up..')
   await writeFile(file, '')
-  const code = await person.exited
+  const code = await person.ends()
   const { result } = await agent.finished
 
   assert.is(code, 0)
@@ -249,7 +249,7 @@ test('a job that ends before its container is up sends away who waits for it', a
   const person = t.ssh.open(`bash ${jump}`)
   await person.sees('Waiting for the container to start up')
   await writeFile(file, '')
-  const code = await person.exited
+  const code = await person.ends()
   await agent.finished
 
   assert.is.not(code, 0)
@@ -272,7 +272,7 @@ test('programs that paint the screen work: top, vi', async (t) => {
   person.type('od -An -tx1 /tmp/letter\r')
   await person.sees('47 72 c3 bc c3 9f 65 0a')
   person.type('exit\r')
-  await person.exited
+  await person.ends()
   await job.release()
 })
 
@@ -295,7 +295,7 @@ test('bash 5.1 and an image with nothing but bash: a terminal of the right size'
 
     const command = `shopt -s checkwinsize; (:); echo "$LINES x $COLUMNS"; : >/tmp/release`
     const person = t.ssh.open(`bash ${jump} bash -c '${command}'`)
-    const code = await person.exited
+    const code = await person.ends()
     const { result } = await agent.finished
 
     assert.is(code, 0, image)
@@ -313,7 +313,7 @@ test('a stopped job does not wait for the shell of somebody inside', async (t) =
   const { result } = await job.finished
 
   assert.is(result, 'stopped')
-  assert.is.not(await person.exited, 0)
+  assert.is.not(await person.ends(), 0)
 })
 
 test('a lost connection ends what ran on it, and only that', async (t) => {

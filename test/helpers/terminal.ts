@@ -17,8 +17,8 @@ export interface TerminalSession {
   resize(columns: number, rows: number): Promise<void>
   /** The window is closed. */
   hangUp(): void
-  /** Exit code. */
-  readonly exited: Promise<number>
+  /** Exit code. @throws {Error} with the end of the screen when it does not end */
+  ends(): Promise<number>
 }
 
 /** @param file absolute path of a program */
@@ -44,7 +44,10 @@ export function startAtTerminal(
   const read = async () => {
     for await (const bytes of terminal.output) screen += decoder.decode(bytes, { stream: true })
   }
-  const ended = read()
+  let code: number | undefined
+  void Promise.all([terminal.exited, read()]).then(([status]) => {
+    code = status
+  })
   let seen = 0
   const look = (what: RegExp | string) => {
     const rest = screen.slice(seen)
@@ -54,22 +57,28 @@ export function startAtTerminal(
     seen += at + match.length
     return true
   }
+  const wait = async (condition: () => boolean, what: string) => {
+    await waitFor(condition, what).catch((error: Error) => {
+      throw new Error(
+        `${error.message}; the screen ends with ${JSON.stringify(screen.slice(-500))}`,
+      )
+    })
+  }
   return {
     get screen() {
       return screen
     },
     pid: terminal.pid,
     type: (text) => terminal.write(text),
-    sees: async (what) => {
-      await waitFor(() => look(what), `${what} is on the screen`).catch((error: Error) => {
-        throw new Error(`${error.message}; the end of it: ${JSON.stringify(screen.slice(-500))}`)
-      })
-    },
+    sees: (what) => wait(() => look(what), `${what} is on the screen`),
     resize: async (columns, rows) => {
       const device = readlinkSync(`/proc/${terminal.pid}/fd/0`)
       await promisify(execFile)('stty', ['-F', device, 'cols', `${columns}`, 'rows', `${rows}`])
     },
     hangUp: () => terminal.close(),
-    exited: Promise.all([terminal.exited, ended]).then(([code]) => code),
+    ends: async () => {
+      await wait(() => code !== undefined, 'the program ends')
+      return code ?? -1
+    },
   }
 }
