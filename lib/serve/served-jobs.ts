@@ -141,8 +141,8 @@ export class ServedJobs implements JobSlot {
   }
 
   collected(id: string): void {
-    if (this.#current?.id === id) this.#current.collected()
-    for (const job of this.#unsettled) if (job.id === id) job.collected()
+    const jobs = [...this.#cutOff, ...this.#unsettled, this.#current]
+    for (const job of jobs) if (job?.id === id) job.collected()
   }
 
   /** Whether a job runs, or callbacks of one are still to be sent. */
