@@ -9,11 +9,12 @@ import { spawn } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
+import { figure, median, RUNS, report } from './report.ts'
+import { benchServe } from './serve.ts'
 
 const AGENT = resolve('dist/agent')
 const IMAGE = 'agent-test/debian'
 const LINE = 'x'.repeat(100)
-const RUNS = 5
 const LIMIT_MS = 300_000
 
 /** Empty: the login scripts of this machine's user are not what is measured. */
@@ -101,24 +102,6 @@ async function compare(
   report(name, `${own.toFixed(0)} ms : ${other.toFixed(0)} ms`, own / other, goal)
 }
 
-async function figure(name: string, goal: number, unit: string, take: () => Promise<number>) {
-  const values: number[] = []
-  for (let run = 0; run < RUNS; run++) values.push(await take())
-  const value = median(values)
-  report(name, `${value.toFixed(2)} ${unit}`, value, goal)
-}
-
-function report(name: string, figures: string, value: number, goal: number): void {
-  const verdict = value <= goal ? 'ok' : 'MISSED'
-  console.log(
-    `${name.padEnd(58)} ${figures.padStart(22)} ${value.toFixed(2).padStart(8)}  goal ${goal} ${verdict}`,
-  )
-}
-
-function median(values: readonly number[]): number {
-  return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN
-}
-
 const sh = (command: string) => measure('sh', ['-c', command])
 
 async function main(): Promise<void> {
@@ -173,6 +156,7 @@ async function main(): Promise<void> {
   const [small, large] = [await agent(job([flood(1e7)])), await agent(job([flood(1e9)]))]
   const growth = (large.peakKilobytes - small.peakKilobytes) / 1024
   report('peak memory, 1 GB of output over 10 MB of it', `${growth.toFixed(1)} MB more`, growth, 20)
+  await benchServe()
 }
 
 try {
