@@ -43,9 +43,6 @@ export interface RegistryLogin {
   readonly identityToken?: string | undefined
 }
 
-/** The engine asks the registry before it answers at all. */
-const REGISTRY_TIMEOUT_MS = 120_000
-
 interface InspectAnswer {
   readonly Id: string
   readonly Os?: string
@@ -143,7 +140,7 @@ export async function* pullImage(
 
 /**
  * Has the engine log in to a registry, to see whether name and password are right. The engine
- * keeps nothing of it.
+ * keeps nothing of it. How long a registry may be silent is for the signal to say.
  *
  * @returns the login to pull with
  * @throws {DockerRefusedError} with the registry's reason
@@ -151,7 +148,7 @@ export async function* pullImage(
 export async function verifyLogin(
   docker: DockerClient,
   login: RegistryLogin,
-  signal?: AbortSignal,
+  signal: AbortSignal,
 ): Promise<RegistryLogin> {
   const { value } = await docker.call<{ IdentityToken?: string }>({
     action: `log in to ${login.registry} as "${login.username}"`,
@@ -164,7 +161,7 @@ export async function verifyLogin(
       401: 'Check user name and password of the credential.',
       500: 'Check the address of the registry, and user name and password of the credential.',
     },
-    timeoutMs: REGISTRY_TIMEOUT_MS,
+    timeoutMs: 0,
   })
   return { ...login, identityToken: value?.IdentityToken || undefined }
 }

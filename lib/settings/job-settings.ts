@@ -21,7 +21,7 @@ export const JOB_SETTINGS = {
   'pull-stall-timeout': {
     type: DURATION,
     default: '5m',
-    description: 'An image pull fails when nothing comes for so long',
+    description: 'An image pull or a login to a registry fails when nothing comes for so long',
   },
   'env-vars': {
     type: pairsOf('=', 'NAME=value,…'),

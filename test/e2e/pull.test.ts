@@ -150,17 +150,21 @@ test('what is not found or denied fails at once', async (t) => {
   assert.match(denied.pullOutput, 'denied')
 })
 
-test('a pull during which nothing comes fails after its limit', async (t) => {
+test('a pull or a login during which nothing comes fails after its limit', async (t) => {
   t.gate.breakNext(/^\/v2\/a\/blobs\/sha256:/, 'stall', 100)
   const layer = await pull(t, [{ image: 'a:1' }], ['--pull-stall-timeout', '1s'])
   t.gate.breakNext(/^\/v2\/b\/manifests\//, 'stall', 100)
   const manifest = await pull(t, [{ image: 'b:1' }], ['--pull-stall-timeout', '1s'])
+  t.gate.breakNext(/^\/v2\/$/, 'stall', 100)
+  const login = await pull(t, [{ image: 'b:1' }], ['--pull-stall-timeout', '1s'])
 
   for (const { result, blocks, pullOutput } of [layer, manifest]) {
     assert.is(result, 'failed')
     assert.is(blocks.at(-1)?.exitCode, 1)
     assert.match(pullOutput, `nothing came from ${t.gate.host} for 1 s`)
   }
+  assert.is(login.result, 'failed')
+  assert.match(login.blocks[0]?.output ?? '', `${t.gate.host} did not answer to the login for 1 s`)
 })
 
 test('an image is found by tag, by digest, by both, and as latest without any', async (t) => {
@@ -178,10 +182,11 @@ test('an image is found by tag, by digest, by both, and as latest without any', 
 })
 
 test('the pull policy decides what a newer image of the same name means', async (t) => {
-  await pushImage(t.registry, 'moving:1', { layer: 'old' })
   const image = 'moving:1'
+  const { digest } = await pushImage(t.registry, image, { layer: 'old' })
+  t.pulled.add(`${t.gate.host}/moving@${digest}`) // all it is known by when the tag has moved on
   const old = await pull(t, [{ image, pull_policy: 'always' }])
-  await pushImage(t.registry, 'moving:1', { layer: 'new' })
+  await pushImage(t.registry, image, { layer: 'new' })
 
   const kept = await pull(t, [{ image }])
   const kept2 = await pull(t, [{ image, pull_policy: 'never' }])

@@ -7,16 +7,19 @@
 
 import type { DockerClient } from '../../docker/client.ts'
 import { type RegistryLogin, verifyLogin } from '../../docker/images.ts'
-import { ContentError } from '../../errors.ts'
+import { ContentError, ImagePullError } from '../../errors.ts'
 import { decodeBase64 } from '../../request/base64.ts'
 import type { PullCredential } from '../../request/job-request.ts'
 import type { RunOptions } from '../executor.ts'
 import { type Credential, findStrategy } from './login-strategies.ts'
 import { retryPassing } from './retry.ts'
+import { StallWatch } from './stall-watch.ts'
 
 export interface CredentialOptions extends RunOptions {
   /** Of the agent's process. */
   readonly environment: Readonly<Record<string, string>>
+  /** A registry that does not answer for so long fails its login. */
+  readonly stallTimeoutMs: number
 }
 
 /**
@@ -31,7 +34,7 @@ export async function setUpCredentials(
   logins: RegistryLogin[],
   options: CredentialOptions,
 ): Promise<number> {
-  const { signal, onOutput } = options
+  const { onOutput } = options
   const say = async (text: string) => await onOutput(Buffer.from(`${text}\n`))
   for (const encoded of credentials) {
     const credential = decode(encoded)
@@ -45,11 +48,30 @@ export async function setUpCredentials(
     }
     await say(`Setting up credentials for ${strategy.title}`)
     const login = await retryPassing(async () => {
-      return await verifyLogin(docker, await strategy.resolve(credential, options), signal)
+      return await verify(docker, await strategy.resolve(credential, options), options)
     }, options)
     logins.push(login)
   }
   return 0
+}
+
+async function verify(
+  docker: DockerClient,
+  login: RegistryLogin,
+  { signal, stallTimeoutMs }: CredentialOptions,
+): Promise<RegistryLogin> {
+  const watch = new StallWatch(stallTimeoutMs, () => {
+    const seconds = stallTimeoutMs / 1_000
+    return new ImagePullError(`${login.registry} did not answer to the login for ${seconds} s`, {
+      hint: 'Check the registry and the network between; --pull-stall-timeout allows it more time.',
+    })
+  })
+  watch.start()
+  try {
+    return await verifyLogin(docker, login, AbortSignal.any([signal, watch.signal]))
+  } finally {
+    watch.stop()
+  }
 }
 
 function decode({ envVars, files }: PullCredential): Credential {

@@ -80,6 +80,7 @@ export class ContainerExecutor implements Executor {
       (await block('Setting up image pull credentials', (onOutput) =>
         setUpCredentials(this.#docker, imagePullCredentials, this.#logins, {
           environment: this.#options.environment,
+          stallTimeoutMs: this.#options.pullStallTimeoutMs,
           signal,
           onOutput,
         }),

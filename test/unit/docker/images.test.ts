@@ -130,9 +130,9 @@ test('a login goes along with the pull, in the alphabet the engine reads', async
 
 test('a login is verified; a refused one never shows its password', async ({ daemon, docker }) => {
   daemon.answer('POST /auth', 200, { IdentityToken: 'token' })
-  const verified = await verifyLogin(docker, LOGIN)
+  const verified = await verifyLogin(docker, LOGIN, signal)
   daemon.answer('POST /auth', 401, { message: 'unauthorized' })
-  const error = await rejection(verifyLogin(docker, LOGIN))
+  const error = await rejection(verifyLogin(docker, LOGIN, signal))
 
   assert.is(verified.identityToken, 'token')
   assert.is(error.message, 'Docker refused to log in to r:5000 as "me": unauthorized (HTTP 401)')
