@@ -55,6 +55,12 @@ Examples:
   },
 })
 
+/** Under the name that the product's first description also used. */
+export const startCommand = defineCommand({
+  ...serveCommand,
+  meta: { name: 'start', description: 'Another name of serve', hidden: true },
+})
+
 /** Resolves when the agent was told to end, and has. */
 async function serve(config: ServeConfig, state: StateDirectory): Promise<void> {
   const { logFor, agentLogPath } = openLog(config)

@@ -104,6 +104,24 @@ test('flag, variable and file count in this order, and reach the jobs', async (t
   }
 })
 
+test('agent start is agent serve', async (t) => {
+  const state = [
+    '--state-dir',
+    join(t.directory, 'state'),
+    '--log-file-path',
+    join(t.directory, 'l'),
+  ]
+  const agent = await startAgent([
+    ...['start', '--auth-token-secret', 'x', '--host', '127.0.0.1', '--port', '0', ...state],
+    ...['--statsd-host', '192.1.1.9', '--statsd-port', '8192', '--statsd-namespace', 'agent.prod'],
+  ])
+  await waitFor(() => agent.stderr.includes('listens on'), 'the agent listens')
+
+  agent.signal('SIGTERM')
+
+  assert.is((await agent.exited).code, 0)
+})
+
 test('variables and hooks of the host come with every job; its settings do not', async (t) => {
   const hook = join(t.directory, 'pre hook.sh')
   const post = join(t.directory, 'post.sh')
