@@ -8,9 +8,11 @@ import { homedir, tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import type { CachePlace } from '../cache/open-store.ts'
 import { jobEnvironment, parseDockerHost } from '../config.ts'
+import { ConfigError } from '../errors.ts'
 import type { EncodedVariable } from '../request/job-request.ts'
 import type { JOB_SETTINGS } from './job-settings.ts'
 import type { SettingValues } from './setting.ts'
+import type { Pair } from './value-type.ts'
 
 export type JobSettingValues = SettingValues<typeof JOB_SETTINGS>
 
@@ -18,7 +20,7 @@ export interface JobConfig
   extends Omit<JobSettingValues, 'cacheDir' | 'cacheLimit' | 'envVars' | 'files'> {
   /** For every job. */
   readonly hostVariables: readonly EncodedVariable[]
-  readonly hostFiles: ReadonlyArray<{ readonly source: string; readonly target: string }>
+  readonly hostFiles: readonly HostFile[]
   /** What a job's shell on this host inherits. */
   readonly jobEnvironment: Readonly<Record<string, string>>
   /** Of the user whose `~/.ssh` and login profile a job gets. */
@@ -28,9 +30,15 @@ export interface JobConfig
   readonly dockerSocketPath: string
 }
 
+/** A file or directory of this host, and where the main container has it. Both absolute. */
+export interface HostFile {
+  readonly source: string
+  readonly target: string
+}
+
 /**
  * @param stateDirectories where the cache is by default; the first that can be written to
- * @throws {ConfigError} for a DOCKER_HOST that cannot be used
+ * @throws {ConfigError} for a DOCKER_HOST or a place for files that cannot be used
  */
 export function toJobConfig(
   { cacheDir, cacheLimit, envVars, files, ...values }: JobSettingValues,
@@ -43,7 +51,7 @@ export function toJobConfig(
       name,
       value: Buffer.from(value).toString('base64'),
     })),
-    hostFiles: files.map(([source, target]) => ({ source, target })),
+    hostFiles: files.map(toHostFile),
     jobEnvironment: withoutCredentials(jobEnvironment(environment)),
     home: environment['HOME'] || homedir(),
     temporaryDirectory: tmpdir(),
@@ -57,6 +65,13 @@ export function toJobConfig(
     },
     dockerSocketPath: parseDockerHost(environment['DOCKER_HOST']),
   }
+}
+
+function toHostFile([source, target]: Pair): HostFile {
+  if (target.startsWith('/')) return { source: resolve(source), target }
+  throw new ConfigError(`--files: expected an absolute path in the container, got "${target}"`, {
+    hint: `Give the whole path, e.g. ${source}:/etc/given`,
+  })
 }
 
 /** @see https://specifications.freedesktop.org/basedir-spec/latest/ for the one of other users */

@@ -1,3 +1,4 @@
+import { resolve } from 'node:path'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { parseDuration } from '../../../lib/config.ts'
@@ -37,6 +38,19 @@ test('the defaults are those of the contract', () => {
   assert.is(config.job.callbackRetryAttempts, 60)
   assert.is(config.job.dockerSocketPath, '/var/run/docker.sock')
   assert.is(config.columns, 80)
+})
+
+test('files of the host are taken from where the agent was started, to an absolute path', () => {
+  const { job } = loadRunConfig({ files: 'here/a:/etc/a,/b:/etc/b' }, onPipe())
+
+  assert.equal(job.hostFiles, [
+    { source: resolve('here/a'), target: '/etc/a' },
+    { source: '/b', target: '/etc/b' },
+  ])
+  assert.is(
+    complaintAbout({ files: '/a:etc/a' }),
+    '--files: expected an absolute path in the container, got "etc/a"',
+  )
 })
 
 test('durations have a unit', () => {
