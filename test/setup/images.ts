@@ -31,7 +31,12 @@ const IMAGES: Readonly<Record<string, (tar: string) => Promise<void>>> = {
   /** bash, what it loads, and nothing else: no stty, no cat, no ls. */
   'agent-test/bare': packBareBash,
   /** An image without bash. */
-  'agent-test/no-bash': packBusybox,
+  'agent-test/no-bash': (tar) => packBusybox(tar),
+  /** The programs of busybox alone, and the libraries that the agent needs: it is a Node. */
+  'agent-test/busybox': async (tar) => packBusybox(tar, await librariesOf(process.execPath)),
+  /** What a fresh Debian has to download with. */
+  'agent-test/downloaders': (tar) =>
+    bootstrap('bookworm', 'ca-certificates,curl,libstdc++6,wget', tar),
   /** Servers, and the clients to ask them with. */
   'agent-test/servers': (tar) =>
     bootstrap('bookworm', 'bash,postgresql,redis-server', tar, SERVERS_HOOK),
@@ -161,27 +166,36 @@ async function findMirror(): Promise<string> {
   return site
 }
 
-async function packBusybox(tar: string): Promise<void> {
+async function packBareBash(tar: string): Promise<void> {
   const root = join(dirname(tar), 'root')
-  await mkdir(join(root, 'bin'), { recursive: true })
-  await mkdir(join(root, 'tmp'), { mode: 0o1777 })
-  await copyFile(BUSYBOX, join(root, BUSYBOX))
+  await copyInto(root, ['/bin/bash', ...(await librariesOf('/bin/bash'))])
+  await symlink('bash', join(root, 'bin', 'sh'))
+  await packRoot(root, tar)
+}
+
+async function packBusybox(tar: string, libraries: readonly string[] = []): Promise<void> {
+  const root = join(dirname(tar), 'root')
+  await copyInto(root, [BUSYBOX, ...libraries])
   const names = await run(BUSYBOX, ['--list'], { limitMs: BUILD_LIMIT_MS })
   for (const name of names.trim().split('\n')) {
     if (name !== 'busybox') await symlink('busybox', join(root, 'bin', name))
   }
-  await run('tar', ['-C', root, '-cf', tar, '.'], { limitMs: BUILD_LIMIT_MS })
+  await packRoot(root, tar)
 }
 
-async function packBareBash(tar: string): Promise<void> {
-  const root = join(dirname(tar), 'root')
-  const libraries = await run('ldd', ['/bin/bash'], { limitMs: BUILD_LIMIT_MS })
-  const paths = libraries.match(/\/\S+/g) ?? []
-  for (const path of ['/bin/bash', ...paths]) {
+async function librariesOf(program: string): Promise<string[]> {
+  const listing = await run('ldd', [program], { limitMs: BUILD_LIMIT_MS })
+  return listing.match(/(?<=\s)\/\S+/g) ?? []
+}
+
+async function copyInto(root: string, paths: readonly string[]): Promise<void> {
+  for (const path of paths) {
     await mkdir(join(root, dirname(path)), { recursive: true })
     await copyFile(path, join(root, path))
   }
-  await symlink('bash', join(root, 'bin', 'sh'))
+}
+
+async function packRoot(root: string, tar: string): Promise<void> {
   await mkdir(join(root, 'tmp'), { mode: 0o1777 })
   await run('tar', ['-C', root, '-cf', tar, '.'], { limitMs: BUILD_LIMIT_MS })
 }

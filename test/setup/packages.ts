@@ -4,12 +4,14 @@
  * @module
  */
 
-import { accessSync, constants, existsSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { run } from './run.ts'
 
-/** Package → the program by which its presence is told. */
+/** Package → the file by which its presence is told. */
 const PACKAGES: Readonly<Record<string, string>> = {
   'apache2-utils': '/usr/bin/htpasswd',
+  'binutils-aarch64-linux-gnu': '/usr/bin/aarch64-linux-gnu-strip',
+  binutils: '/usr/bin/strip',
   bsdutils: '/usr/bin/script',
   'busybox-static': '/bin/busybox',
   'ca-certificates': '/usr/sbin/update-ca-certificates',
@@ -19,12 +21,16 @@ const PACKAGES: Readonly<Record<string, string>> = {
   fish: '/usr/bin/fish',
   groff: '/usr/bin/groff',
   iptables: '/usr/sbin/iptables',
+  'libc6-arm64-cross': '/usr/aarch64-linux-gnu/lib/libc.so.6',
+  'libstdc++6-arm64-cross': '/usr/aarch64-linux-gnu/lib/libstdc++.so.6',
   'man-db': '/usr/bin/man',
   mandoc: '/usr/bin/mandoc',
   mmdebstrap: '/usr/bin/mmdebstrap',
   'openssh-client': '/usr/bin/ssh',
   openssl: '/usr/bin/openssl',
   'openssh-server': '/usr/sbin/sshd',
+  'qemu-user-static': '/usr/bin/qemu-aarch64-static',
+  shellcheck: '/usr/bin/shellcheck',
   virtualenv: '/usr/bin/virtualenv',
   zsh: '/usr/bin/zsh',
 }
@@ -33,7 +39,7 @@ const INSTALL_LIMIT_MS = 600_000
 
 /** @throws {Error} naming the packages, where they cannot be installed from here */
 export async function ensurePackages(): Promise<void> {
-  const missing = Object.entries(PACKAGES).filter(([, program]) => !isExecutable(program))
+  const missing = Object.entries(PACKAGES).filter(([, file]) => !existsSync(file))
   if (missing.length === 0) return
   const names = missing.map(([name]) => name)
   if (process.getuid?.() !== 0 || !existsSync('/usr/bin/apt-get')) {
@@ -48,13 +54,4 @@ export async function ensurePackages(): Promise<void> {
     limitMs: INSTALL_LIMIT_MS,
     environment,
   })
-}
-
-function isExecutable(file: string): boolean {
-  try {
-    accessSync(file, constants.X_OK)
-    return true
-  } catch {
-    return false // absent: that is the question
-  }
 }
