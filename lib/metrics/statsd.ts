@@ -7,7 +7,6 @@
 
 import type { StatsD } from 'node-statsd'
 import type { Logger } from '../log.ts'
-import { resolveAddress } from './address.ts'
 
 export interface PullFigures {
   /** As the job names it. */
@@ -80,6 +79,7 @@ class PullStatsd {
   async #open(): Promise<StatsD | undefined> {
     const { host, port, namespace, log } = this.#target
     try {
+      const { resolveAddress } = await import('./address.ts')
       const address = await resolveAddress(host)
       const { default: statsd } = await import('node-statsd')
       const client = new statsd.StatsD({ host: address, port, prefix: `${namespace}.` })
