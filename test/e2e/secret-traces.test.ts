@@ -31,8 +31,9 @@ const SECRETS = {
 }
 const ALL = Object.values(SECRETS)
 
-/** The last line is when to look. */
-const SHOW_ALL = `env; for f in /proc/[0-9]*/{environ,cmdline}; do printf '%s\\n' "$(tr '\\0' ' ' <$f)"; done
+/** In bash alone: everything a job can see of variables and arguments. The last line is when to look. */
+const SHOW_ALL = `declare -x
+for f in /proc/[0-9]*/{environ,cmdline}; do mapfile -t -d '' words <$f; printf '%s\\n' "\${words[@]}"; done
 echo now; read -t 60 -u 3 3<> <(:)`
 
 async function tracesOf(served: ServedAgent, jobId: string): Promise<readonly string[]> {
@@ -70,7 +71,7 @@ test('secrets are in no log, file, argument or container, during a job and after
     registries: { [ACCOUNT]: ecr },
   })
   const gate = await openGate(registry)
-  const main = await pushImage(registry, 'main', { base: 'agent-test/debian' })
+  const main = await pushImage(registry, 'main')
   const image = main.name.replace(registry.host, gate.host)
   const pulling = Promise.withResolvers<void>()
   gate.breakNext(/\/blobs\//, pulling.promise, 100)

@@ -13,7 +13,6 @@ const BASE = 'agent-test/bare'
 export interface PushOptions {
   /** Of `/tmp/layer`, a layer of its own. Default: a thousand bytes no engine has. */
   readonly layer?: Buffer | string
-  readonly base?: string
 }
 
 export interface PushedImage {
@@ -30,11 +29,11 @@ export interface PushedImage {
 export async function pushImage(
   registry: Registry,
   repository: string,
-  { layer = randomBytes(1_000), base = BASE }: PushOptions = {},
+  { layer = randomBytes(1_000) }: PushOptions = {},
 ): Promise<PushedImage> {
   const [path = '', tag = 'latest'] = repository.split(':')
   const name = `${registry.host}/${path}`
-  await commitImage(base, { name, tag, layer })
+  await commitImage({ name, tag, layer })
   try {
     const { username, password } = registry
     const login = Buffer.from(JSON.stringify({ username, password })).toString('base64')
@@ -66,8 +65,8 @@ interface Commit {
   readonly layer: Buffer | string
 }
 
-async function commitImage(base: string, { name, tag, layer }: Commit): Promise<void> {
-  const config = { Image: base, Cmd: ['bash'], Labels: { 'agent.job': createJobId() } }
+async function commitImage({ name, tag, layer }: Commit): Promise<void> {
+  const config = { Image: BASE, Cmd: ['bash'], Labels: { 'agent.job': createJobId() } }
   const { text } = await call('POST', '/containers/create', json(config), {
     'content-type': 'application/json',
   })
