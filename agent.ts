@@ -16,6 +16,9 @@ const main: CommandDef = defineCommand({
     start: () => import('./lib/cli/serve.ts').then(({ startCommand }) => startCommand),
     attach: () => import('./lib/cli/attach.ts').then(({ attachCommand }) => attachCommand),
     doctor: () => import('./lib/cli/doctor.ts').then(({ doctorCommand }) => doctorCommand),
+    install: () => import('./lib/cli/install.ts').then(({ installCommand }) => installCommand),
+    uninstall: () =>
+      import('./lib/cli/uninstall.ts').then(({ uninstallCommand }) => uninstallCommand),
     completion: () =>
       import('./lib/cli/completion.ts').then(({ createCompletionCommand }) =>
         createCompletionCommand(main),

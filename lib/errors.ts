@@ -23,6 +23,7 @@ export type ErrorCode =
   | 'ERR_JOB_LOG_FAILED'
   | 'ERR_JOB_NOT_RUNNING'
   | 'ERR_REQUEST_INVALID'
+  | 'ERR_SERVICE_FAILED'
   | 'ERR_SHELL_FAILED'
   | 'ERR_STATE_UNUSABLE'
   | 'ERR_TERMINAL_MISSING'
@@ -98,6 +99,11 @@ export class JobLogError extends AgentError {
 /** Somebody wants to get into a job that is not there, or not there any more. */
 export class JobNotRunningError extends AgentError {
   readonly code = 'ERR_JOB_NOT_RUNNING'
+}
+
+/** The agent could not be made a service of this machine, or not be taken away again. */
+export class ServiceError extends AgentError {
+  readonly code = 'ERR_SERVICE_FAILED'
 }
 
 /** The directory in which the agent keeps what must outlive it cannot be used. */

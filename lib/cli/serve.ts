@@ -14,6 +14,7 @@ import { createPullStatsd } from '../metrics/statsd.ts'
 import { ServedJobs } from '../serve/served-jobs.ts'
 import { createApp } from '../server/app.ts'
 import { type Listener, listen } from '../server/listen.ts'
+import { findServiceManager, type ServiceManager } from '../service/notify.ts'
 import { loadServeConfig, type ServeConfig } from '../settings/serve-config.ts'
 import { SERVE_SETTINGS } from '../settings/serve-settings.ts'
 import { openStateDirectory, type StateDirectory } from '../state/directory.ts'
@@ -84,8 +85,10 @@ async function serve(config: ServeConfig, state: StateDirectory): Promise<void> 
   log.info(`State directory: ${state.path}`)
   log.info(`Certificate ${certificate.certPath}, SHA-256 ${fingerprintOf(readTls().cert)}`)
   jobs.begin()
+  const manager = findServiceManager(hostEnvironment(), log)
+  void manager.ready()
   process.on('SIGHUP', () => renewCertificate(listener, () => fingerprintOf(readTls().cert), log))
-  await untilAskedToEnd(jobs, config, log)
+  await untilAskedToEnd(jobs, config, { manager, log })
   await listener.close()
   log.info('The agent has ended')
 }
@@ -125,7 +128,7 @@ function renewCertificate(listener: Listener, fingerprint: () => string, log: Lo
 async function untilAskedToEnd(
   jobs: ServedJobs,
   { shutdownTimeout }: ServeConfig,
-  log: Logger,
+  { manager, log }: { readonly manager: ServiceManager; readonly log: Logger },
 ): Promise<void> {
   const ended = Promise.withResolvers<void>()
   let isAsked = false
@@ -135,6 +138,7 @@ async function untilAskedToEnd(
       return jobs.hurry()
     }
     isAsked = true
+    void manager.stopping()
     const wait = jobs.isBusy ? 'no more jobs are taken, the running one goes on' : 'no job runs'
     log.info(`${signal}: ${wait}`)
     jobs.close(shutdownTimeout).then(ended.resolve, ended.reject)

@@ -81,8 +81,15 @@ export function defaultStateDirectories(environment: NodeJS.ProcessEnv, isRoot: 
   return [...(isRoot ? ['/var/lib/agent'] : []), join(state, 'agent')]
 }
 
-/** A job must not be able to read the agent's credentials, nor need to. @see systemd.exec(5) */
+/**
+ * What systemd says to the agent alone: where its credentials are, and how to speak for the service.
+ *
+ * @see systemd.exec(5), sd_notify(3), sd_watchdog_enabled(3)
+ */
+const OF_SERVICE = ['CREDENTIALS_DIRECTORY', 'NOTIFY_SOCKET', 'WATCHDOG_PID', 'WATCHDOG_USEC']
+
+/** A job must not be able to read the agent's credentials, nor need to. */
 function withoutCredentials(environment: Record<string, string>): Record<string, string> {
-  const { CREDENTIALS_DIRECTORY: _, NOTIFY_SOCKET: __, ...others } = environment
-  return others
+  const entries = Object.entries(environment)
+  return Object.fromEntries(entries.filter(([name]) => !OF_SERVICE.includes(name)))
 }

@@ -37,6 +37,9 @@ const IMAGES: Readonly<Record<string, (tar: string) => Promise<void>>> = {
   /** What a fresh Debian has to download with. */
   'agent-test/downloaders': (tar) =>
     bootstrap('bookworm', 'ca-certificates,curl,libstdc++6,wget', tar),
+  /** A machine of its own, with systemd as its first process. */
+  'agent-test/systemd': (tar) =>
+    bootstrap('bookworm', 'bash,ca-certificates,dbus,libstdc++6,systemd,systemd-sysv', tar),
   /** Servers, and the clients to ask them with. */
   'agent-test/servers': (tar) =>
     bootstrap('bookworm', 'bash,postgresql,redis-server', tar, SERVERS_HOOK),

@@ -12,7 +12,7 @@ import * as assert from 'uvu/assert'
 const ROWS: readonly (readonly string[])[] = [
   ['agent.ts'],
   ['cli'],
-  ['doctor'],
+  ['doctor', 'service'],
   ['serve', 'server'],
   ['job', 'metrics'],
   ['access', 'executors', 'state'],

@@ -1,0 +1,123 @@
+/**
+ * `agent install`: the agent as a systemd service.
+ *
+ * @module
+ */
+
+import { existsSync } from 'node:fs'
+import { resolve } from 'node:path'
+import { defineCommand } from 'citty'
+import { hostEnvironment, parseDuration } from '../config.ts'
+import { installService } from '../service/install.ts'
+import {
+  CONFIG_DIRECTORY,
+  CONFIG_PATH,
+  renderUnit,
+  SECRET_PATH,
+  SERVICE,
+  STATE_DIRECTORY,
+} from '../service/unit.ts'
+import {
+  type ConfigSources,
+  findServeSecret,
+  loadServeConfigButSecret,
+} from '../settings/serve-config.ts'
+import { SERVE_SETTINGS } from '../settings/serve-settings.ts'
+import { PATH } from '../settings/value-type.ts'
+import { settingArgs } from './setting-args.ts'
+
+/** Between the end of the agent's patience with a job and systemd's with the agent. */
+const STOP_MARGIN_MS = 90_000
+
+/** Not kept in the settings file: they say where it, and the secret, come from. */
+const SOURCES: ReadonlySet<string> = new Set([
+  'auth-token-secret',
+  'auth-token-secret-file',
+  'config-file',
+])
+
+/** Of a service, where the ones of `agent serve` are others. */
+const DEFAULTS = {
+  'auth-token-secret-file': SECRET_PATH,
+  'state-dir': STATE_DIRECTORY,
+  'log-file-path': `${STATE_DIRECTORY}/agent.log`,
+  'shutdown-timeout': '1h',
+}
+
+export const installCommand = defineCommand({
+  meta: {
+    name: 'install',
+    description: `Make this agent a systemd service that runs agent serve.
+
+Writes ${CONFIG_PATH} with the options given, ${SECRET_PATH} and the unit
+${SERVICE}, and starts it. Called again it changes what is given and keeps the rest. Without a
+secret one is made.
+
+Examples:
+  sudo agent install --auth-token-secret-file ./secret --port 8443
+  sudo agent install --user ci
+  agent install --dry-run`,
+  },
+  args: {
+    user: {
+      type: 'string',
+      valueHint: 'NAME',
+      default: 'root',
+      description: 'Runs the agent and its jobs; made if need be, and put in the group docker',
+    },
+    'dry-run': { type: 'boolean', description: 'Print the unit, and change nothing' },
+    ...settingArgs(SERVE_SETTINGS),
+  },
+  run: async ({ args }) => {
+    const { user } = args
+    const settings = givenSettings(args)
+    const configFile = args['config-file'] as string | undefined
+    const sources = sourcesOf({ ...settings, 'config-file': configFile ?? existingConfig() })
+    const config = await loadServeConfigButSecret(sources)
+    const shutdownTimeout =
+      config.shutdownTimeout ?? parseDuration('', DEFAULTS['shutdown-timeout'])
+    const stopTimeoutMs = shutdownTimeout + config.job.stopGracePeriod + STOP_MARGIN_MS
+    const unit = { agentPath: process.execPath, user: String(user), stopTimeoutMs }
+    if (args['dry-run'] === true) {
+      process.stdout.write(renderUnit(unit))
+      return
+    }
+    await installService({
+      ...unit,
+      secret: await findServeSecret(sourcesOf(args, hostEnvironment())),
+      configFile,
+      settings,
+      defaults: DEFAULTS,
+      say,
+    })
+    say(`The service runs. Its log: journalctl -u ${SERVICE} -f`)
+  },
+})
+
+function givenSettings(args: Readonly<Record<string, unknown>>): Record<string, string> {
+  const given: Record<string, string> = {}
+  for (const [name, { type }] of Object.entries(SERVE_SETTINGS)) {
+    const value = args[name]
+    if (value === undefined || SOURCES.has(name)) continue
+    // The service starts in another directory than the one this is called from.
+    given[name] = type === PATH ? resolve(String(value)) : String(value)
+  }
+  return given
+}
+
+/** Variables of the person who calls this are not those of the service. */
+function sourcesOf(
+  flags: Readonly<Record<string, unknown>>,
+  environment: NodeJS.ProcessEnv = {},
+): ConfigSources {
+  return { flags, environment, workingDirectory: CONFIG_DIRECTORY, isRoot: true }
+}
+
+/** Of an earlier installation. */
+function existingConfig(): string | undefined {
+  return existsSync(CONFIG_PATH) ? CONFIG_PATH : undefined
+}
+
+function say(line: string): void {
+  process.stdout.write(`${line}\n`)
+}

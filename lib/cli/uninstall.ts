@@ -1,0 +1,23 @@
+/**
+ * `agent uninstall`: the end of the agent as a systemd service.
+ *
+ * @module
+ */
+
+import { defineCommand } from 'citty'
+import { uninstallService } from '../service/uninstall.ts'
+import { CONFIG_DIRECTORY, STATE_DIRECTORY } from '../service/unit.ts'
+
+export const uninstallCommand = defineCommand({
+  meta: {
+    name: 'uninstall',
+    description: `Remove the service that agent install has made, and everything it kept.
+
+That is its unit, ${CONFIG_DIRECTORY} with the secret, ${STATE_DIRECTORY} with the logs of its jobs, and its user
+if it was made for it. A job that runs goes on to its end first. The binary itself stays.`,
+  },
+  run: async () => {
+    await uninstallService((line) => void process.stdout.write(`${line}\n`))
+    process.stdout.write(`The agent itself is still there: rm ${process.execPath}\n`)
+  },
+})

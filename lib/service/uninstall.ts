@@ -1,0 +1,46 @@
+/**
+ * Takes away what `agent install` has made, and what the service has kept. Repeatable.
+ *
+ * @module
+ */
+
+import { existsSync } from 'node:fs'
+import { readFile, rm } from 'node:fs/promises'
+import { jobsDirectory } from '../access/running-jobs.ts'
+import { JUMP_POINT_PATH } from '../host/jump-point.ts'
+import { requireSystemd } from './install.ts'
+import { runProgram, succeeds } from './system.ts'
+import { CONFIG_DIRECTORY, MADE_USER_PATH, SERVICE, STATE_DIRECTORY, UNIT_PATH } from './unit.ts'
+
+/**
+ * @param say one line a step
+ * @throws {AgentError} at the first step that fails: call it again then
+ */
+export async function uninstallService(say: (line: string) => void): Promise<void> {
+  requireSystemd('uninstall')
+  if (existsSync(UNIT_PATH)) {
+    const uid = await uidOfService()
+    say('Stopping the service: a job that runs may go on to its end')
+    await runProgram('systemctl', 'disable', '--quiet', '--now', SERVICE)
+    await rm(UNIT_PATH, { force: true })
+    await runProgram('systemctl', 'daemon-reload')
+    await succeeds('systemctl', 'reset-failed', SERVICE) // unknown to systemd, unless it had failed
+    await rm(jobsDirectory(uid), { recursive: true, force: true })
+    say(`Removed: ${UNIT_PATH}`)
+  }
+  const user = await readFile(MADE_USER_PATH, 'utf8').catch(() => '') // none was made
+  if (user.trim() !== '' && (await succeeds('id', '-u', user.trim()))) {
+    await runProgram('userdel', '--remove', user.trim())
+    say(`Removed: user ${user.trim()} with its home`)
+  }
+  for (const path of [CONFIG_DIRECTORY, STATE_DIRECTORY, JUMP_POINT_PATH]) {
+    if (!existsSync(path)) continue
+    await rm(path, { recursive: true, force: true })
+    say(`Removed: ${path}`)
+  }
+}
+
+async function uidOfService(): Promise<number> {
+  const user = await runProgram('systemctl', 'show', '--property', 'User', '--value', SERVICE)
+  return Number(await runProgram('id', '-u', user.trim() || 'root'))
+}

@@ -1,0 +1,76 @@
+/**
+ * The agent as a systemd service: where its files are, and what its unit says. Pure.
+ *
+ * @see systemd.service(5), systemd.exec(5), systemd.kill(5)
+ * @module
+ */
+
+export const SERVICE = 'agent.service'
+export const UNIT_PATH = `/etc/systemd/system/${SERVICE}`
+
+export const CONFIG_DIRECTORY = '/etc/agent'
+export const CONFIG_PATH = `${CONFIG_DIRECTORY}/agent.yaml`
+export const SECRET_PATH = `${CONFIG_DIRECTORY}/secret`
+/** Holds the name of a user that was made for the service. */
+export const MADE_USER_PATH = `${CONFIG_DIRECTORY}/made-user`
+
+export const STATE_DIRECTORY = '/var/lib/agent'
+
+export interface UnitOptions {
+  /** Absolute. */
+  readonly agentPath: string
+  readonly user: string
+  /** From being told to stop to being killed. */
+  readonly stopTimeoutMs: number
+}
+
+export function renderUnit({ agentPath, user, stopTimeoutMs }: UnitOptions): string {
+  return `# Written by agent install, removed by agent uninstall. Settings are in ${CONFIG_PATH}.
+[Unit]
+Description=CI/CD job agent
+Wants=network-online.target
+After=network-online.target docker.service
+StartLimitIntervalSec=0
+
+[Service]
+Type=notify
+# systemd-notify speaks for the agent; as root it can do so in the agent's name.
+NotifyAccess=${user === 'root' ? 'main' : 'all'}
+User=${escapeSpecifiers(user)}
+WorkingDirectory=${CONFIG_DIRECTORY}
+StateDirectory=agent
+StateDirectoryMode=0700
+ExecStart=${quoteArgument(agentPath)} serve --config-file ${CONFIG_PATH}
+# Reads the certificate anew.
+ExecReload=/bin/kill -HUP $MAINPID
+Restart=always
+RestartSec=2
+TimeoutStartSec=2min
+WatchdogSec=2min
+# Asks the agent alone, which lets its job end (shutdown-timeout in ${CONFIG_PATH}).
+KillMode=mixed
+TimeoutStopSec=${Math.ceil(stopTimeoutMs / 1_000)}
+# A job that takes too much memory fails; the agent goes on.
+OOMPolicy=continue
+TasksMax=infinity
+# The agent's memory, with its secret, stays out of core dumps; a job may raise the limit for itself.
+LimitCORE=0:infinity
+KeyringMode=private
+# No more than that: sandboxing (NoNewPrivileges, ProtectSystem, PrivateTmp, seccomp filters, …) would
+# take sudo, mounts or /tmp from jobs. What keeps a job from the machine is a user of its own: --user.
+
+[Install]
+WantedBy=multi-user.target
+`
+}
+
+/** One word of a command line. */
+function quoteArgument(word: string): string {
+  const escaped = escapeSpecifiers(word).replaceAll('$', '$$$$')
+  if (/^[\w@%+=:,./$-]+$/.test(escaped)) return escaped
+  return `"${escaped.replace(/["\\]/g, '\\$&')}"`
+}
+
+function escapeSpecifiers(text: string): string {
+  return text.replaceAll('%', '%%')
+}
