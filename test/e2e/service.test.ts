@@ -1,0 +1,216 @@
+/** The agent as a service of a machine run by systemd, from its installation to its removal. */
+
+import { request } from 'node:https'
+import { suite } from 'uvu'
+import * as assert from 'uvu/assert'
+import { runAgent } from '../helpers/agent.ts'
+import { blocksOf } from '../helpers/events.ts'
+import { waitFor } from '../helpers/host.ts'
+import { createJobId } from '../helpers/job-id.ts'
+import { type Machine, startMachine } from '../helpers/machine.ts'
+import { bytesOf, eventsIn, outputIn, SECRET, signToken } from '../helpers/served-agent.ts'
+
+interface Context {
+  machine: Machine
+  /** Files of the machine before anything was installed. */
+  files: string
+}
+
+const test = suite<Context>('service')
+
+const PORT = 8443
+
+/** Of what nobody but the system itself writes to. */
+const LIST_FILES = `find / -xdev \\( -path /proc -o -path /sys -o -path /run -o -path /var/log -o -path /var/lib/systemd -o -name 'systemd-private-*' \\) -prune -o -print | grep -v '^/etc/[a-z]*-$' | sort`
+
+test.before(async (t) => {
+  t.machine = await startMachine()
+  await t.machine.ask('cp /given/agent /usr/local/bin/agent')
+  t.files = await t.machine.ask(LIST_FILES)
+})
+
+test.after(async ({ machine }) => {
+  await machine.remove()
+})
+
+async function ask(machine: Machine, method: string, path: string, body?: string): Promise<string> {
+  const headers = { authorization: `Bearer ${await signToken()}` }
+  const host = await machine.address()
+  return await new Promise((resolve, reject) => {
+    const sending = request(
+      { ...{ host, port: PORT, method, path, headers }, rejectUnauthorized: false, agent: false },
+      (response) => void bytesOf(response).then((bytes) => resolve(bytes.toString()), reject),
+    )
+    sending.on('error', reject)
+    sending.end(body)
+  })
+}
+
+async function isAlive(machine: Machine): Promise<boolean> {
+  return (await ask(machine, 'GET', '/is_alive').catch(() => '')) === 'yes'
+}
+
+async function submit(machine: Machine, ...directives: string[]): Promise<string> {
+  const id = createJobId()
+  const commands = directives.map((directive) => ({ directive }))
+  const answer = await ask(machine, 'POST', '/jobs', JSON.stringify({ job_id: id, commands }))
+  assert.is(answer.trim(), '{"message": "ok"}')
+  return id
+}
+
+async function whenLogged(machine: Machine, id: string, text: string): Promise<string> {
+  let log = ''
+  await waitFor(async () => {
+    log = await ask(machine, 'GET', `/jobs/${id}/log`).catch(() => '')
+    return log.includes(text)
+  }, `the log has ${text}`)
+  return log
+}
+
+const mainPid = (machine: Machine) => machine.ask('systemctl show -P MainPID agent')
+
+test('the unit can be looked at without root and without systemd', async () => {
+  const { code, stdout } = await runAgent(['install', '--dry-run', '--user', 'ci'])
+
+  assert.is(code, 0)
+  assert.match(stdout, /^User=ci$/m)
+  assert.match(stdout, /^ExecStart=\S+\/agent serve --config-file \/etc\/agent\/agent.yaml$/m)
+})
+
+test('without systemd, or with settings that cannot be used, nothing is changed', async ({
+  machine,
+  files,
+}) => {
+  const here = await runAgent(['install'])
+  const wrong = await machine.run('agent install --port many')
+
+  assert.is(here.code, 2)
+  assert.match(here.stderr, 'not run by systemd')
+  assert.is(wrong.code, 2)
+  assert.match(wrong.output, '--port: expected a port')
+  assert.is(await machine.ask(LIST_FILES), files)
+})
+
+test('installed, it runs jobs over HTTPS, now and after each boot', async ({ machine }) => {
+  await machine.ask(`printf '%s' '${SECRET}' >/run/secret`)
+
+  const said = await machine.ask(
+    `agent install --auth-token-secret-file /run/secret --port ${PORT}`,
+  )
+  const id = await submit(machine, 'id -un; env | grep -cE "NOTIFY|WATCHDOG|SECRET"; pwd')
+  const log = await whenLogged(machine, id, 'job_finished')
+
+  assert.match(said, 'The service runs')
+  assert.match(outputIn(log), 'root\n0\n/root\n')
+  assert.is(
+    await machine.ask('systemctl is-active agent; systemctl is-enabled agent'),
+    'active\nenabled',
+  )
+  assert.is(
+    await machine.ask('stat -c "%a %U" /etc/agent/secret /etc/agent/agent.yaml /var/lib/agent'),
+    '600 root\n600 root\n700 root',
+  )
+})
+
+test('told to restart, it lets its job end, and the next process has its log', async ({
+  machine,
+}) => {
+  const before = await mainPid(machine)
+  const id = await submit(
+    machine,
+    'echo ready; until [ -e /tmp/go ]; do sleep 0.05; done',
+    'echo through',
+  )
+  await whenLogged(machine, id, '"ready\\n"')
+
+  await machine.ask('systemctl restart --no-block agent')
+  await waitFor(
+    async () => (await machine.ask('systemctl show -P ActiveState agent')) === 'deactivating',
+    'the service is asked to stop',
+  )
+  await machine.ask('touch /tmp/go')
+  await waitFor(async () => (await mainPid(machine)) !== before, 'another process runs')
+  const log = await whenLogged(machine, id, 'job_finished')
+
+  assert.match(log, '"result":"passed"')
+  assert.match(outputIn(log), 'through\n')
+})
+
+test('killed, it is started again, and the job it had is over and gone', async ({ machine }) => {
+  const id = await submit(machine, 'echo ready; sleep 12345')
+  await whenLogged(machine, id, '"ready\\n"')
+
+  await machine.ask('systemctl kill --kill-who=main --signal=KILL agent')
+  const log = await whenLogged(machine, id, 'job_finished')
+
+  assert.match(log, '"result":"failed"')
+  assert.is(blocksOf(eventsIn(log)).at(-1)?.exitCode, 1)
+  assert.not.match(
+    await machine.ask('cat /proc/[0-9]*/cmdline 2>/dev/null | tr "\\0" " "'),
+    /sleep 12345 /,
+  )
+})
+
+test('it gives signs of life, and hanging it is started again', async ({ machine }) => {
+  const sign = () => machine.ask('systemctl show -P WatchdogTimestampMonotonic agent')
+  await machine.ask(`mkdir -p /run/systemd/system/agent.service.d
+printf '[Service]\\nWatchdogSec=3\\n' >/run/systemd/system/agent.service.d/test.conf
+systemctl daemon-reload && systemctl restart agent`)
+  const before = await mainPid(machine)
+  const first = await sign()
+  await waitFor(async () => (await sign()) !== first, 'a sign of life')
+  assert.is(await mainPid(machine), before)
+
+  await machine.ask(`kill -STOP ${before}`)
+  await waitFor(async () => !['0', before].includes(await mainPid(machine)), 'another process runs')
+  await machine.ask('rm -r /run/systemd/system/agent.service.d && systemctl daemon-reload')
+})
+
+test('after a power cut it is there again, and says that its job has failed', async ({
+  machine,
+}) => {
+  await waitFor(() => isAlive(machine), 'the agent answers')
+  const id = await submit(machine, 'echo ready; sleep 1000')
+  await whenLogged(machine, id, '"ready\\n"')
+
+  await machine.cutPower()
+  const log = await whenLogged(machine, id, 'job_finished')
+
+  assert.match(log, '"result":"failed"')
+})
+
+test('installed once more for a user of its own, it keeps settings, secret and state', async ({
+  machine,
+}) => {
+  await machine.ask('groupadd docker; sed -i "1i# mine" /etc/agent/agent.yaml')
+
+  await machine.ask('agent install --user ci --log-level debug')
+  const id = await submit(machine, 'id -un; id -Gn; cat /proc/$PPID/comm')
+  const log = await whenLogged(machine, id, 'job_finished')
+
+  assert.match(outputIn(log), 'ci\nci docker\n')
+  assert.is(await machine.ask('stat -c "%a %U" /etc/agent/secret /var/lib/agent'), '600 ci\n700 ci')
+  assert.match(
+    await machine.ask('cat /etc/agent/agent.yaml'),
+    /^# mine\n[\s\S]*port: [\s\S]*log-level: debug/,
+  )
+  assert.is(await machine.ask('systemctl is-active agent'), 'active')
+})
+
+test('uninstalled, nothing of it is left', async ({ machine, files }) => {
+  await machine.ask('groupdel docker && agent uninstall')
+
+  const before = new Set(files.split('\n'))
+  const after = (await machine.ask(LIST_FILES)).split('\n')
+  assert.equal(
+    after.filter((file) => !before.has(file)),
+    [],
+  )
+  assert.is(
+    await machine.ask('systemctl list-units --all --no-legend "agent*"; getent passwd ci; true'),
+    '',
+  )
+  assert.is((await machine.run('agent uninstall')).code, 0)
+})
+
+test.run()

@@ -1,0 +1,95 @@
+/** A machine of its own, run by systemd: a container that is installed into, rebooted, and thrown away. */
+
+import { resolve } from 'node:path'
+import { callEngine } from '../setup/engine.ts'
+import { waitFor } from './host.ts'
+import { createJobId } from './job-id.ts'
+
+export interface Machine {
+  /** Runs a script as root. */
+  run(script: string): Promise<Ran>
+  /** The same, and what it printed, without the last newline. @throws {Error} when it fails */
+  ask(script: string): Promise<string>
+  address(): Promise<string>
+  /** What a lost power supply does; resolves when it is up again. */
+  cutPower(): Promise<void>
+  remove(): Promise<void>
+}
+
+export interface Ran {
+  readonly code: number
+  readonly output: string
+}
+
+const UP_LIMIT_MS = 60_000
+
+/** The agent's binary is in `/given`. */
+export async function startMachine(): Promise<Machine> {
+  const { Id } = await call<{ Id: string }>('POST', '/containers/create', {
+    Image: 'agent-test/systemd',
+    Cmd: ['/lib/systemd/systemd'],
+    Tty: true,
+    Labels: { 'agent.job': createJobId() }, // other test runs do not take it for theirs
+    HostConfig: {
+      CapAdd: ['ALL'],
+      CapDrop: ['SYS_RESOURCE'],
+      SecurityOpt: ['seccomp=unconfined', 'apparmor=unconfined'],
+      Binds: ['/sys/fs/cgroup:/sys/fs/cgroup:rw', `${resolve('dist')}:/given:ro`],
+      Tmpfs: { '/run': '', '/tmp': 'exec' },
+    },
+  })
+  const machine: Machine = {
+    run: (script) => runIn(Id, script),
+    async ask(script) {
+      const { code, output } = await runIn(Id, script)
+      if (code !== 0) throw new Error(`${script} ended with ${code}: ${output}`)
+      return output.trimEnd()
+    },
+    async address() {
+      const { NetworkSettings } = await call<{ NetworkSettings: { IPAddress: string } }>(
+        'GET',
+        `/containers/${Id}/json`,
+      )
+      return NetworkSettings.IPAddress
+    },
+    async cutPower() {
+      await call('POST', `/containers/${Id}/kill`)
+      await call('POST', `/containers/${Id}/wait`)
+      await boot()
+    },
+    async remove() {
+      await call('DELETE', `/containers/${Id}?force=true&v=true`)
+    },
+  }
+  const boot = async () => {
+    await call('POST', `/containers/${Id}/start`)
+    const states = /^(running|degraded)/
+    const isUp = async () => states.test((await machine.run('systemctl is-system-running')).output)
+    await waitFor(isUp, 'the machine is up', UP_LIMIT_MS)
+  }
+  try {
+    await boot()
+    return machine
+  } catch (error) {
+    await machine.remove()
+    throw error
+  }
+}
+
+async function runIn(container: string, script: string): Promise<Ran> {
+  const { Id } = await call<{ Id: string }>('POST', `/containers/${container}/exec`, {
+    Cmd: ['bash', '-c', script],
+    AttachStdout: true,
+    AttachStderr: true,
+    Tty: true, // unframed output
+  })
+  const { text } = await callEngine('POST', `/exec/${Id}/start`, { Detach: false, Tty: true })
+  const { ExitCode } = await call<{ ExitCode: number }>('GET', `/exec/${Id}/json`)
+  return { code: ExitCode, output: text.replaceAll('\r\n', '\n') }
+}
+
+async function call<T>(method: string, path: string, body?: object): Promise<T> {
+  const { status, text } = await callEngine(method, path, body)
+  if (status >= 300) throw new Error(`${method} ${path}: ${text}`)
+  return JSON.parse(text || '{}') as T
+}

@@ -1,0 +1,27 @@
+import { suite } from 'uvu'
+import * as assert from 'uvu/assert'
+import { renderUnit } from '../../../lib/service/unit.ts'
+
+const test = suite('service: unit')
+
+const unitWith = (change: object) =>
+  renderUnit({ agentPath: '/usr/local/bin/agent', user: 'root', stopTimeoutMs: 90_500, ...change })
+
+test('the program is one word for systemd, whatever its path', () => {
+  const execOf = (agentPath: string) => /^ExecStart=(.*) serve /m.exec(unitWith({ agentPath }))?.[1]
+
+  assert.is(execOf('/usr/local/bin/agent'), '/usr/local/bin/agent')
+  assert.is(execOf('/opt/my "ci"/agent'), '"/opt/my \\"ci\\"/agent"')
+  assert.is(execOf('/opt/50%/$HOME/agent'), '/opt/50%%/$$HOME/agent')
+})
+
+test('only root can speak in the name of another process', () => {
+  assert.match(unitWith({}), /^NotifyAccess=main\nUser=root$/m)
+  assert.match(unitWith({ user: 'ci' }), /^NotifyAccess=all\nUser=ci$/m)
+})
+
+test('systemd waits longer than the agent does', () => {
+  assert.match(unitWith({}), /^TimeoutStopSec=91$/m)
+})
+
+test.run()
