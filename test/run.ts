@@ -4,21 +4,49 @@
  * files whose path contains one of them, and what these need. Always closes with a line
  * `N passed, N failed`; the exit code is 1 when anything failed or nothing ran.
  *
+ * The variable AGENT_TEST_ENGINE names the socket of another engine to run the jobs on.
+ *
  * @module
  */
 
 import { globSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { parseArgs } from 'node:util'
-import { BUILD, type Check, ENVIRONMENT, LINT, runCheck, TYPES } from './runner/checks.ts'
+import {
+  BUILD,
+  type Check,
+  ENVIRONMENT,
+  LINT,
+  NEWER_ENGINE,
+  NEWER_ENGINE_END,
+  runCheck,
+  TYPES,
+} from './runner/checks.ts'
 import { failuresOf, printResult, printTotals } from './runner/report.ts'
-import { type FileResult, runFile } from './runner/run-file.ts'
+import { type FileOptions, type FileResult, runFile } from './runner/run-file.ts'
+import { NEWER_ENGINE_SOCKET } from './setup/newer-engine-socket.ts'
 
 type Part = 'unit' | 'e2e'
 
-const UNIT_LIMIT_MS = 60_000
+interface RunMode extends Pick<FileOptions, 'environment' | 'limitMs'> {
+  readonly atOnce: number
+  /** Said of the files, where it is not what they always run on. */
+  readonly on?: string
+}
+
+const UNIT: RunMode = { limitMs: 60_000, atOnce: availableParallelism() }
+
 /** Fifty jobs in a row, an image to make: minutes on a slow machine. */
-const E2E_LIMIT_MS = 300_000
+const E2E: RunMode = { limitMs: 300_000, atOnce: 1 }
+
+/** Run a second time on a newer engine: all about containers that asks nothing of this host's own network. */
+const ENGINE_SUITES: readonly string[] = [
+  'container-job',
+  'container-options',
+  'container-pull',
+  'engine-faults',
+  'services',
+].map((name) => `test/e2e/${name}.test.ts`)
 
 const results: FileResult[] = []
 const stop = new AbortController()
@@ -34,27 +62,42 @@ async function main(): Promise<void> {
   const ofPart = (part: Part) => files.filter((file) => partOf(file) === part && wants(part))
 
   if (whole) await Promise.all([check(LINT), check(TYPES)])
-  await runFiles(ofPart('unit'), UNIT_LIMIT_MS, availableParallelism())
+  await runFiles(ofPart('unit'), UNIT)
   await runEndToEnd(ofPart('e2e'))
+  if (positionals.length === 0 && wants('e2e')) await runOnNewerEngine()
+}
+
+async function runOnNewerEngine(): Promise<void> {
+  try {
+    if (!(await check(NEWER_ENGINE))) return
+    const environment = { AGENT_TEST_ENGINE: NEWER_ENGINE_SOCKET }
+    await runFiles(ENGINE_SUITES, { ...E2E, environment, on: 'the newer engine' })
+  } finally {
+    await check(NEWER_ENGINE_END)
+  }
 }
 
 /** One after the other: they look at the engine and the processes of the whole machine. */
 async function runEndToEnd(files: readonly string[]): Promise<void> {
   if (files.length === 0) return
   const ready = (await check(BUILD)) && (await check(ENVIRONMENT))
-  if (ready) return runFiles(files, E2E_LIMIT_MS, 1)
+  if (ready) return runFiles(files, E2E)
   for (const file of files) {
     const problems = ['did not run: what it needs is missing, see above']
     record({ file, passed: 0, failed: 0, problems, output: '', durationMs: 0 })
   }
 }
 
-async function runFiles(files: readonly string[], limitMs: number, atOnce: number): Promise<void> {
+async function runFiles(
+  files: readonly string[],
+  { atOnce, on, ...options }: RunMode,
+): Promise<void> {
   const queue = [...files]
   const work = async () => {
     for (let file = queue.shift(); file !== undefined; file = queue.shift()) {
       stop.signal.throwIfAborted()
-      record(await runFile(file, { limitMs, signal: stop.signal }))
+      const result = await runFile(file, { ...options, signal: stop.signal })
+      record(on === undefined ? result : { ...result, file: `${file}, on ${on}` })
     }
   }
   await Promise.all(Array.from({ length: atOnce }, work))

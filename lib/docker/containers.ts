@@ -224,6 +224,7 @@ export async function removeContainer(
   id: string,
   signal?: AbortSignal,
 ): Promise<void> {
+  await killContainer(docker, id, signal) // else Podman asks with TERM, and waits ten seconds
   const deadline = performance.now() + REMOVAL_LIMIT_MS
   for (;;) {
     const last = performance.now() > deadline

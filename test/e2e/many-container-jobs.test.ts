@@ -58,7 +58,7 @@ async function runJobs(served: ServedAgent, images: readonly string[]): Promise<
       executor: 'dockercompose',
       compose: { containers: [{ name: 'main', image }] },
       env_vars: [{ name: 'A', value: '' }],
-      commands: [{ directive: 'read -t 1000 < <(read -t 1000) & echo hi > /tmp/file' }],
+      commands: [{ directive: '{ exec 3<> <(:); read -t 1000 -u 3; } & echo hi > /tmp/file' }],
     })
     const { status, text } = await served.ask('POST', '/jobs', { body })
     assert.is(status, 200, text)

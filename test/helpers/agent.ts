@@ -5,6 +5,7 @@ import { mkdir, mkdtemp, readdir, rm, symlink } from 'node:fs/promises'
 import { constants, tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import type { JobEvent, JobResult } from '../../lib/events/event.ts'
+import { ENGINE_SOCKET, HOST_SOCKET } from '../setup/engine.ts'
 import { createJobId } from './job-id.ts'
 
 const BINARY = resolve('dist/agent')
@@ -58,6 +59,7 @@ export async function startAgent(
       PATH: await barePath(),
       HOME: options.home ?? own,
       LANG: 'C.UTF-8',
+      ...(ENGINE_SOCKET === HOST_SOCKET ? {} : { DOCKER_HOST: `unix://${ENGINE_SOCKET}` }),
       ...options.environment,
     },
     stdio: ['pipe', 'pipe', 'pipe'],

@@ -32,6 +32,19 @@ export const ENVIRONMENT: Check = {
   limitMs: 900_000,
 }
 
+/** Started for the suites of container jobs, and stopped after them. */
+export const NEWER_ENGINE: Check = {
+  name: 'newer engine',
+  command: ['node', 'test/setup/newer-engine.ts', 'start'],
+  limitMs: 300_000,
+}
+
+export const NEWER_ENGINE_END: Check = {
+  name: 'newer engine, its end',
+  command: ['node', 'test/setup/newer-engine.ts', 'stop'],
+  limitMs: 60_000,
+}
+
 export function runCheck({ name, command, limitMs }: Check): Promise<FileResult> {
   const started = performance.now()
   const [program, ...args] = command

@@ -29,6 +29,7 @@ export interface FileResult {
 export interface FileOptions {
   readonly limitMs: number
   readonly signal: AbortSignal
+  readonly environment?: Readonly<Record<string, string>> | undefined
 }
 
 /** What a flood of output may hold in the runner's memory; the start and the end tell the story. */
@@ -46,7 +47,7 @@ export async function runFile(file: string, options: FileOptions): Promise<FileR
   const directory = await mkdtemp(join(tmpdir(), 'at-'))
   const child = spawn(process.execPath, [WORKER, file], {
     detached: true, // a process group of its own, killed as a whole at the time limit
-    env: { ...process.env, TMPDIR: directory, [MARK]: mark },
+    env: { ...process.env, ...options.environment, TMPDIR: directory, [MARK]: mark },
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
   })
   const watch = watchMessages(child)

@@ -12,8 +12,12 @@ import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 
-/** Where the tests' engine listens. */
-export const ENGINE_SOCKET = process.env['AGENT_TEST_ENGINE'] ?? '/var/run/docker.sock'
+/** Of this machine's own engine. */
+export const HOST_SOCKET = '/var/run/docker.sock'
+
+/** Of the engine that the tests run jobs on: another one when this variable names its socket. */
+export const ENGINE_SOCKET = process.env['AGENT_TEST_ENGINE'] ?? HOST_SOCKET
+
 const LOG = '/var/log/agent-test-dockerd.log'
 
 const START_LIMIT_MS = 60_000
@@ -47,11 +51,22 @@ export async function ensureEngine(): Promise<void> {
   }
 }
 
+/** {@link callEngineAt} the engine that the tests run jobs on. */
+export async function callEngine(
+  method: string,
+  path: string,
+  body?: object,
+  headers?: Readonly<Record<string, string>>,
+): Promise<EngineAnswer> {
+  return await callEngineAt(ENGINE_SOCKET, method, path, body, headers)
+}
+
 /**
  * @param body a tar; or what becomes JSON
  * @throws {Error} when nothing answers on the socket
  */
-export async function callEngine(
+export async function callEngineAt(
+  socketPath: string,
   method: string,
   path: string,
   body?: object,
@@ -59,7 +74,7 @@ export async function callEngine(
 ): Promise<EngineAnswer> {
   const type = body instanceof Readable ? 'application/x-tar' : 'application/json'
   const call = request({
-    socketPath: ENGINE_SOCKET,
+    socketPath,
     method,
     path,
     headers: {

@@ -43,7 +43,13 @@ const IMAGES: Readonly<Record<string, (tar: string) => Promise<void>>> = {
   /** Servers, and the clients to ask them with. */
   'agent-test/servers': (tar) =>
     bootstrap('bookworm', 'bash,postgresql,redis-server', tar, SERVERS_HOOK),
+  'agent-test/engines': (tar) => bootstrap('trixie', ENGINES, tar),
 }
+
+/** Engines, newer than this machine's and of another make. */
+export const ENGINE_IMAGE = 'agent-test/engines'
+
+const ENGINES = 'bash,ca-certificates,docker.io,iptables,podman,netavark,aardvark-dns,runc'
 
 /** What a package makes for a server that is never started, and what one can do without. */
 const SERVERS_HOOK =
@@ -78,6 +84,12 @@ const DERIVED: Readonly<Record<string, DerivedImage>> = {
     ],
   },
 }
+
+/** What jobs are run in. */
+export const TEST_IMAGES: readonly string[] = [
+  ...Object.keys(IMAGES).filter((name) => name !== ENGINE_IMAGE),
+  ...Object.keys(DERIVED),
+]
 
 export async function ensureImages(): Promise<void> {
   for (const [name, make] of Object.entries(IMAGES)) {

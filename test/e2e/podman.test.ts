@@ -1,0 +1,70 @@
+/** Podman's socket in place of Docker's: it says it speaks the same API. */
+
+import { readFile } from 'node:fs/promises'
+import { suite } from 'uvu'
+import * as assert from 'uvu/assert'
+import { runAgent, runJob } from '../helpers/agent.ts'
+import { blocksOf } from '../helpers/events.ts'
+import { callEngineAt } from '../setup/engine.ts'
+import { copyImages, type InnerEngine, PODMAN, startInnerEngine } from '../setup/inner-engine.ts'
+
+interface Context {
+  engine: InnerEngine
+  environment: Readonly<Record<string, string>>
+}
+
+/** Kept between runs, so that its images are copied once. */
+const DIRECTORY = '/var/lib/agent-test-podman'
+
+const test = suite<Context>('podman')
+
+test.before(async (t) => {
+  t.engine = await startInnerEngine(PODMAN, 'agent-test-podman', DIRECTORY)
+  t.environment = { DOCKER_HOST: `unix://${t.engine.socketPath}` }
+  await copyImages(t.engine.socketPath, ['agent-test/debian'])
+})
+
+test.after(async (t) => {
+  await t.engine.stop()
+})
+
+test.after.each(async ({ engine }) => {
+  assert.equal(await namesOn(engine, '/containers/json?all=true'), [])
+  assert.equal(await namesOn(engine, '/networks'), ['bridge'])
+})
+
+test('runs the hello job in a container, and keeps nothing of it', async (t) => {
+  const { events, result } = await runJob(
+    {
+      executor: 'dockercompose',
+      compose: { containers: [{ name: 'main', image: 'agent-test/debian' }] },
+      commands: [{ directive: 'echo "Hello from $BASH_VERSION"' }, { directive: '(exit 3)' }],
+      epilogue_on_fail_commands: [{ directive: 'echo "$SEMAPHORE_JOB_RESULT"' }],
+    },
+    t,
+  )
+
+  const blocks = blocksOf(events)
+  assert.is(result, 'failed')
+  assert.match(blocks[4]?.output ?? '', /^Hello from 5\./)
+  assert.is(blocks[5]?.exitCode, 3)
+  assert.is(blocks.at(-1)?.output, 'failed\n')
+})
+
+test('runs the job with a service that is reached by its name', async (t) => {
+  const text = await readFile('examples/containers.yaml', 'utf8')
+  const input = text.replaceAll('image: debian:12', 'image: agent-test/debian')
+
+  const { code, stdout, stderr } = await runAgent(['run', '-'], { ...t, input })
+
+  assert.is(code, 0, `${stdout}${stderr}`)
+  assert.match(stdout, 'Hello from the greeter')
+})
+
+test.run()
+
+async function namesOn({ socketPath }: InnerEngine, path: string): Promise<string[]> {
+  const { text } = await callEngineAt(socketPath, 'GET', path)
+  const found = JSON.parse(text) as { Name?: string; Names?: string[] }[]
+  return found.flatMap(({ Name, Names }) => Names ?? Name ?? [])
+}

@@ -1,0 +1,21 @@
+/**
+ * `node test/setup/newer-engine.ts start|stop`: the engine that the suites of container jobs are run
+ * against a second time. What it keeps stays on the machine, so that images are copied once.
+ *
+ * @module
+ */
+
+import { callEngineAt, HOST_SOCKET } from './engine.ts'
+import { TEST_IMAGES } from './images.ts'
+import { copyImages, DOCKER, startInnerEngine } from './inner-engine.ts'
+import { NEWER_ENGINE_DIRECTORY } from './newer-engine-socket.ts'
+
+const NAME = 'agent-test-newer-engine'
+
+if (process.argv[2] === 'stop') {
+  await callEngineAt(HOST_SOCKET, 'DELETE', `/containers/${NAME}?force=true&v=true`)
+} else {
+  const { socketPath, version } = await startInnerEngine(DOCKER, NAME, NEWER_ENGINE_DIRECTORY)
+  console.log(`Docker Engine ${version} on ${socketPath}`)
+  await copyImages(socketPath, TEST_IMAGES)
+}
