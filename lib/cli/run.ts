@@ -128,7 +128,7 @@ async function createJob(
     request,
     executor,
     sink: createSink(config, output),
-    callbacks,
+    onResult: (result) => callbacks.finished(result),
     log,
     hooks: { preJob: preJobHookPath, postJob: postJobHookPath },
     hostVariables,

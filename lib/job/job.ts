@@ -6,14 +6,12 @@
 
 import { readFile } from 'node:fs/promises'
 import { AgentError, ContentError, explain } from '../errors.ts'
-import type { EventSink, JobEvent, JobResult } from '../events/event.ts'
+import type { EventSink, JobResult } from '../events/event.ts'
 import type { Executor, OnOutput, RunOptions, Variable, WriteBlock } from '../executors/executor.ts'
 import type { Logger } from '../log.ts'
 import type { Command, EncodedVariable, JobRequest } from '../request/job-request.ts'
-import { nowInSeconds } from '../time.ts'
-import { BlockWriter } from './block.ts'
-import type { CallbackSender } from './callbacks.ts'
 import { decodeFiles, decodeVariables } from './content.ts'
+import { JobBlocks } from './job-blocks.ts'
 import {
   advance,
   type Hooks,
@@ -30,7 +28,8 @@ export interface JobOptions {
   readonly request: JobRequest
   readonly executor: Executor
   readonly sink: EventSink
-  readonly callbacks: CallbackSender
+  /** Tells the control plane; awaited before `job_finished`. Never rejects. */
+  readonly onResult: (result: JobResult) => Promise<void>
   readonly log: Logger
   readonly hooks?: Hooks
   /** The host's own, for every job; the request's win over them. */
@@ -55,13 +54,17 @@ export class Job {
   readonly #options: JobOptions
   readonly #plan: Plan
   readonly #stop = new AbortController()
+  readonly #blocks: JobBlocks
   #state: JobState = INITIAL_STATE
-  #openBlock: { readonly directive: string; readonly startedAt: number } | undefined
   #leftBehind = false
   #isPrepared = false
+  /** The last directive took its shell with it. */
+  #shellExited = false
 
   constructor(options: JobOptions) {
+    const { sink, log } = options
     this.#options = options
+    this.#blocks = new JobBlocks({ sink, log, signal: this.#stop.signal })
     this.#plan = { ...options.request, hooks: options.hooks ?? {} }
   }
 
@@ -89,13 +92,13 @@ export class Job {
    * why, and so does the job's, if there is room for a last word.
    */
   async run(): Promise<JobResult> {
-    const { executor, callbacks, hold } = this.#options
+    const { executor, onResult, hold } = this.#options
     const result = await this.#walkToResult()
     const isHeld = hold !== undefined && result === 'failed' && this.#isPrepared
     // The result is known: whoever waits for it does not wait for containers to be removed.
     const disposed = isHeld ? undefined : this.#dispose(executor)
-    await callbacks.finished(result)
-    await this.#writeLast({ event: 'job_finished', timestamp: nowInSeconds(), result })
+    await onResult(result)
+    await this.#blocks.finish(result)
     if (isHeld) await this.#hold(hold)
     await (disposed ?? this.#dispose(executor))
     return result
@@ -114,39 +117,13 @@ export class Job {
   }
 
   async #walkToResult(): Promise<JobResult> {
-    const { sink, log } = this.#options
     try {
-      await sink.write({ event: 'job_started', timestamp: nowInSeconds() })
+      await this.#blocks.start()
       await this.#walk()
       return this.#state.result ?? 'failed'
     } catch (error) {
-      log.error(`The job fails: ${explain(error)}`)
-      await this.#closeBlock(describeFailure(error))
+      await this.#blocks.abandon(error)
       return 'failed'
-    }
-  }
-
-  /** The log has failed in the middle of a block. */
-  async #closeBlock(reason: string): Promise<void> {
-    const open = this.#openBlock
-    if (open === undefined) return
-    const timestamp = nowInSeconds()
-    await this.#writeLast({ event: 'cmd_output', timestamp, output: reason })
-    await this.#writeLast({
-      event: 'cmd_finished',
-      timestamp,
-      directive: open.directive,
-      exit_code: 1,
-      started_at: open.startedAt,
-      finished_at: timestamp,
-    })
-  }
-
-  async #writeLast(event: JobEvent): Promise<void> {
-    try {
-      await this.#options.sink.write(event)
-    } catch (error) {
-      this.#options.log.error(`The job's log lacks its ${event.event}: ${explain(error)}`)
     }
   }
 
@@ -285,8 +262,6 @@ export class Job {
     return exitCode
   }
 
-  #shellExited = false
-
   #runOptions(onOutput: OnOutput): RunOptions {
     return { signal: this.#stop.signal, onOutput }
   }
@@ -297,26 +272,9 @@ export class Job {
   }
 
   async #block(directive: string, work: (onOutput: OnOutput) => Promise<number>): Promise<Outcome> {
-    const { sink, log } = this.#options
-    const writer = new BlockWriter(sink, directive)
     this.#shellExited = false
-    this.#openBlock = { directive, startedAt: nowInSeconds() }
-    await writer.start()
-    let exitCode = 1
-    let lost = false
-    try {
-      const working = work((bytes) => writer.push(bytes))
-      working.catch(() => undefined) // ends by itself once the job is cleared away
-      exitCode = await Promise.race([working, writer.failed])
-    } catch (error) {
-      lost = !(error instanceof ContentError) // the job's own mistake: its epilogues still run
-      if (!this.#stop.signal.aborted) await writer.say(describeFailure(error))
-      if (!(error instanceof AgentError)) log.error(explain(error))
-    }
-    if (this.#stop.signal.aborted) exitCode = 1
-    await writer.finish(exitCode)
-    this.#openBlock = undefined
-    if (lost) return { kind: 'lost' }
+    const { exitCode, isLost } = await this.#blocks.write(directive, work)
+    if (isLost) return { kind: 'lost' }
     return exitCode === 0 && !this.#shellExited ? { kind: 'passed' } : { kind: 'failed', exitCode }
   }
 
@@ -333,11 +291,6 @@ export class Job {
 
 function resultVariables(result: JobResult): readonly EncodedVariable[] {
   return [{ name: 'SEMAPHORE_JOB_RESULT', value: Buffer.from(result).toString('base64') }]
-}
-
-function describeFailure(error: unknown): string {
-  if (error instanceof AgentError) return `${error.message}\n${error.hint}\n`
-  return `The agent failed: ${error instanceof Error ? error.message : String(error)}\nIts own log says more.\n`
 }
 
 /** @see the contract, section 4.4: these texts are fixed */

@@ -11,14 +11,13 @@ import type { JobEvent, JobResult } from '../events/event.ts'
 import { JobLog } from '../events/job-log.ts'
 import { removeKeys } from '../host/authorized-keys.ts'
 import { removeHostTraces } from '../host/job-traces.ts'
-import { type CallbackSender, createCallbackSender } from '../job/callbacks.ts'
 import type { Logger } from '../log.ts'
 import type { JobMetrics } from '../metrics/job-metrics.ts'
 import type { ExecutorName } from '../request/job-request.ts'
 import type { JobConfig } from '../settings/job-config.ts'
 import type { Journal, JournalEntry } from '../state/journal.ts'
 import { nowInSeconds } from '../time.ts'
-import { waitForCollection } from './collection.ts'
+import { Settlement } from './settlement.ts'
 
 export interface CutOffJobOptions {
   readonly journal: Journal
@@ -35,24 +34,14 @@ type OpenBlock = Extract<JobEvent, { event: 'cmd_started' }>
 const REASON = 'The agent was killed while this ran, and was started again: the job has failed.\n'
 
 export class CutOffJob {
+  readonly settlement: Settlement
   readonly #options: CutOffJobOptions
-  readonly #callbacks: CallbackSender
-  readonly #collected = Promise.withResolvers<void>()
   #jobLog: Promise<JobLog> | undefined
-  #callbackFailed = false
 
   constructor(options: CutOffJobOptions) {
-    const { entry, config, metrics, log, giveUp } = options
+    const { callbackRetryAttempts: attempts } = options.config
     this.#options = options
-    this.#callbacks = createCallbackSender(entry.callbacks, {
-      attempts: config.callbackRetryAttempts,
-      log,
-      signal: giveUp,
-      onFailure: () => {
-        this.#callbackFailed = true
-        metrics.callbackFailed()
-      },
-    })
+    this.settlement = new Settlement({ ...options, callbacks: options.entry.callbacks, attempts })
   }
 
   get id(): string {
@@ -61,10 +50,6 @@ export class CutOffJob {
 
   get executor(): ExecutorName {
     return this.#options.entry.executor
-  }
-
-  collected(): void {
-    this.#collected.resolve()
   }
 
   /** Of the job, for readers: what they had read before is still there. */
@@ -89,16 +74,15 @@ export class CutOffJob {
 
   /** Tells the control plane, then the log: `failed`, unless the job was through already. */
   async end(): Promise<void> {
-    const { entry, log, journal } = this.#options
+    const { entry, log } = this.#options
     const jobLog = await this.openLog().catch((error: unknown) => {
       log.error(`The job's log is lost: ${explain(error)}`)
       return undefined
     })
     if (jobLog?.finished) return await this.#tellLate()
     const result: JobResult = entry.result ?? 'failed'
-    await journal.update({ result }).catch((error: unknown) => log.error(explain(error)))
     if (jobLog !== undefined) await this.#write(jobLog, () => closeBlock(jobLog))
-    await this.#callbacks.finished(result)
+    await this.settlement.tell(result)
     if (jobLog !== undefined) {
       const timestamp = nowInSeconds()
       await this.#write(jobLog, () => jobLog.write({ event: 'job_finished', timestamp, result }))
@@ -109,18 +93,7 @@ export class CutOffJob {
 
   async #tellLate(): Promise<void> {
     const { result, isUntold } = this.#options.entry
-    if (isUntold && result !== undefined) await this.#callbacks.finished(result)
-  }
-
-  /** @see ServedJob.settle */
-  async settle(patience: AbortSignal): Promise<void> {
-    const { entry, log, journal, giveUp } = this.#options
-    if (entry.callbacks.teardownFinished !== undefined) {
-      await waitForCollection(this.#collected.promise, patience, log)
-      await this.#callbacks.teardownFinished()
-    }
-    if (giveUp.aborted && this.#callbackFailed) return
-    await journal.end().catch((error: unknown) => log.error(explain(error)))
+    if (isUntold && result !== undefined) await this.settlement.tell(result)
   }
 
   async #write(jobLog: JobLog, write: () => Promise<void>): Promise<void> {

@@ -13,15 +13,14 @@ import { createExecutor } from '../executors/choose.ts'
 import type { Executor } from '../executors/executor.ts'
 import { type HostTraces, planHostTraces } from '../host/job-traces.ts'
 import type { Leader } from '../host/processes.ts'
-import { type CallbackSender, createCallbackSender } from '../job/callbacks.ts'
 import { Job } from '../job/job.ts'
 import type { Logger } from '../log.ts'
 import type { JobMetrics } from '../metrics/job-metrics.ts'
 import type { JobRequest } from '../request/job-request.ts'
 import type { JobConfig } from '../settings/job-config.ts'
-import type { Journal, JournalEntry } from '../state/journal.ts'
-import { waitForCollection } from './collection.ts'
+import type { Journal } from '../state/journal.ts'
 import { refusingExecutor } from './refusing-executor.ts'
+import { Settlement } from './settlement.ts'
 
 /** What all jobs of a server share. */
 export interface ServedJobContext {
@@ -49,31 +48,21 @@ export interface OpenedLog {
 }
 
 export class ServedJob {
+  readonly settlement: Settlement
   readonly #options: ServedJobOptions
   readonly #traces: HostTraces
   readonly #access: JobAccess
-  readonly #callbacks: CallbackSender
-  readonly #collected = Promise.withResolvers<void>()
   #job: Job | undefined
   #stopped = false
   #leaders: readonly Leader[] = []
-  #callbackFailed = false
 
   constructor(options: ServedJobOptions) {
-    const { request, config, log, metrics, giveUp } = options
+    const { request, config, log } = options
+    const { home, dockerSocketPath, callbackRetryAttempts: attempts } = config
     this.#options = options
-    this.#traces = planHostTraces(config.temporaryDirectory, config.home)
-    const { home, dockerSocketPath } = config
+    this.#traces = planHostTraces(config.temporaryDirectory, home)
     this.#access = new JobAccess({ request, home, dockerSocketPath, jumpPoint: 'always', log })
-    this.#callbacks = createCallbackSender(request.callbacks, {
-      attempts: config.callbackRetryAttempts,
-      log,
-      signal: giveUp,
-      onFailure: () => {
-        this.#callbackFailed = true
-        metrics.callbackFailed()
-      },
-    })
+    this.settlement = new Settlement({ ...options, callbacks: request.callbacks, attempts })
   }
 
   get id(): string {
@@ -84,11 +73,6 @@ export class ServedJob {
   stop(): void {
     this.#stopped = true
     this.#job?.stop()
-  }
-
-  /** Somebody has read the log to its end. Repeatable. */
-  collected(): void {
-    this.#collected.resolve()
   }
 
   /**
@@ -112,7 +96,7 @@ export class ServedJob {
       logBytes = jobLog.size
     } catch (error) {
       log.error(`The job cannot run: ${explain(error)}`)
-      await this.#callbacks.finished('failed')
+      await this.settlement.tell('failed')
     }
     await this.#access.close()
     const durationMs = performance.now() - startedAt
@@ -121,37 +105,13 @@ export class ServedJob {
     return { leftBehind: this.#job?.leftBehind ?? false }
   }
 
-  /**
-   * The last callback, once the log was collected (contract, 4.6).
-   *
-   * @param patience aborted when the collection is not waited for any longer
-   */
-  async settle(patience: AbortSignal): Promise<void> {
-    const { request, log, journal, giveUp } = this.#options
-    if (request.callbacks.teardownFinished !== undefined) {
-      await waitForCollection(this.#collected.promise, patience, log)
-      await this.#callbacks.teardownFinished()
-    }
-    // What was given up, as the agent was told to end at once, is left to its next start.
-    if (giveUp.aborted && this.#callbackFailed) return
-    await journal.end().catch((error: unknown) => log.error(explain(error)))
-  }
-
   #createJob(executor: Executor, jobLog: JobLog): Job {
-    const { request, config, log, giveUp } = this.#options
+    const { request, config, log } = this.#options
     const job = new Job({
       request,
       executor,
       sink: jobLog,
-      callbacks: {
-        finished: async (result) => {
-          // Before it is told: after a crash nobody must be told otherwise.
-          await this.#note({ result })
-          await this.#callbacks.finished(result)
-          if (this.#callbackFailed && giveUp.aborted) await this.#note({ isUntold: true })
-        },
-        teardownFinished: () => this.#callbacks.teardownFinished(),
-      },
+      onResult: (result) => this.settlement.tell(result),
       log,
       hooks: { preJob: config.preJobHookPath, postJob: config.postJobHookPath },
       hostVariables: config.hostVariables,
@@ -159,11 +119,6 @@ export class ServedJob {
     this.#job = job
     if (this.#stopped) job.stop()
     return job
-  }
-
-  async #note(change: Partial<JournalEntry>): Promise<void> {
-    const { journal, log } = this.#options
-    await journal.update(change).catch((error: unknown) => log.error(explain(error)))
   }
 
   /** Everything that has to be known before the job makes anything. A failure fails the job, in its log. */

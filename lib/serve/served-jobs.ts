@@ -32,7 +32,7 @@ export interface ServedJobsOptions {
 }
 
 /** Whose log can be collected. */
-type Collectable = Pick<ServedJob, 'collected' | 'id'>
+type Collectable = Pick<ServedJob, 'id' | 'settlement'>
 
 /** A closing agent waits no longer than this for a log to be collected. */
 const LAST_COLLECTION_MS = 30_000
@@ -142,7 +142,7 @@ export class ServedJobs implements JobSlot {
 
   collected(id: string): void {
     const jobs = [...this.#cutOff, ...this.#unsettled, this.#current]
-    for (const job of jobs) if (job?.id === id) job.collected()
+    for (const job of jobs) if (job?.id === id) job.settlement.collected()
   }
 
   /** Whether a job runs, or callbacks of one are still to be sent. */
@@ -207,7 +207,7 @@ export class ServedJobs implements JobSlot {
   async #end(job: CutOffJob): Promise<void> {
     await this.#cleared.promise
     await job.end()
-    await this.#settle(job, (patience) => job.settle(patience))
+    await this.#settle(job)
   }
 
   #start(request: JobRequest, parts: JobParts): void {
@@ -234,7 +234,7 @@ export class ServedJobs implements JobSlot {
     this.#current = undefined
     if (leftBehind) void this.#sweeper.start(true)
     await this.#kept.prune()
-    await this.#settle(job, (patience) => job.settle(patience))
+    await this.#settle(job)
   }
 
   async #makeReady(job: ServedJob, opened: Promise<OpenedLog>): Promise<OpenedLog> {
@@ -245,16 +245,13 @@ export class ServedJobs implements JobSlot {
     return log
   }
 
-  async #settle(job: Collectable, settle: (patience: AbortSignal) => Promise<void>): Promise<void> {
+  async #settle(job: Collectable): Promise<void> {
     this.#unsettled.add(job)
     const timeout = new AbortController()
     const timer = setTimeout(() => timeout.abort(), this.#options.collectionTimeoutMs)
-    try {
-      await settle(AbortSignal.any([timeout.signal, this.#lastCollection.signal]))
-    } finally {
-      clearTimeout(timer)
-      this.#unsettled.delete(job)
-    }
+    await job.settlement.end(AbortSignal.any([timeout.signal, this.#lastCollection.signal]))
+    clearTimeout(timer)
+    this.#unsettled.delete(job)
   }
 
   #shared() {

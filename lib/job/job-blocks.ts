@@ -1,0 +1,102 @@
+/**
+ * A job's log as the blocks it is made of: at most one is open, and each gets its end, also when
+ * what was to fill it failed, or the log itself.
+ *
+ * @module
+ */
+
+import { AgentError, ContentError, explain } from '../errors.ts'
+import type { EventSink, JobEvent, JobResult } from '../events/event.ts'
+import type { OnOutput } from '../executors/executor.ts'
+import type { Logger } from '../log.ts'
+import { nowInSeconds } from '../time.ts'
+import { BlockWriter } from './block.ts'
+
+export interface JobBlocksOptions {
+  readonly sink: EventSink
+  /** The agent's own, for what the job's author cannot mend. */
+  readonly log: Logger
+  /** Of the job's stop: a block that is open then ends with 1. */
+  readonly signal: AbortSignal
+}
+
+/** How a block ended. */
+export interface BlockEnd {
+  readonly exitCode: number
+  /** Not the job's own mistake: what was to fill the block can do nothing more. */
+  readonly isLost: boolean
+}
+
+export class JobBlocks {
+  readonly #options: JobBlocksOptions
+  #open: { readonly directive: string; readonly startedAt: number } | undefined
+
+  constructor(options: JobBlocksOptions) {
+    this.#options = options
+  }
+
+  /** @throws what the sink throws, as {@link write} does */
+  async start(): Promise<void> {
+    await this.#options.sink.write({ event: 'job_started', timestamp: nowInSeconds() })
+  }
+
+  /**
+   * @param work what fills the block; its error becomes the block's last output
+   * @throws what the sink throws when the log can no longer be kept; see {@link abandon}
+   */
+  async write(directive: string, work: (onOutput: OnOutput) => Promise<number>): Promise<BlockEnd> {
+    const { sink, log, signal } = this.#options
+    const writer = new BlockWriter(sink, directive)
+    this.#open = { directive, startedAt: nowInSeconds() }
+    await writer.start()
+    let exitCode = 1
+    let isLost = false
+    try {
+      const working = work((bytes) => writer.push(bytes))
+      working.catch(() => undefined) // ends by itself once the job is cleared away
+      exitCode = await Promise.race([working, writer.failed])
+    } catch (error) {
+      isLost = !(error instanceof ContentError)
+      if (!signal.aborted) await writer.say(describeFailure(error))
+      if (!(error instanceof AgentError)) log.error(explain(error))
+    }
+    if (signal.aborted) exitCode = 1
+    await writer.finish(exitCode)
+    this.#open = undefined
+    return { exitCode, isLost }
+  }
+
+  /** The log has failed, maybe in the middle of a block: says so, if there is room for it. */
+  async abandon(error: unknown): Promise<void> {
+    this.#options.log.error(`The job fails: ${explain(error)}`)
+    if (this.#open === undefined) return
+    const { directive, startedAt } = this.#open
+    const timestamp = nowInSeconds()
+    await this.#writeLast({ event: 'cmd_output', timestamp, output: describeFailure(error) })
+    await this.#writeLast({
+      event: 'cmd_finished',
+      timestamp,
+      directive,
+      exit_code: 1,
+      started_at: startedAt,
+      finished_at: timestamp,
+    })
+  }
+
+  async finish(result: JobResult): Promise<void> {
+    await this.#writeLast({ event: 'job_finished', timestamp: nowInSeconds(), result })
+  }
+
+  async #writeLast(event: JobEvent): Promise<void> {
+    try {
+      await this.#options.sink.write(event)
+    } catch (error) {
+      this.#options.log.error(`The job's log lacks its ${event.event}: ${explain(error)}`)
+    }
+  }
+}
+
+function describeFailure(error: unknown): string {
+  if (error instanceof AgentError) return `${error.message}\n${error.hint}\n`
+  return `The agent failed: ${error instanceof Error ? error.message : String(error)}\nIts own log says more.\n`
+}
