@@ -8,7 +8,7 @@ import { promisify } from 'node:util'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { runAgent } from '../helpers/agent.ts'
-import { typeInto } from '../helpers/typing.ts'
+import { withShell } from '../helpers/typing.ts'
 
 interface Context {
   directory: string
@@ -31,33 +31,45 @@ for (const shell of ['bash', 'zsh', 'fish'] as const) {
   test(`${shell}: the Tab key completes commands, flags, values and files`, async ({
     directory,
   }) => {
-    const screen = await typeInto(shell, directory, 'agent ru\t--form\tjs\tmy\t\r', (text) =>
-      /\[run .*\]/.test(text),
-    )
+    await withShell(shell, directory, async (type) => {
+      const screen = await type('agent ru\t--form\tjs\tmy\t\r', (text) => /\[run .*\]/.test(text))
 
-    assert.match(screen, /\[run --format[ =]json my job\.yaml\]/)
-  })
-
-  test(`${shell}: every command offers the flags of its help, and no others`, async ({
-    directory,
-  }) => {
-    for (const command of await commandNames()) {
-      const flags = await flagsInHelp(command)
-      const keys = `agent ${command} --\t${shell === 'zsh' ? '' : '\t'}`
-      const offered = (screen: string) => new Set(screen.match(/--[a-z][a-z-]*/g) ?? [])
-
-      const screen = await typeInto(shell, directory, keys, (text) =>
-        flags.every((flag) => offered(text).has(flag)),
-      )
-
-      assert.equal(
-        [...offered(screen)].filter((flag) => !flags.includes(flag)),
-        [],
-        command,
-      )
-    }
+      assert.match(screen, /\[run --format[ =]json my job\.yaml\]/)
+    })
   })
 }
+
+for (const shell of ['bash', 'zsh'] as const) {
+  test(`${shell}: every command offers the flags of its help, and no others`, async (t) => {
+    await withShell(shell, t.directory, async (type) => {
+      for (const command of await commandNames()) {
+        const flags = await flagsInHelp(command)
+
+        const keys = `agent ${command} --\t${shell === 'bash' ? '\t' : ''}`
+        const screen = await type(keys, (text) => flags.every((flag) => flagsIn(text).has(flag)))
+
+        assert.equal(
+          [...flagsIn(screen)].filter((flag) => !flags.includes(flag)),
+          [],
+          command,
+        )
+      }
+    })
+  })
+}
+
+test('fish: every command offers the flags of its help, and no others', async ({ directory }) => {
+  for (const command of await commandNames()) {
+    const script = `${BINARY} completion fish | source; complete -C "agent ${command} --"`
+    const { stdout } = await promisify(execFile)('fish', ['--no-config', '-c', script], {
+      env: { PATH: '/usr/bin:/bin', HOME: directory },
+      timeout: LIMIT_MS,
+    })
+
+    const offered = stdout.split('\n').map((line) => line.split('\t')[0])
+    assert.equal(offered.slice(0, -1).sort(), (await flagsInHelp(command)).sort(), command)
+  }
+})
 
 test('bash: what stands behind a flag, with or without "=", decides what is offered', async (t) => {
   const query = (...words: string[]) => completeInBash(t.directory, words)
@@ -116,6 +128,10 @@ async function commandNames(): Promise<string[]> {
   const names = [...stdout.matchAll(/^ {2}([a-z-]+) {2}/gm)].map(([, name = '']) => name)
   assert.ok(names.includes('run'))
   return names
+}
+
+function flagsIn(screen: string): Set<string> {
+  return new Set(screen.match(/--[a-z][a-z-]*/g) ?? [])
 }
 
 async function flagsInHelp(command: string): Promise<string[]> {

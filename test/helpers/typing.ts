@@ -38,16 +38,19 @@ const ARGUMENTS: Readonly<Record<Shell, (profile: string) => string[]>> = {
 }
 
 /**
- * @param keys what is typed, `\t` and `\r` among it
+ * Types keys, `\t` and `\r` among them, at a fresh prompt.
+ *
  * @param isDone told of all that has appeared since on the terminal
  * @returns that, once it is done
  */
-export async function typeInto(
+export type Type = (keys: string, isDone: (screen: string) => boolean) => Promise<string>
+
+/** Opens the shell for as long as the work takes. */
+export async function withShell(
   shell: Shell,
   directory: string,
-  keys: string,
-  isDone: (screen: string) => boolean,
-): Promise<string> {
+  work: (type: Type) => Promise<void>,
+): Promise<void> {
   const home = await mkdtemp(join(tmpdir(), 'typing-'))
   const profile = join(home, '.zshrc') // zsh finds it, the others are told
   await writeFile(profile, PROFILES[shell])
@@ -68,14 +71,21 @@ export async function typeInto(
     for await (const chunk of terminal.output) screen += Buffer.from(chunk).toString('latin1')
   }
   const shown = show()
-  try {
-    await waitFor(() => screen.includes(PROMPT), `${shell} starts`)
+  const send = async (keys: string, isDone: () => boolean) => {
     screen = ''
     terminal.write(keys)
-    await waitFor(() => isDone(screen), `${shell} answers to ${JSON.stringify(keys)}`)
-    return screen
-  } catch (cause) {
-    throw new Error(`On the terminal: ${JSON.stringify(screen)}`, { cause })
+    await waitFor(isDone, `${shell} answers to ${JSON.stringify(keys)}`).catch((cause) => {
+      throw new Error(`On the terminal: ${JSON.stringify(screen)}`, { cause })
+    })
+  }
+  try {
+    await send('', () => screen.includes(PROMPT))
+    await work(async (keys, isDone) => {
+      await send(keys, () => isDone(screen))
+      const answer = screen
+      await send('\x03\r', () => screen.includes(PROMPT))
+      return answer
+    })
   } finally {
     process.kill(terminal.pid, 'SIGKILL') // it may be asking something
     await Promise.all([terminal.exited, shown])
