@@ -15,6 +15,8 @@ interface Layer {
   /** 0 while unknown. */
   readonly total: number
   readonly done: boolean
+  /** It broke off; the engine waits before it fetches it again. */
+  readonly broken: boolean
 }
 
 /** A layer that got so far is here whole; the engine need not have said so while it came. */
@@ -48,18 +50,17 @@ export class PullProgress {
   push(message: PullMessage, now: number): string {
     this.#take(message)
     if (now - this.#saidAt < INTERVAL_MS) return ''
-    const line = `${this.#image}: ${this.#describe()}\n`
-    if (line === this.#said) return ''
-    this.#said = line
+    const news = this.#describe()
+    if (news === this.#said) return ''
+    this.#said = news
     this.#saidAt = now
-    return line
+    return `${this.#image}: ${news}, ${this.#seconds(now)} s\n`
   }
 
   /** The closing line. */
   end(now: number): string {
-    const seconds = ((now - this.#startedAt) / 1_000).toFixed(1)
     const digest = this.#digest === '' ? '' : ` (${this.#digest})`
-    return `${this.#image}: pulled ${this.#describe()}, in ${seconds} s${digest}\n`
+    return `${this.#image}: pulled ${this.#describe()}, in ${this.#seconds(now)} s${digest}\n`
   }
 
   #take({ status = '', id, progressDetail }: PullMessage): void {
@@ -73,6 +74,7 @@ export class PullProgress {
       downloaded: AFTER_DOWNLOAD.has(status) ? before.total : Math.max(before.downloaded, current),
       total: Math.max(before.total, total),
       done: before.done || status === 'Pull complete' || status === 'Already exists',
+      broken: status.startsWith('Retrying'),
     })
   }
 
@@ -80,6 +82,12 @@ export class PullProgress {
     const layers = [...this.#layers.values()]
     const done = layers.filter((layer) => layer.done).length
     const bytes = layers.reduce((sum, { downloaded }) => sum + downloaded, 0)
-    return `${done} of ${layers.length} layers, ${(bytes / 1e6).toFixed(1)} MB`
+    const broken = layers.filter((layer) => layer.broken).length
+    const again = broken === 0 ? '' : `, ${broken} broke off and will be tried again`
+    return `${done} of ${layers.length} layers, ${(bytes / 1e6).toFixed(1)} MB${again}`
+  }
+
+  #seconds(now: number): string {
+    return ((now - this.#startedAt) / 1_000).toFixed(1)
   }
 }

@@ -34,10 +34,22 @@ test('a long pull says something every two seconds, when there is news', () => {
   })
 
   assert.is(progress.push(download(1_000_000), 1_999), '')
-  assert.is(progress.push(download(2_000_000), 2_000), 'app:1: 0 of 1 layers, 2.0 MB\n')
+  assert.is(progress.push(download(2_000_000), 2_000), 'app:1: 0 of 1 layers, 2.0 MB, 2.0 s\n')
   assert.is(progress.push(download(3_000_000), 3_999), '')
-  assert.is(progress.push(download(2_000_000), 4_000), 'app:1: 0 of 1 layers, 3.0 MB\n')
+  assert.is(progress.push(download(2_000_000), 4_000), 'app:1: 0 of 1 layers, 3.0 MB, 4.0 s\n')
   assert.is(progress.push(download(3_000_000), 9_000), '')
+})
+
+test('a layer that broke off is told, once, while the engine counts down', () => {
+  const progress = new PullProgress('app:1', 0)
+  const retrying = (seconds: number) => ({ status: `Retrying in ${seconds} seconds`, id: 'aaa' })
+  progress.push({ status: 'Pulling fs layer', id: 'aaa' }, 0)
+
+  assert.is(
+    progress.push(retrying(5), 2_000),
+    'app:1: 0 of 1 layers, 0.0 MB, 1 broke off and will be tried again, 2.0 s\n',
+  )
+  assert.is(progress.push(retrying(3), 4_000), '')
 })
 
 test.run()
