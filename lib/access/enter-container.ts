@@ -116,6 +116,7 @@ export async function enterContainer(docker: DockerClient, options: EnterOptions
   }
   try {
     await connect(stream, standard, terminal !== undefined)
+    restore?.() // Ctrl-C is for this process now, should the program outlive its terminal
     signal.throwIfAborted()
     return await waitForExit(docker, id, signal)
   } catch (error) {

@@ -19,7 +19,7 @@ const LIMIT_MS = 5_000
  * into two characters, and programs that paint the whole screen move down by line feeds alone.
  * Where `stty` is missing after all, Node's has to do.
  *
- * @returns how to make it as it was
+ * @returns how to make it as it was; repeatable
  */
 export function makeRaw(keyboard: Keyboard): () => void {
   try {

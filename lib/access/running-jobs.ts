@@ -60,10 +60,7 @@ export function jobsDirectory(uid = process.getuid?.() ?? 0): string {
  */
 export async function addRunningJob(root: string, job: RunningJob): Promise<string> {
   await mkdir(root, { recursive: true, mode: 0o700 })
-  const stats = await lstat(root)
-  if (!stats.isDirectory() || stats.uid !== process.getuid?.()) {
-    throw new Error(`${root} is not a directory of this user's`)
-  }
+  if (!(await isOwn(root))) throw new Error(`${root} is not a directory of this user's`)
   await chmod(root, 0o700)
   const directory = join(root, randomBytes(6).toString('hex'))
   await mkdir(directory, { mode: 0o700 })
@@ -142,9 +139,17 @@ export async function listVisitors(directory: string): Promise<Visitor[]> {
     .map((pid) => ({ pid, isThere: isAlive({ pid }) }))
 }
 
+/** What somebody else has put in its place is not believed: it could lead anywhere. */
 async function entriesOf(root: string): Promise<string[]> {
-  const names = await readdir(root).catch(() => []) // no job of this user ever ran here
+  if (!(await isOwn(root))) return []
+  const names = await readdir(root)
   return names.map((name) => join(root, name))
+}
+
+/** Whether it is there, and this user's, who alone has written in it. */
+async function isOwn(root: string): Promise<boolean> {
+  const stats = await lstat(root).catch(() => undefined) // no job of this user ever ran here
+  return stats?.isDirectory() === true && stats.uid === process.getuid?.()
 }
 
 async function readJobFile(directory: string): Promise<RunningJob | undefined> {

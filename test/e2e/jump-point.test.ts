@@ -13,6 +13,7 @@ import { type EngineObjects, engineObjects } from '../helpers/engine.ts'
 import { blocksOf } from '../helpers/events.ts'
 import { waitFor } from '../helpers/host.ts'
 import { createJobId } from '../helpers/job-id.ts'
+import { serveAgent, whenFree } from '../helpers/served-agent.ts'
 import { jobDirectory, jumpPointOf, type SshHost, startSshHost } from '../helpers/ssh.ts'
 
 interface Context {
@@ -368,6 +369,35 @@ test('keys of an agent that was killed are gone when the next job starts', async
   const [left = ''] = /\/tmp\/agent-job-\w+/.exec(await readFile(profile, 'utf8')) ?? []
   await rm(left, { recursive: true })
   await rm(profile)
+})
+
+test('agent serve opens a way into each job, and closes it for one that it was killed in', async (t) => {
+  const served = await serveAgent()
+  const keys = join(served.directory, 'home', '.ssh', 'authorized_keys')
+  const submit = async (rest: object) => {
+    const id = createJobId()
+    const commands = [{ directive: 'sleep 1000' }]
+    await served.ask('POST', '/jobs', { body: JSON.stringify({ job_id: id, commands, ...rest }) })
+    return { id, jump: await jumpPointOf(id, t.directory) }
+  }
+  let successor = served
+  try {
+    const first = await submit({})
+    assert.not.ok(existsSync(keys))
+    await served.ask('POST', '/stop')
+    await whenFree(served)
+    assert.is(await jobDirectory(first.id), undefined)
+
+    const second = await submit({ ssh_public_keys: [t.ssh.publicKey] })
+    assert.ok(existsSync(keys))
+    successor = await served.killAndRestart()
+    await whenFree(successor)
+
+    assert.not.ok(existsSync(keys))
+    assert.is(await jobDirectory(second.id), undefined)
+  } finally {
+    await successor.stop()
+  }
 })
 
 test('a job of agent run without keys leaves the script of others alone', async (t) => {
