@@ -116,6 +116,21 @@ test('a service with ports is ready when all of them accept a connection', async
   assert.is(blocks[4]?.output, 'connected\n')
 })
 
+test('a port that stays closed when others are open does not fail the job', async (t) => {
+  const image = await createImage(IMAGE, ['EXPOSE 7001 7002 7003'])
+  t.images.push(image)
+  const { events, result } = await runJob(
+    jobWith([{ name: 'half', image: image.name, command: listener(7002, 0) }], ['true']),
+    { args: ['--service-start-timeout', '1s'] },
+  )
+
+  assert.is(result, 'passed')
+  assert.match(
+    startBlock(blocksOf(events)).output,
+    /^Service "half" accepts connections on port 7002 after \d\.\d s; not on ports 7001 and 7003\.$/m,
+  )
+})
+
 test('a port that is open on the service’s loopback only does not count', async (t) => {
   const image = await createImage(IMAGE, ['EXPOSE 7001'])
   t.images.push(image)

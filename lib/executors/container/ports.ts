@@ -22,7 +22,7 @@ export interface PortOptions extends RunOptions {
   readonly timeoutMs: number
 }
 
-/** Once a port accepts, the others get this much longer each time: many images expose ports that they open only when configured to. */
+/** Once a port accepts, the others get this much longer: many images expose ports they seldom open. */
 const PATIENCE_MS = 10_000
 
 /** More than this many of one service are not looked at: an image may expose a whole range. */
@@ -74,7 +74,7 @@ export async function awaitPorts(
     const tries = Math.ceil(Math.min(TRIES, (deadline - performance.now()) / TRY_MS))
     const found = await knock(docker, { mainId, name, ports: closed(), tries, signal })
     for (const port of found) open.add(port)
-    if (found.length > 0) deadline = performance.now() + PATIENCE_MS
+    if (found.length > 0) deadline = performance.now() + Math.min(PATIENCE_MS, timeoutMs)
     else await sleep(POLL_MS, undefined, { signal })
   }
   const seconds = `${((performance.now() - startedAt) / 1_000).toFixed(1)} s`
