@@ -78,26 +78,38 @@ test('a real PostgreSQL and a real Redis are ready when the first command runs',
   assert.is(blocks[5]?.output, 'OK\n42\n')
 })
 
-test('many services reach each other by name, whatever they are called', async () => {
-  const names = Array.from({ length: 6 }, (_, i) => `Svc-${i}`)
-  const services = names.map((name) => ({ name, image: IMAGE, command: 'sleep 1000' }))
+/** Answers each connection with how many of the names it is given it can resolve. */
+const RESOLVE =
+  'use IO::Socket::INET; my $s = IO::Socket::INET->new(LocalPort => 7000, Listen => 5, ReuseAddr => 1); while (my $c = $s->accept) { print $c scalar(grep { gethostbyname $_ } @ARGV), "\\n"; close $c }'
+
+test('every container of a job reaches every other by its name, in capitals or not', async (t) => {
+  const image = await createImage(IMAGE, ['EXPOSE 7000'])
+  t.images.push(image)
+  const names = Array.from({ length: 5 }, (_, i) => `Svc-${i}`)
+  const everybody = ['main', ...names]
+  const services = names.map((name) => ({
+    name,
+    image: image.name,
+    command: ['perl', '-e', RESOLVE, ...everybody],
+  }))
   const { events, result } = await runJob(
-    jobWith(
-      services.map((service) => ({
-        ...service,
-        command: ['bash', '-c', `getent hosts main ${names.join(' ')} | wc -l; sleep 1000`],
-      })),
-      [`getent hosts ${names.join(' ').toLowerCase()} | wc -l`],
-    ),
+    jobWith(services, [
+      `for name in ${names.join(' ').toLowerCase()}; do cat < /dev/tcp/$name/7000; done`,
+    ]),
   )
 
-  const blocks = blocksOf(events)
   assert.is(result, 'passed')
-  assert.is(blocks[4]?.output, '6\n')
-  for (const name of names) {
-    const line = `Service "${name}" has no health check and exposes no port: nothing to wait for.\n`
-    assert.match(startBlock(blocks).output, line)
-  }
+  assert.is(blocksOf(events)[4]?.output, '6\n'.repeat(5))
+})
+
+test('a service without health check and ports is not waited for, and the log says so', async () => {
+  const { events, result } = await runJob(
+    jobWith([{ name: 'idle', image: IMAGE, command: 'sleep 1000' }], ['true']),
+  )
+
+  const line = 'Service "idle" has no health check and exposes no port: nothing to wait for.\n'
+  assert.is(result, 'passed')
+  assert.match(startBlock(blocksOf(events)).output, line)
 })
 
 test('a service with ports is ready when all of them accept a connection', async (t) => {
