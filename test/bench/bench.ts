@@ -9,6 +9,7 @@ import { spawn } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
+import { benchCache } from './cache.ts'
 import { figure, median, RUNS, report } from './report.ts'
 import { benchServe } from './serve.ts'
 
@@ -157,6 +158,7 @@ async function main(): Promise<void> {
   const growth = (large.peakKilobytes - small.peakKilobytes) / 1024
   report('peak memory, 1 GB of output over 10 MB of it', `${growth.toFixed(1)} MB more`, growth, 20)
   await benchServe()
+  await benchCache()
 }
 
 try {

@@ -1,0 +1,81 @@
+/**
+ * The cache against tar and gzip in the same container: a tree of many small files, and one file of
+ * a gigabyte. One round: it takes minutes, most of them gzip's.
+ *
+ * @module
+ */
+
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { describeJob } from '../helpers/in-job.ts'
+import { run } from '../setup/run.ts'
+import { report } from './report.ts'
+
+/** For gzip, on a slow machine. */
+const LIMIT_MS = 1_800_000
+
+const TREE = 'tree of 30,000 files'
+const BIG = 'file of 1 GB'
+
+/** `timed NAME COMMAND` prints `NAME: milliseconds`. */
+const SET_UP = `timed() { local t=$EPOCHREALTIME; eval "$2" >/dev/null || return; echo "$1: $(( (\${EPOCHREALTIME/[.,]} - \${t/[.,]}) / 1000 ))"; }
+mkdir /work; cd /work; mkdir tree
+for n in {1..9}; do (( $(find tree -type f | wc -l) >= 30000 )) || cp -r /node_modules tree/$n; done
+for n in {1..9}; do cat /node_modules/node-linux-*/bin/node; done | head -c 1G >big; sync`
+
+const directivesFor = (path: string): readonly string[] => [
+  `timed "tar store" "tar czf it.tgz ${path}"; timed "cache store" "cache store ${path} ${path}"`,
+  `stat -c 'tar size: %s' it.tgz`,
+  `rm -r ${path}; sync; timed "tar restore" "tar xzf it.tgz"`,
+  `rm -r ${path}; sync; timed "cache restore" "cache restore ${path}"; rm -r ${path} it.tgz`,
+]
+
+export async function benchCache(): Promise<void> {
+  const cache = mkdtempSync(join(tmpdir(), 'cache-'))
+  try {
+    for (const [name, path, goals] of [
+      [TREE, 'tree', [0.5, 0.5]],
+      [BIG, 'big', [0.2, 0.2]],
+    ] as const) {
+      const directives = [SET_UP, ...directivesFor(path), 'cache list']
+      const files = `${resolve('node_modules')}:/node_modules`
+      const jobFile = join(cache, `${path}.json`)
+      writeFileSync(jobFile, JSON.stringify(describeJob('container', directives)))
+      const args = ['run', '--files', files, '--cache-dir', join(cache, 'keys'), jobFile]
+      const log = await run(resolve('dist/agent'), args, { limitMs: LIMIT_MS })
+      const figure = (what: string) => Number(new RegExp(`^${what}: (\\d+)$`, 'm').exec(log)?.[1])
+      for (const [index, work] of ['store', 'restore'].entries()) {
+        const [own, other] = [figure(`cache ${work}`), figure(`tar ${work}`)]
+        const verb = work === 'store' ? 'c' : 'x'
+        report(
+          `cache ${work}, ${name} / tar ${verb}zf`,
+          `${own} ms : ${other} ms`,
+          own / other,
+          goals[index] ?? 1,
+        )
+      }
+      const [bytes, gzipped] = [archiveBytes(log, path), figure('tar size')]
+      report(
+        `archive, ${name} / tar czf`,
+        `${mega(bytes)} : ${mega(gzipped)}`,
+        bytes / gzipped,
+        1.05,
+      )
+    }
+  } finally {
+    rmSync(cache, { recursive: true, force: true })
+  }
+}
+
+const UNITS: Readonly<Record<string, number>> = { KB: 2 ** 10, MB: 2 ** 20, GB: 2 ** 30 }
+
+/** As `cache list` shows it. */
+function archiveBytes(log: string, key: string): number {
+  const [, number, unit = ''] = new RegExp(`^${key} +([\\d.]+)([KMG]B)`, 'm').exec(log) ?? []
+  return Number(number) * (UNITS[unit] ?? 1)
+}
+
+function mega(bytes: number): string {
+  return `${(bytes / 1e6).toFixed(0)} MB`
+}
