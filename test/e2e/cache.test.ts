@@ -106,8 +106,8 @@ const TEXTS: readonly Expectation[] = [
     "MISS: 'x'.\n'nope' doesn't exist locally.\n0\n",
   ],
   [
-    'SEMAPHORE_CACHE_BACKEND=tape cache list; echo $?',
-    "error: There is no cache backend 'tape'. Unset SEMAPHORE_CACHE_BACKEND for the cache on the host of the agent.\n1\n",
+    'SEMAPHORE_CACHE_BACKEND=tape cache list | cut -d. -f1',
+    "error: There is no cache backend 'tape'\n",
   ],
 ]
 

@@ -294,7 +294,7 @@ test('container: over ssh, with a key among the job’s files', async (t) => {
     'git --no-pager log -1 --format=%s; basename "$PWD"; [[ -v GIT_SSH_COMMAND ]] || echo unset',
     'cd; GIT_SSH_COMMAND="echo mine >&2; false" checkout || echo "status $?"',
   ]
-  const { outputs } = await inJob('container', directives, { files, image: 'agent-test/git-ssh' })
+  const { outputs } = await inJob('container', directives, { files, image: 'agent-test/checkout' })
   await server.close()
 
   assert.match(outputs[2] ?? '', /^HEAD is now at \w+ 03\n\/root\/repo\n$/m)

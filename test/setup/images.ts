@@ -22,8 +22,9 @@ const BUSYBOX = '/bin/busybox'
 /** Name → what writes its root file system into a tar. */
 const IMAGES: Readonly<Record<string, (tar: string) => Promise<void>>> = {
   'agent-test/debian': (tar) => bootstrap('bookworm', 'bash,ca-certificates,git', tar),
-  'agent-test/git-ssh': (tar) =>
-    bootstrap('bookworm', 'bash,ca-certificates,git,openssh-client', tar),
+  /** What a job needs that checks out and tests this project. */
+  'agent-test/checkout': (tar) =>
+    bootstrap('bookworm', 'bash,ca-certificates,git,libstdc++6,openssh-client', tar),
   /** Programs that paint the whole screen. */
   'agent-test/screen': (tar) => bootstrap('bookworm', 'bash,procps,vim-tiny', tar),
   /** bash 5.1, whose `read -t` does not wait on a terminal that answers at once. */
