@@ -32,6 +32,8 @@ export class Desk {
   readonly #reader = new RequestReader()
   readonly #running = new Map<string, AbortController>()
   readonly #answers = new Set<Promise<void>>()
+  /** Of all requests so far: one that was not heard at once comes again. */
+  readonly #seen = new Set<string>()
   readonly #closed = new AbortController()
 
   constructor(options: DeskOptions) {
@@ -43,21 +45,28 @@ export class Desk {
     if (this.#closed.signal.aborted) return
     for (const message of this.#reader.push(chunk)) {
       if (message.type === 'cancel') this.#running.get(message.id)?.abort()
-      else this.#begin(message.request)
+      else if (!this.#seen.has(message.request.id)) this.#begin(message.request)
     }
   }
 
-  /** Abandons everything under way; resolves when nothing is left of it. Never rejects. */
-  async close(): Promise<void> {
+  /**
+   * Abandons everything under way; resolves when nothing is left of it. Never rejects.
+   *
+   * @returns ids of those who wait for an answer that they will not get from here
+   */
+  async close(): Promise<readonly string[]> {
+    const abandoned = [...this.#running.keys()]
     this.#closed.abort()
     const { promise, resolve } = Promise.withResolvers<void>()
     const limit = setTimeout(resolve, CLOSE_LIMIT_MS)
     await Promise.race([Promise.all(this.#answers), promise])
     clearTimeout(limit)
+    return abandoned
   }
 
   #begin(request: ToolboxRequest): void {
     const cancel = new AbortController()
+    this.#seen.add(request.id)
     this.#running.set(request.id, cancel)
     const signal = AbortSignal.any([cancel.signal, this.#closed.signal])
     const answer = this.#answer(request, signal).finally(() => {
@@ -96,6 +105,12 @@ export class Desk {
     return await runCache({ ...request, ...user, files, say, signal, place: cache })
   }
 }
+
+/** To whom it was promised, when the one who did the work is gone. */
+export const LOST_ANSWER: readonly string[] = [
+  '+error: the agent was cut off from this job in the middle of it. Try again.\n',
+  '=1\n',
+]
 
 /** One line. */
 function describe(error: unknown): string {

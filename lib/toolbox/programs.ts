@@ -16,8 +16,11 @@ const CHUNK_BYTES = 800
 /** Between two looks for an answer. */
 const PAUSE_SECONDS = 0.01
 
-/** Until somebody listens: the engine of a busy host may need seconds. */
+/** In pauses. Until somebody listens: the engine of a busy host may need seconds. */
 const HEARD_LIMIT = 6_000
+
+/** In pauses. Then it asks again: who was about to listen may have been killed. */
+const ASK_AGAIN = 500
 
 /** What a request carries: where the cache is, which lock-file keys apply, how to fail. */
 const REQUEST_VARIABLES = [
@@ -111,7 +114,7 @@ give_up() {
 }
 
 ask() {
-  local LC_ALL=C id=$$-$RANDOM$RANDOM text='' field waited=0 part line='' requests reply pause
+  local LC_ALL=C id=$$-$RANDOM$RANDOM text='' field rest waited=0 part line='' requests reply pause
   if [[ -p '${directory}/requests' ]]; then
     exec {requests}<>'${directory}/requests'
   elif [[ -w '${directory}/requests' ]]; then
@@ -129,12 +132,16 @@ ask() {
   trap 'printf "%s !\\n" "$id" >&$requests; exit 130' INT
   trap 'printf "%s !\\n" "$id" >&$requests; exit 143' TERM
   trap '' PIPE # a reader of the output that has seen enough does not end the work
-  while (( \${#text} > ${CHUNK_BYTES} )); do
-    printf '%s +%s\\n' "$id" "\${text:0:${CHUNK_BYTES}}" >&$requests
-    text=\${text:${CHUNK_BYTES}}
-  done
-  printf '%s .%s\\n' "$id" "$text" >&$requests
   until { exec {reply}<'${directory}/replies/'"$id"; } 2>/dev/null; do
+    if (( waited % ${ASK_AGAIN} == 0 )); then
+      rest=$text
+      printf '%s ~\\n' "$id" >&$requests
+      while (( \${#rest} > ${CHUNK_BYTES} )); do
+        printf '%s +%s\\n' "$id" "\${rest:0:${CHUNK_BYTES}}" >&$requests
+        rest=\${rest:${CHUNK_BYTES}}
+      done
+      printf '%s .%s\\n' "$id" "$rest" >&$requests
+    fi
     read -r -t ${PAUSE_SECONDS} -u "$pause" || :
     (( ++waited < ${HEARD_LIMIT} )) || give_up 'the agent does not answer'
   done

@@ -1,8 +1,8 @@
 /**
  * What a job's programs ask of the agent, put together from the lines they write. Pure.
  *
- * A line is `ID +PART` (more to come), `ID .PART` (the last) or `ID !` (nobody waits any more). The
- * parts make up the fields, each ended by a tab, with tabs, newlines and percent signs escaped.
+ * A line is `ID ~` (it begins, perhaps anew), `ID +PART` (more to come), `ID .PART` (the last) or
+ * `ID !` (nobody waits any more). The parts make up the fields, each ended by a tab, with tabs, newlines and percent signs escaped.
  *
  * @module
  */
@@ -42,10 +42,11 @@ export class RequestReader {
   }
 
   #line(line: string): Message | undefined {
-    const [, id, sign, part = ''] = /^(\d+-\d+) ([!+.])(.*)$/s.exec(line) ?? []
+    const [, id, sign, part = ''] = /^(\d+-\d+) ([!+.~])(.*)$/s.exec(line) ?? []
     if (id === undefined) return undefined
     const text = (this.#open.get(id) ?? '') + part
     this.#open.delete(id)
+    if (sign === '~') return undefined
     if (sign === '!') return { type: 'cancel', id }
     if (sign === '.') return parseRequest(id, text)
     if (text.length <= MAX_REQUEST_CHARACTERS && this.#open.size < MAX_OPEN_REQUESTS) {

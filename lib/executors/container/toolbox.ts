@@ -13,7 +13,7 @@ import type { CachePlace } from '../../cache/open-store.ts'
 import type { DockerClient } from '../../docker/client.ts'
 import { attachExec } from '../../docker/exec.ts'
 import { readFrames } from '../../docker/frames.ts'
-import { Desk } from '../../toolbox/desk.ts'
+import { Desk, LOST_ANSWER } from '../../toolbox/desk.ts'
 import { ContainerFiles } from './job-files.ts'
 
 export interface ToolboxOptions {
@@ -37,16 +37,20 @@ while IFS= read -r line <&3; do printf '%s\\n' "$line"; done &
 while IFS= read -r line; do printf '%s\\n' "\${line#* }" >>"$1/replies/\${line%% *}"; done
 kill $!`
 
-/** After a relay that has ended: the job may have killed it. */
-const RESTART_MS = 1_000
+/** After a relay that has ended: with the container, or killed by the job. */
+const RESTART_MS = 500
 
+/** Since the container's start; more than this many is no accident. */
 const MAX_STARTS = 20
 
 export class ContainerToolbox {
   readonly #options: ToolboxOptions
   readonly #files: ContainerFiles
-  #ended = new AbortController()
-  #desk: Desk | undefined
+  readonly #closed = new AbortController()
+  #starts = 0
+  #serving: Promise<void> | undefined
+  /** Who waits for an answer of a relay that has ended. */
+  #abandoned: readonly string[] = []
 
   constructor(options: ToolboxOptions) {
     this.#options = options
@@ -60,28 +64,26 @@ export class ContainerToolbox {
    * @param delayMs for a job that has hardly begun: many are over before they ask for anything
    */
   listen(delayMs: number): void {
-    this.#ended.abort()
-    this.#ended = new AbortController()
-    void this.#serve(delayMs, this.#ended.signal)
+    this.#starts = 0
+    this.#serving ??= this.#serve(delayMs)
   }
 
   /** Abandons what is under way. Safe to call twice; never rejects. */
   async close(): Promise<void> {
-    this.#ended.abort()
-    await this.#desk?.close()
+    this.#closed.abort()
+    await this.#serving
   }
 
-  async #serve(delayMs: number, signal: AbortSignal): Promise<void> {
-    let wait = delayMs
-    for (let starts = 0; starts < MAX_STARTS; starts++) {
+  /** One relay at a time: two would take the words out of each other's mouths. */
+  async #serve(delayMs: number): Promise<void> {
+    const { signal } = this.#closed
+    for (let wait = delayMs; !signal.aborted; wait = RESTART_MS) {
       try {
         await sleep(wait, undefined, { signal, ref: false })
-        await this.#relay(signal)
+        if (this.#starts++ < MAX_STARTS) await this.#relay(signal)
       } catch {
         // The container has ended, or the engine: whoever waits for the job's shell is told.
       }
-      if (signal.aborted) return
-      wait = RESTART_MS
     }
   }
 
@@ -93,14 +95,15 @@ export class ContainerToolbox {
     signal.addEventListener('abort', stop, { once: true })
     const reply = replyOver(socket)
     const desk = new Desk({ files: this.#files, cache, reply, user: limitOf(user) })
-    this.#desk = desk
     try {
       signal.throwIfAborted()
+      for (const id of this.#abandoned) await reply(id, LOST_ANSWER)
+      this.#abandoned = []
       for await (const { bytes } of readFrames(socket)) desk.push(bytes)
     } finally {
       signal.removeEventListener('abort', stop)
       socket.destroy()
-      await desk.close()
+      this.#abandoned = await desk.close()
     }
   }
 }

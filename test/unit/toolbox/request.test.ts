@@ -60,6 +60,12 @@ test('one that is taken back is told, and forgotten when it was not complete', (
   assert.equal(read(text), [{ type: 'cancel', id: '1-1' }, request('1-1')])
 })
 
+test('one that begins anew has nothing of what was lost in the middle', () => {
+  const text = `1-1 ~\n1-1 +${WORDS.slice(0, 20)}\n1-1 ~\n1-1 +${WORDS.slice(0, 9)}\n1-1 .${WORDS.slice(9)}\n`
+
+  assert.equal(read(text), [request('1-1')])
+})
+
 test('lines that are none of ours are skipped', () => {
   const text = `hello\n\n../../x .${WORDS}\n1-1 ?x\n1-1 .no fields\n2-2 .${WORDS}\n`
 
