@@ -6,6 +6,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
+import { compress } from '../../lib/cache/compress.ts'
+import { DirectoryStore } from '../../lib/cache/directory-store.ts'
+import { END_OF_TAR, encodeHeader, padding, type TarEntry } from '../../lib/cache/tar.ts'
 import { type EngineObjects, engineObjects } from '../helpers/engine.ts'
 import { inJob, PLACES } from '../helpers/in-job.ts'
 
@@ -106,6 +109,81 @@ test('container: a job of another user gets its files as its own, also where par
   assert.match(
     outputs[3] ?? '',
     /^.*\nerror: The job's user .* may not read \/etc\/security\/opasswd\..*\n.*\nerror: The job's user .* may not read etc\/.*\n.*\nk /,
+  )
+})
+
+for (const place of PLACES) {
+  test(`${place}: an archive that somebody has tampered with is refused, and what is outside stays`, async (t) => {
+    const store = new DirectoryStore({
+      directory: t.cacheDirectory,
+      project: '',
+      limitBytes: 2 ** 30,
+    })
+    const file = (name: string, content: string) =>
+      Buffer.concat([
+        encodeHeader(entry('file', name, content.length)),
+        Buffer.from(content),
+        padding(content.length),
+      ])
+    const tampered: Readonly<Record<string, readonly Buffer[]>> = {
+      climbing: [encodeHeader(entry('directory', 'd')), file('d/../../outside', 'evil')],
+      through: [
+        encodeHeader(entry('directory', 'd')),
+        encodeHeader(entry('symlink', 'd/l', 0, '..')),
+        file('d/l/outside', 'evil'),
+      ],
+      hard: [
+        encodeHeader(entry('directory', 'd')),
+        encodeHeader(entry('link', 'd/h', 0, '/etc/passwd')),
+      ],
+      cut: [encodeHeader(entry('directory', 'd')), file('d/f', 'x').subarray(0, 700)],
+    }
+    for (const [key, parts] of Object.entries(tampered)) {
+      const end = key === 'cut' ? [] : [END_OF_TAR]
+      await store.store(key, compress(give([...parts, ...end])), new AbortController().signal)
+    }
+    const directives = [
+      'cd "$(mktemp -d)"; echo kept >outside; mkdir in; cd in',
+      ...Object.keys(tampered).map(
+        (key) =>
+          `cache restore ${key} | grep -o '^error: The archive [^:]*'; cat ../outside; rm -rf d`,
+      ),
+    ]
+    const { outputs } = await inJob(place, directives, t)
+
+    const refused = 'error: The archive reaches out of its own directory\nkept\n'
+    assert.equal(outputs.slice(1), [
+      refused,
+      refused,
+      refused,
+      'error: The archive is damaged\nkept\n',
+    ])
+  })
+}
+
+const entry = (type: TarEntry['type'], name: string, size = 0, target = ''): TarEntry => ({
+  name,
+  type,
+  mode: 0o755,
+  uid: 0,
+  gid: 0,
+  size,
+  mtime: 0,
+  target,
+})
+
+async function* give(pieces: readonly Buffer[]): AsyncGenerator<Buffer, void> {
+  yield* pieces
+}
+
+test('several agents can use one directory at the same time', async (t) => {
+  const directive =
+    'cd "$(mktemp -d)"; echo $$ >f; for i in {1..20}; do cache store k$i f; cache restore k$i; cache list; done >log; cache has_key k20; grep -c "^error" log || :'
+  const jobs = await Promise.all([1, 2, 3].map(() => inJob('host', [directive], t)))
+
+  assert.equal(
+    jobs.map(({ outputs }) => outputs),
+    Array(3).fill(["Key 'k20' exists in the cache store.\n0\n"]),
   )
 })
 

@@ -50,6 +50,49 @@ for i in {1..40}; do [[ $(<d$i/f) == $i && $(<out$i) == *k$i[^0-9]* ]] || echo l
 
 const IN_A_FRESH_SHELL = `type -t ${COMMANDS}; bash -c 'type -t ${COMMANDS}'; cache has_key k; echo "$PATH"`
 
+const failed = (tries: number, of: number, status: number, end: string) =>
+  `[${tries}/${of}] Execution Failed with exit status ${status}. ${end}.\n`
+
+const RETRY_USAGE = 'Usage: retry [-t TIMES] [-s SECONDS] COMMAND...\n2\n'
+
+/** Directives and the whole of their output. */
+const SMALL: readonly (readonly [directive: string, output: string])[] = [
+  [
+    'retry false; echo $?',
+    `${failed(1, 3, 1, 'Retrying')}${failed(2, 3, 1, 'Retrying')}${failed(3, 3, 1, 'No more retries')}1\n`,
+  ],
+  [
+    "retry -t 2 -s 0.1 bash -c 'exit 7'; echo $?",
+    `${failed(1, 2, 7, 'Retrying')}${failed(2, 2, 7, 'No more retries')}7\n`,
+  ],
+  [
+    "retry 'echo x >>tries; [[ $(wc -l <tries) == 2 ]]'; echo $?",
+    `${failed(1, 3, 1, 'Retrying')}0\n`,
+  ],
+  ["retry -- printf '[%s]' 'a b' '' '*'; echo", '[a b][][*]\n'],
+  [
+    "printf '#!/bin/sh\\necho ran\\n' >'with space'; chmod +x 'with space'; retry './with space'",
+    'ran\n',
+  ],
+  [
+    'f() { echo "f $1"; }; export -f f; retry f 1; retry nope 2>/dev/null | tail -n 1',
+    `f 1\n${failed(3, 3, 127, 'No more retries')}`,
+  ],
+  ['retry 2>&1; echo $?', RETRY_USAGE],
+  ['retry -t 0 true 2>&1; echo $?', RETRY_USAGE],
+  ['retry -s x true 2>&1; echo $?', RETRY_USAGE],
+  ['retry -t 2>&1; echo $?', RETRY_USAGE],
+  [
+    "printf abc >'-n x'; checksum '-n x'; ln -s -- '-n x' l; checksum l",
+    `${'900150983cd24fb0d6963f7d28e17f72\n'.repeat(2)}`,
+  ],
+  ['checksum nope 2>&1; echo $?', 'checksum: nope: no such file, or not readable\n1\n'],
+  [
+    'checksum . 2>&1 | head -n 1; checksum 2>&1; echo $?',
+    'checksum: .: no such file, or not readable\nUsage: checksum FILE\n2\n',
+  ],
+]
+
 for (const place of PLACES) {
   test(`${place}: directives and the scripts they start find all four, whatever their shell is like`, async (t) => {
     const directives = [
@@ -68,6 +111,14 @@ for (const place of PLACES) {
     )
     assert.is(outputs[2], 'one\nabsent 1\n')
     assert.is(outputs[3], place === 'host' ? 'AGENT_JOB_COOKIE\n' : 'nothing\n')
+  })
+
+  test(`${place}: retry and checksum`, async (t) => {
+    const { outputs } = await inJob(place, ['cd "$(mktemp -d)"', ...SMALL.map(([it]) => it)], t)
+
+    for (const [index, [directive, expected]] of SMALL.entries()) {
+      assert.is(outputs[index + 1], expected, directive)
+    }
   })
 
   test(`${place}: many that ask at once get each their own answer`, async (t) => {
@@ -97,5 +148,56 @@ for (const place of PLACES) {
     )
   })
 }
+
+test('an image with nothing but bash has all of them', async (t) => {
+  const directives = [
+    'cd /tmp; echo one >f; printf abc >sum',
+    'cache store k f >/dev/null; echo two >f; cache restore k >/dev/null; echo "$(<f)"',
+    'checksum sum; retry -t 2 -s 0.1 false; echo $?',
+    'checkout; SEMAPHORE_GIT_URL=x SEMAPHORE_GIT_DIR=x SEMAPHORE_GIT_BRANCH=x SEMAPHORE_GIT_SHA=x checkout; echo $?',
+  ]
+  const { outputs } = await inJob('container', directives, { ...t, image: 'agent-test/bare' })
+
+  assert.is(outputs[1], 'one\n')
+  assert.is(
+    outputs[2],
+    `900150983cd24fb0d6963f7d28e17f72\n${failed(1, 2, 1, 'Retrying')}${failed(2, 2, 1, 'No more retries')}1\n`,
+  )
+  assert.match(outputs[3] ?? '', /\n\[CHECKOUT ERROR\] There is no git on the PATH.*\n1\n$/)
+})
+
+test('a job that kills who passes its questions on is told so, and is answered the next time', async (t) => {
+  const directives = [
+    'cd /tmp; truncate -s 100G huge; exec 3< <(cache store k huge); read -r line <&3; echo "$line"',
+    'for p in /proc/[0-9]*; do [[ $(tr "\\0" " " <$p/cmdline) != *umask* ]] || kill -9 $(basename $p); done 2>/dev/null',
+    'cat <&3; cache list',
+  ]
+  const { outputs } = await inJob('container', directives, t)
+
+  assert.is(outputs[0], "Uploading 'huge' with cache key 'k'...\n")
+  assert.match(
+    outputs[2] ?? '',
+    /^error: the agent was cut off from this job.*\nCache is empty\.\n$/,
+  )
+})
+
+test('a user without a home, in an old bash, has all of them', async (t) => {
+  const directives = [
+    'cd /tmp; mkdir d; echo one >d/f; cache store k d >/dev/null; rm -r d; cache restore k >/dev/null; cat d/f',
+    `su nobody -s /bin/bash -c 'cache has_key k; type -t ${COMMANDS}' 2>&1; type -t ${COMMANDS}`,
+    'cache list | wc -l',
+  ]
+  const job = {
+    ...t,
+    image: 'agent-test/old-bash',
+    user: '4321:4321',
+    variables: { HOME: '/nope' },
+  }
+  const { outputs } = await inJob('container', directives, job)
+
+  assert.is(outputs[0], 'one\n')
+  assert.match(outputs[1] ?? '', /(function\n){4}$/)
+  assert.is(outputs[2], '2\n')
+})
 
 test.run()
