@@ -229,6 +229,8 @@ async function logIn(client: Client, settings: SftpSettings): Promise<void> {
   let isForeign = false
   await new Promise<void>((resolve, reject) => {
     client.once('ready', resolve)
+    // Else each small request waits 40 ms for the acknowledgement of the one before.
+    client.once('connect', () => client.setNoDelay(true))
     client.once('close', () => reject(new ConnectionLostError('the connection was closed')))
     client.on('error', (error: Error & { level?: string }) => {
       if (isForeign) return reject(foreignHost(settings))
