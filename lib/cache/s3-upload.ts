@@ -33,6 +33,9 @@ const ABANDONED_MS = 24 * 3_600_000
 
 const ABORT_LIMIT_MS = 30_000
 
+/** For the answer to a request that was sent before the job was stopped. */
+const GRACE_MS = 3_000
+
 /** Tells our own object from another's, when the answer to the last request got lost. */
 const UPLOAD_ID = 'agent-upload'
 
@@ -96,7 +99,8 @@ async function uploadParts(
 ): Promise<number | undefined> {
   const id = randomUUID()
   const create = new CreateMultipartUploadCommand({ ...target, Metadata: { [UPLOAD_ID]: id } })
-  const { UploadId } = await client.send(create, { abortSignal })
+  // An upload whose id was not waited for could not be removed.
+  const { UploadId } = await client.send(create, { abortSignal: graceAfter(abortSignal) })
   const upload = { ...target, UploadId }
   let isOurs = false
   try {
@@ -109,6 +113,15 @@ async function uploadParts(
   } finally {
     if (!isOurs) await abort(client, upload)
   }
+}
+
+/** Aborts a little later than the other. */
+function graceAfter(signal: AbortSignal): AbortSignal {
+  const late = new AbortController()
+  const end = () => setTimeout(() => late.abort(signal.reason), GRACE_MS).unref()
+  if (signal.aborted) end()
+  else signal.addEventListener('abort', end, { once: true })
+  return late.signal
 }
 
 /** A part that fails ends the others too. */

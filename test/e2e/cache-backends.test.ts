@@ -1,7 +1,7 @@
 /** `cache` in a job whose variables name an S3 or an SFTP server, on the binary. */
 
 import { readdirSync, readFileSync } from 'node:fs'
-import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import {
@@ -12,11 +12,12 @@ import {
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { startJob } from '../helpers/agent.ts'
-import { engineObjects } from '../helpers/engine.ts'
+import { startConnectProxy, startTlsFront } from '../helpers/connect-proxy.ts'
 import { processesMatching, waitFor } from '../helpers/host.ts'
 import { describeJob, type InJobOptions, inJob, PLACES, type Place } from '../helpers/in-job.ts'
 import { type S3Server, startS3Server } from '../helpers/s3-server.ts'
 import { type SftpServer, startSftpServer } from '../helpers/sftp-server.ts'
+import { FIRST_CERTIFICATE } from '../unit/server/certificates.ts'
 
 type Backend = 's3' | 'sftp'
 
@@ -134,36 +135,25 @@ async function checkEachCommand(t: Context, backend: Backend, place: Place): Pro
 for (const backend of BACKENDS) {
   for (const place of PLACES) {
     test(`${backend}, ${place}: every command of cache works as with a directory`, async (t) => {
-      const before = await engineObjects()
       await checkEachCommand(t, backend, place)
-      assert.equal(await engineObjects(), before)
     })
   }
 
-  test(`${backend}: 300 MB go through the agent without being in its memory`, async (t) => {
-    const directives = [
-      'cd "$(mktemp -d)"; head -c 300M /dev/urandom >big; checksum big >sum; cache store big big',
-      'rm big; cache restore big; [[ $(checksum big) == $(<sum) ]] && echo the same; rm -rf "$PWD"; cd',
-    ]
-    const job = await startJob(describeJob('host', directives, t.job[backend]), {
-      home: t.home,
-    })
-    let peakBytes = 0
-    const ended = new AbortController()
-    const finished = job.finished.finally(() => ended.abort())
-    await waitFor(
-      () => {
-        peakBytes = Math.max(peakBytes, peakMemory(job.pid))
-        return ended.signal.aborted
-      },
-      'the job ends',
-      120_000,
+  const megabytes = backend === 's3' ? 300 : 120
+  test(`${backend}: ${megabytes} MB go through the agent without being in its memory`, async (t) => {
+    const make = `head -c ${megabytes}M /dev/urandom >big; checksum big >sum`
+    const store = await watchMemory(t, backend, `cd; ${make}; cache store big big; rm big`)
+    const restore = await watchMemory(
+      t,
+      backend,
+      'cd; cache restore big; [[ $(checksum big) == $(<sum) ]] && echo the same',
     )
-    const { result, stdout } = await finished
 
-    assert.is(result, 'passed', stdout)
-    assert.match(stdout, /the same/)
-    assert.ok(peakBytes > 0 && peakBytes < 260_000_000, `${peakBytes} bytes`)
+    assert.match(store.output, /Upload complete/)
+    assert.match(restore.output, /the same/)
+    for (const { peakBytes } of [store, restore]) {
+      assert.ok(peakBytes > 0 && peakBytes < 260_000_000, `${peakBytes} bytes`)
+    }
   })
 
   test(`${backend}: an agent that is killed while it stores leaves no key`, async (t) => {
@@ -237,6 +227,35 @@ test('s3: what is wrong is said in the job, which goes on unless it wants to fai
   assert.is(blocks[4]?.exitCode, 1)
 })
 
+test('s3: over TLS whom the host trusts is trusted, and HTTPS_PROXY is the way', async (t) => {
+  const proxy = await startConnectProxy()
+  const front = await startTlsFront(FIRST_CERTIFICATE, t.s3.port)
+  const authorities = join(t.home, 'ca.pem')
+  await writeFile(authorities, FIRST_CERTIFICATE.cert)
+  const variables = {
+    ...t.job.s3.variables,
+    SEMAPHORE_CACHE_S3_URL: `https://127.0.0.1:${front.port}`,
+    HTTPS_PROXY: `http://127.0.0.1:${proxy.port}`,
+  }
+  const directives = [
+    'cd "$(mktemp -d)"; head -c 20M /dev/urandom >big; checksum big >sum; cache store tls big',
+    'rm big; cache restore tls; [[ $(checksum big) == $(<sum) ]] && echo the same; cache clear',
+  ]
+  const options = { home: t.home, variables }
+
+  const trusting = await inJob('host', directives, {
+    ...options,
+    environment: { SSL_CERT_FILE: authorities },
+  })
+  assert.match(trusting.outputs[1] ?? '', /\nthe same\n/, trusting.job.stdout)
+  assert.equal([...new Set(proxy.tunnels)], [`127.0.0.1:${front.port}`])
+
+  const { outputs } = await inJob('host', ['cache list || echo $?'], options)
+  assert.match(outputs[0] ?? '', /^error: S3 at https:.* cannot be reached: .*certificate.*\n1\n$/)
+  await front.close()
+  await proxy.close()
+})
+
 test('sftp: what is wrong is said in the job', async (t) => {
   const directives = [
     'SEMAPHORE_CACHE_PRIVATE_KEY_PATH=/no/such/key cache list || echo $?',
@@ -252,6 +271,20 @@ test('sftp: what is wrong is said in the job', async (t) => {
   assert.match(outputs[3] ?? '', /^error: .*known_hosts.*\n1\n$/)
   assert.is(outputs[4], 'Cache is empty.\n')
 })
+
+/** Runs a directive; looks at the agent's memory meanwhile. */
+async function watchMemory(t: Context, backend: Backend, directive: string) {
+  const job = await startJob(describeJob('host', [directive], t.job[backend]), { home: t.home })
+  let peakBytes = 0
+  const ended = new AbortController()
+  const finished = job.finished.finally(() => ended.abort())
+  const look = () => {
+    peakBytes = Math.max(peakBytes, peakMemory(job.pid))
+    return ended.signal.aborted
+  }
+  await waitFor(look, 'the job ends', 120_000)
+  return { output: (await finished).stdout, peakBytes }
+}
 
 /** A job that has begun to store 120 MB. */
 async function storeForLong(t: Context, backend: Backend) {
