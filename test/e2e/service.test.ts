@@ -197,6 +197,14 @@ test('installed once more for a user of its own, it keeps settings, secret and s
   assert.is(await machine.ask('systemctl is-active agent'), 'active')
 })
 
+test('a service that does not start is told with the end of its log', async ({ machine }) => {
+  const { code, output } = await machine.run('agent install --user ci --host 192.0.2.1')
+
+  assert.is(code, 2)
+  assert.match(output, /The service does not start\. The end of its log:[\s\S]*192\.0\.2\.1/)
+  assert.match(output, 'systemctl restart agent.service')
+})
+
 test('uninstalled, nothing of it is left', async ({ machine, files }) => {
   await machine.ask('groupdel docker && agent uninstall')
 

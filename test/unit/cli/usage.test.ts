@@ -20,6 +20,7 @@ const program = defineCommand({
   subCommands: {
     cook: () => Promise.resolve(cook),
     wash: defineCommand({ meta: { name: 'wash', description: 'Wash up.' } }),
+    steam: defineCommand({ meta: { name: 'steam', description: 'Hiss.', hidden: true } }),
   },
 })
 
@@ -54,6 +55,22 @@ Options:
   --fast        No patience
 
 Exit code: 0 when it was eaten`,
+  )
+})
+
+test('a word that may be missing stands in brackets, and so does another program’s call', () => {
+  const call: CommandDef = {
+    meta: { name: 'call', description: 'Call.' },
+    args: {
+      whom: { type: 'positional', description: 'Whom', required: false },
+      command: { type: 'positional', description: 'What to say', required: false },
+      loud: { type: 'boolean', description: 'Loud' },
+    },
+  }
+
+  assert.match(
+    renderCommandUsage(program, call),
+    /^Usage: kitchen call \[WHOM\] \[OPTIONS\] \[-- COMMAND\.\.\.\]\n/,
   )
 })
 

@@ -1,7 +1,7 @@
 import type { ArgsDef } from 'citty'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
-import { checkWords } from '../../../lib/cli/words.ts'
+import { checkWords, splitWords } from '../../../lib/cli/words.ts'
 import { ConfigError } from '../../../lib/errors.ts'
 
 const test = suite('cli: words')
@@ -51,6 +51,16 @@ test('missing words and values are named', () => {
   assert.is(complaintOf('--format', 'json'), 'agent run needs FILE')
   assert.is(complaintOf('a', '--format'), '--format needs a value')
   assert.is(complaintOf('a', '--color=yes'), '--color takes no value but true or false')
+})
+
+test('words after -- are another program’s call where a command takes one, and its own elsewhere', () => {
+  const calling: ArgsDef = { ...ARGS, command: { type: 'positional', required: false } }
+  const words = ['a', '--', 'ls', '--help', '--', '-l']
+
+  assert.equal(splitWords(calling, words), { own: ['a'], others: ['ls', '--help', '--', '-l'] })
+  assert.equal(splitWords(calling, ['a']), { own: ['a'], others: [] })
+  assert.equal(splitWords(ARGS, words), { own: words, others: [] })
+  assert.throws(() => checkWords('run', calling, ['a', 'ls']), /what to do with "ls"/)
 })
 
 test.run()
