@@ -1,0 +1,66 @@
+/** The commands with which README.md explains the HTTP API do what it says. */
+
+import { execFile } from 'node:child_process'
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { suite } from 'uvu'
+import * as assert from 'uvu/assert'
+import { type ServedAgent, withAgent } from '../helpers/served-agent.ts'
+
+const test = suite('readme: HTTP API')
+const LIMIT_MS = 60_000
+
+/** Between the answers of two commands. */
+const SEPARATOR = '\n=====\n'
+
+test('every command of the HTTP API is answered as it says', async () => {
+  const block = await readBlock()
+  const calls = block.match(/^api ".*$/gm) ?? []
+
+  await withAgent(async (served) => {
+    const answers = await runBlock(block, served)
+
+    assert.is(answers.length, calls.length)
+    const [alive, status, accepted, followed, fromTwo, stopped, metrics, agentLog] = answers
+    assert.is(alive, 'yes')
+    assert.match(status ?? '', /^\{"state":"waiting-for-job","version":"[\d.]+"\}$/)
+    assert.is(accepted, '{"message": "ok"}')
+    const events = followed?.trimEnd().split('\n') ?? []
+    assert.match(events[0] ?? '', '"job_started"')
+    assert.match(followed ?? '', '"output":"hello\\n"')
+    assert.match(events.at(-1) ?? '', '"result":"passed"')
+    assert.is(fromTwo?.trimEnd(), events.slice(2).join('\n'))
+    assert.is(stopped, '')
+    assert.match(metrics ?? '', /^# HELP /m)
+    assert.match(agentLog ?? '', / info /)
+  })
+})
+
+async function readBlock(): Promise<string> {
+  const readme = await readFile('README.md', 'utf8')
+  const blocks = [...readme.matchAll(/^```bash\n(.*?)^```$/gms)].map(([, text = '']) => text)
+  const [block] = blocks.filter((text) => text.includes('api() {'))
+  assert.ok(block)
+  return block
+}
+
+/** As it is written, but for where this agent is and what belongs to it. */
+async function runBlock(block: string, served: ServedAgent): Promise<string[]> {
+  const given = {
+    AGENT: `https://localhost:${served.port}`,
+    SECRET: join(served.directory, 'secret'),
+    CERTIFICATE: join(served.directory, 'state', 'server.crt'),
+  }
+  let script = block.replace(/^api ".*$/gm, `$&\nprintf '${SEPARATOR.replaceAll('\n', '\\n')}'`)
+  for (const [name, value] of Object.entries(given)) {
+    assert.match(script, new RegExp(`^${name}=`, 'm'))
+    script = script.replace(new RegExp(`^${name}=\\S+`, 'm'), `${name}=${value}`)
+  }
+  const { stdout } = await promisify(execFile)('bash', ['-euo', 'pipefail', '-c', script], {
+    timeout: LIMIT_MS,
+  })
+  return stdout.split(SEPARATOR).slice(0, -1)
+}
+
+test.run()
