@@ -18,7 +18,8 @@ export interface ImageInfo {
   /** As in its Dockerfile; empty = root. */
   readonly user: string
   readonly entrypoint: readonly string[]
-  readonly hasHealthCheck: boolean
+  /** The command that tells whether a container is healthy: 0 = it is. Absent = there is none. */
+  readonly healthCheck: readonly string[] | undefined
   /** TCP only: of others nobody can tell whether they are open. */
   readonly exposedPorts: readonly number[]
 }
@@ -52,6 +53,8 @@ interface InspectAnswer {
     readonly User?: string
     readonly Entrypoint?: readonly string[] | null
     readonly Healthcheck?: { readonly Test?: readonly string[] | null } | null
+    /** For commands given as one line; absent = `/bin/sh -c`. */
+    readonly Shell?: readonly string[] | null
     /** By port and protocol: `5432/tcp`. */
     readonly ExposedPorts?: Readonly<Record<string, unknown>> | null
   } | null
@@ -72,17 +75,25 @@ export async function inspectImage(
     ok: [200, 404],
   })
   if (value === undefined) return undefined
-  const test = value.Config?.Healthcheck?.Test ?? []
   return {
     id: value.Id,
     platform: [value.Os, value.Architecture, value.Variant].filter(Boolean).join('/'),
     user: value.Config?.User ?? '',
     entrypoint: value.Config?.Entrypoint ?? [],
-    hasHealthCheck: test.length > 0 && test[0] !== 'NONE',
+    healthCheck: toCommand(value.Config?.Healthcheck?.Test ?? [], value.Config?.Shell),
     exposedPorts: Object.keys(value.Config?.ExposedPorts ?? {})
       .filter((port) => port.endsWith('/tcp'))
       .map((port) => Number.parseInt(port, 10)),
   }
+}
+
+/** @see https://docs.docker.com/reference/dockerfile/#healthcheck */
+function toCommand(
+  [kind, ...words]: readonly string[],
+  shell: readonly string[] | null | undefined,
+): readonly string[] | undefined {
+  if (kind === 'CMD') return words
+  return kind === 'CMD-SHELL' ? [...(shell ?? ['/bin/sh', '-c']), ...words] : undefined
 }
 
 export interface PullImageOptions {

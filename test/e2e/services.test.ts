@@ -204,6 +204,23 @@ test('also one that has nothing to wait for, while another one is waited for', a
   assert.not.match(output, 'service "never"')
 })
 
+test('a health check that the engine would run in an hour passes as soon as it can', async (t) => {
+  const image = await createImage(IMAGE, [
+    'HEALTHCHECK --interval=1h CMD test -e /tmp/ready',
+    'EXPOSE 7001',
+  ])
+  t.images.push(image)
+  const command = ['bash', '-c', 'sleep 1; touch /tmp/ready; exec "$@"', 'up', ...listener(7001, 1)]
+  const { events, result } = await runJob(
+    jobWith([{ name: 'db', image: image.name, command }], ['exec 3<>/dev/tcp/db/7001 && echo up']),
+  )
+
+  const blocks = blocksOf(events)
+  assert.is(result, 'passed')
+  assert.match(startBlock(blocks).output, /^Service "db" is healthy after \d+\.\d s\.$/m)
+  assert.is(blocks[4]?.output, 'up\n')
+})
+
 test('a service that is unhealthy fails the job at once', async (t) => {
   const image = await createImage(IMAGE, [
     'HEALTHCHECK --interval=100ms --timeout=5s --retries=2 CMD echo not yet; exit 1',
@@ -224,7 +241,7 @@ test('a service that is unhealthy fails the job at once', async (t) => {
 })
 
 test('--service-start-timeout is how long a health check may take, by flag and by variable', async (t) => {
-  const image = await createImage(IMAGE, ['HEALTHCHECK --interval=30s --start-period=1h CMD true'])
+  const image = await createImage(IMAGE, ['HEALTHCHECK --interval=30s CMD exit 1'])
   t.images.push(image)
   const job = jobWith([{ name: 'db', image: image.name, command: 'sleep 1000' }], ['echo no'])
   const byFlag = await runJob(job, { args: ['--service-start-timeout', '200ms'] })

@@ -12,10 +12,10 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { DockerClient } from '../../docker/client.ts'
 import { runExec } from '../../docker/exec.ts'
-import { ContainerError, DockerRefusedError } from '../../errors.ts'
-import type { RunOptions } from '../executor.ts'
+import { DockerRefusedError } from '../../errors.ts'
 
-export interface PortOptions extends RunOptions {
+export interface PortOptions {
+  readonly signal: AbortSignal
   /** From where it is tried. */
   readonly mainId: string
   /** For the first port to accept a connection. */
@@ -54,41 +54,34 @@ shift 2
 for port; do knock tries "$host" "$port" & done
 wait`
 
-/**
- * Resolves when the ports accept connections, and says how long that took.
- *
- * @throws {ContainerError} when none has by the end of the time
- */
+export interface FoundPorts {
+  readonly open: readonly number[]
+  /** Those that were given up. */
+  readonly closed: readonly number[]
+}
+
+/** Resolves when all of the ports accept connections, or it is time to wait no longer. */
 export async function awaitPorts(
   docker: DockerClient,
   name: string,
   exposed: readonly number[],
-  { mainId, timeoutMs, signal, onOutput }: PortOptions,
-): Promise<void> {
-  const startedAt = performance.now()
+  { mainId, timeoutMs, signal }: PortOptions,
+): Promise<FoundPorts> {
   const ports = [...exposed].sort((a, b) => a - b).slice(0, MAX_PORTS)
   const open = new Set<number>()
-  let deadline = startedAt + timeoutMs
-  const closed = () => ports.filter((port) => !open.has(port))
-  while (closed().length > 0 && performance.now() < deadline) {
+  const find = () => ({
+    open: ports.filter((port) => open.has(port)),
+    closed: ports.filter((port) => !open.has(port)),
+  })
+  let deadline = performance.now() + timeoutMs
+  while (open.size < ports.length && performance.now() < deadline) {
     const tries = Math.ceil(Math.min(TRIES, (deadline - performance.now()) / TRY_MS))
-    const found = await knock(docker, { mainId, name, ports: closed(), tries, signal })
+    const found = await knock(docker, { mainId, name, ports: find().closed, tries, signal })
     for (const port of found) open.add(port)
     if (found.length > 0) deadline = performance.now() + Math.min(PATIENCE_MS, timeoutMs)
     else await sleep(POLL_MS, undefined, { signal })
   }
-  const seconds = `${((performance.now() - startedAt) / 1_000).toFixed(1)} s`
-  if (open.size === 0) {
-    throw new ContainerError(
-      `Service "${name}" accepted no connection on ${listPorts(ports)} within ${seconds}`,
-      { hint: 'Its last output stands above; --service-start-timeout gives it more time.' },
-    )
-  }
-  const rest = closed().length === 0 ? '' : `; not on ${listPorts(closed())}`
-  const accepted = listPorts(ports.filter((port) => open.has(port)))
-  await onOutput(
-    Buffer.from(`Service "${name}" accepts connections on ${accepted} after ${seconds}${rest}.\n`),
-  )
+  return find()
 }
 
 interface Knock {
@@ -125,7 +118,8 @@ async function knock(
   }
 }
 
-function listPorts(ports: readonly number[]): string {
+/** `port 80`, `ports 80 and 443` */
+export function listPorts(ports: readonly number[]): string {
   const last = ports.at(-1)
   return ports.length === 1 ? `port ${last}` : `ports ${ports.slice(0, -1).join(', ')} and ${last}`
 }

@@ -5,31 +5,24 @@
  * @module
  */
 
-import { setTimeout as sleep } from 'node:timers/promises'
 import type { DockerClient } from '../../docker/client.ts'
 import { inspectContainer, lastLines, waitContainer } from '../../docker/containers.ts'
 import { ContainerError } from '../../errors.ts'
 import type { RunOptions } from '../executor.ts'
-import { awaitPorts, type PortOptions } from './ports.ts'
-
-export interface Service {
-  /** As in the request. */
-  readonly name: string
-  readonly id: string
-  readonly hasHealthCheck: boolean
-  /** Those its image exposes, TCP only. */
-  readonly ports: readonly number[]
-}
-
-/** Between two looks; the engine itself looks no more often than the image's own interval. */
-const POLL_MS = 100
+import { awaitHealthy } from './health.ts'
+import { awaitPorts, listPorts } from './ports.ts'
+import {
+  FAILED_HINT,
+  LATE_HINT,
+  type ReadyOptions,
+  type Service,
+  startStopwatch,
+} from './service.ts'
 
 const SHOWN_LINES = 50
 
 /** Reading the output of a service that failed must not take longer than the failure is worth. */
 const OUTPUT_TIMEOUT_MS = 10_000
-
-const HINT = 'Its last output stands above; check its image, command and variables in the job.'
 
 /**
  * Resolves when the image's health check has passed, or, without one, the ports it exposes accept
@@ -41,20 +34,20 @@ const HINT = 'Its last output stands above; check its image, command and variabl
 export async function awaitReady(
   docker: DockerClient,
   service: Service,
-  options: PortOptions,
+  options: ReadyOptions,
 ): Promise<void> {
-  const { name, hasHealthCheck, ports } = service
-  const { onOutput } = options
-  if (!hasHealthCheck && ports.length === 0) {
-    const text = `Service "${name}" has no health check and exposes no port: nothing to wait for.\n`
-    return await onOutput(Buffer.from(text))
-  }
+  const { name, healthCheck, ports } = service
+  const { signal, onOutput } = options
   try {
-    if (hasHealthCheck) await awaitHealthy(docker, service, options)
-    else await awaitPorts(docker, name, ports, options)
+    if (healthCheck !== undefined) await awaitHealthy(docker, service, healthCheck, options)
+    else if (ports.length > 0) await awaitOpen(docker, service, options)
+    else {
+      const what = 'has no health check and exposes no port: nothing to wait for'
+      await onOutput(Buffer.from(`Service "${name}" ${what}.\n`))
+    }
   } catch (error) {
     // Once aborted it is another one's failure, handed on.
-    const isOwn = error instanceof ContainerError && !options.signal.aborted
+    const isOwn = error instanceof ContainerError && !signal.aborted
     if (isOwn) await showLastLines(docker, service, onOutput)
     throw error
   }
@@ -81,34 +74,24 @@ export async function watchService(
   const reason = outOfMemory ? ': it ran out of memory' : ''
   throw new ContainerError(
     `Service "${service.name}" ended with exit code ${exitCode}, before the job's commands${reason}`,
-    { hint: HINT },
+    { hint: FAILED_HINT },
   )
 }
 
-async function awaitHealthy(
+async function awaitOpen(
   docker: DockerClient,
-  { name, id }: Service,
-  { timeoutMs, signal, onOutput }: PortOptions,
+  { name, ports }: Service,
+  options: ReadyOptions,
 ): Promise<void> {
-  const startedAt = performance.now()
-  const seconds = () => `${((performance.now() - startedAt) / 1_000).toFixed(1)} s`
-  for (;;) {
-    const { health, running } = await inspectContainer(docker, id, signal)
-    if (health === 'healthy') {
-      return await onOutput(Buffer.from(`Service "${name}" is healthy after ${seconds()}.\n`))
-    }
-    // One that has ended is called unhealthy as well, and its watch tells the reason.
-    if (health === 'unhealthy' && running) {
-      const problem = 'is unhealthy: its health check failed too often'
-      throw new ContainerError(`Service "${name}" ${problem}`, { hint: HINT })
-    }
-    if (performance.now() - startedAt > timeoutMs) {
-      throw new ContainerError(`Service "${name}" was not healthy within ${seconds()}`, {
-        hint: 'Its last output stands above; --service-start-timeout gives it more time.',
-      })
-    }
-    await sleep(POLL_MS, undefined, { signal })
+  const seconds = startStopwatch()
+  const { open, closed } = await awaitPorts(docker, name, ports, options)
+  if (open.length === 0) {
+    const what = `accepted no connection on ${listPorts(closed)} within ${seconds()}`
+    throw new ContainerError(`Service "${name}" ${what}`, { hint: LATE_HINT })
   }
+  const rest = closed.length === 0 ? '' : `; not on ${listPorts(closed)}`
+  const what = `accepts connections on ${listPorts(open)} after ${seconds()}${rest}`
+  await options.onOutput(Buffer.from(`Service "${name}" ${what}.\n`))
 }
 
 async function showLastLines(

@@ -15,7 +15,8 @@ import type { RunOptions, Variable } from '../executor.ts'
 import type { JobObjects } from './job-objects.ts'
 import { MainContainer } from './main-container.ts'
 import { planMain, planService } from './plans.ts'
-import { awaitReady, type Service, watchService } from './services.ts'
+import type { Service } from './service.ts'
+import { awaitReady, watchService } from './services.ts'
 import { settleAll } from './settle.ts'
 import type { Owner, Staging } from './staging.ts'
 
@@ -74,8 +75,8 @@ export async function startContainers(request: StartRequest): Promise<Started> {
     settleAll(
       serviceRequests.map(async (service): Promise<Service> => {
         const id = await objects.createContainer(service.name, planService(service))
-        const { hasHealthCheck = false, exposedPorts = [] } = images.get(service.image) ?? {}
-        return { name: service.name, id, hasHealthCheck, ports: exposedPorts }
+        const { healthCheck, exposedPorts = [] } = images.get(service.image) ?? {}
+        return { name: service.name, id, healthCheck, ports: exposedPorts }
       }),
     ),
   )

@@ -53,18 +53,25 @@ test('an image tells its user, its entrypoint, its health check and its TCP port
   const checked = await inspectImage(docker, app)
   daemon.answer(route, 200, { Id: 'x', Config: { Healthcheck: { Test: ['NONE'] } } })
   const unchecked = await inspectImage(docker, app)
+  const line = { Healthcheck: { Test: ['CMD-SHELL', 'a | b'] } }
+  daemon.answer(route, 200, { Id: 'x', Config: line })
+  const inShell = await inspectImage(docker, app)
+  daemon.answer(route, 200, { Id: 'x', Config: { ...line, Shell: ['bash', '-c'] } })
+  const inOther = await inspectImage(docker, app)
 
   assert.equal(plain, {
     id: 'x',
     platform: 'linux/arm/v7',
     user: 'me',
     entrypoint: ['/e'],
-    hasHealthCheck: false,
+    healthCheck: undefined,
     exposedPorts: [80, 8080],
   })
-  assert.is(checked?.hasHealthCheck, true)
+  assert.equal(checked?.healthCheck, ['true'])
   assert.equal(checked?.exposedPorts, [])
-  assert.is(unchecked?.hasHealthCheck, false)
+  assert.is(unchecked?.healthCheck, undefined)
+  assert.equal(inShell?.healthCheck, ['/bin/sh', '-c', 'a | b'])
+  assert.equal(inOther?.healthCheck, ['bash', '-c', 'a | b'])
 })
 
 test("a pull's messages are read line by line, however they are cut", async ({

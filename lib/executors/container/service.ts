@@ -1,0 +1,31 @@
+/**
+ * What is known of a service while it is waited for, and what is said when that was in vain.
+ *
+ * @module
+ */
+
+import type { RunOptions } from '../executor.ts'
+import type { PortOptions } from './ports.ts'
+
+export interface Service {
+  /** As in the request. */
+  readonly name: string
+  readonly id: string
+  /** The image's own. */
+  readonly healthCheck: readonly string[] | undefined
+  /** Those its image exposes, TCP only. */
+  readonly ports: readonly number[]
+}
+
+export type ReadyOptions = PortOptions & RunOptions
+
+export const FAILED_HINT =
+  'Its last output stands above; check its image, command and variables in the job.'
+
+export const LATE_HINT = 'Its last output stands above; --service-start-timeout gives it more time.'
+
+/** @returns tells how long ago that was, as the log says it */
+export function startStopwatch(): () => string {
+  const startedAt = performance.now()
+  return () => `${((performance.now() - startedAt) / 1_000).toFixed(1)} s`
+}
