@@ -8,8 +8,9 @@
 import { execFile } from 'node:child_process'
 import { copyFile, mkdtemp, rm } from 'node:fs/promises'
 import { createRequire } from 'node:module'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
+import { PACKAGES_ASSET } from './bundle.mjs'
 import { findStrip, writeNodeRunner } from './machine.mjs'
 
 const require = createRequire(import.meta.url)
@@ -18,7 +19,7 @@ const STRIP_LIMIT_MS = 60_000
 
 /**
  * @param {{ script: string, parts: { node: string, terminal: string }, arch: string, output: string }} options
- *   `script` lies in a directory of its own, in which temporary files are made
+ *   `script` lies with the packages' one in a directory of its own, in which temporary files are made
  */
 export async function pack({ script, parts, arch, output }) {
   const { default: sea } = require('@yao-pkg/pkg/lib-es5/sea.js')
@@ -46,7 +47,10 @@ export async function pack({ script, parts, arch, output }) {
         // now 2 MB. What a library does that Node no longer likes is nothing for a user's terminal:
         // node-statsd calls `new Buffer`.
         execArgv: ['--max-semi-space-size=4', '--no-deprecation'],
-        assets: { 'pty.node': join(parts.terminal, 'pty.node') },
+        assets: {
+          'pty.node': join(parts.terminal, 'pty.node'),
+          [PACKAGES_ASSET]: join(dirname(script), PACKAGES_ASSET),
+        },
       },
     })
   } finally {

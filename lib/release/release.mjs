@@ -16,7 +16,7 @@ import { pipeline } from 'node:stream/promises'
 import { fileURLToPath } from 'node:url'
 import { parseArgs, promisify } from 'node:util'
 import { createGzip } from 'node:zlib'
-import { bundle } from './bundle.mjs'
+import { bundle, bundleWhole } from './bundle.mjs'
 import { renderLicences } from './licences.mjs'
 import { ARCHITECTURES, findEmulator, findStrip, isOwn } from './machine.mjs'
 import { pack } from './pack.mjs'
@@ -63,15 +63,18 @@ function checkTools() {
 async function makeRelease({ work, out, isStatic }) {
   const script = join(work, 'agent.cjs')
   const files = await bundle(root, script)
+  const whole = join(work, 'whole.cjs')
+  if (isStatic) await bundleWhole(root, whole)
   const parts = {}
   for (const arch of ARCHITECTURES) parts[arch] = await findParts(root, arch)
-  const whole = Object.values(parts).flatMap(Object.values)
-  await writeFile(join(out, 'LICENSES.txt'), await renderLicences(root, files, whole))
+  const programs = Object.values(parts).flatMap(Object.values)
+  await writeFile(join(out, 'LICENSES.txt'), await renderLicences(root, files, programs))
   for (const arch of ARCHITECTURES) {
     const output = join(out, `agent-linux-${arch}`)
     await pack({ script, parts: parts[arch], arch, output })
     await checkVersion(output, arch)
-    if (isStatic) await packStatic({ script, arch, output: join(out, `agent-linuxstatic-${arch}`) })
+    if (!isStatic) continue
+    await packStatic({ script: whole, arch, output: join(out, `agent-linuxstatic-${arch}`) })
   }
   await writeTexts(out)
   await writeFile(join(out, 'install.sh'), await installer())
