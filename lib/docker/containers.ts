@@ -88,9 +88,18 @@ const REMOVAL_POLL_MS = 100
 
 const REMOVAL_LIMIT_MS = 30_000
 
-/** @returns the new container's id. Its network need not exist yet. */
-export async function createContainer(docker: DockerClient, spec: ContainerSpec): Promise<string> {
-  const { value } = await docker.call<{ Id: string }>({
+export interface CreatedContainer {
+  readonly id: string
+  /** What the engine will not do as asked: a limit this kernel cannot set, an image for another processor. */
+  readonly warnings: readonly string[]
+}
+
+/** Its network need not exist yet. */
+export async function createContainer(
+  docker: DockerClient,
+  spec: ContainerSpec,
+): Promise<CreatedContainer> {
+  const { value } = await docker.call<{ Id: string; Warnings?: string[] | null }>({
     action: `create a container from image "${spec.image}"`,
     method: 'POST',
     path: '/containers/create',
@@ -103,7 +112,7 @@ export async function createContainer(docker: DockerClient, spec: ContainerSpec)
     },
     timeoutMs: SLOW_TIMEOUT_MS,
   })
-  return value?.Id ?? spec.name
+  return { id: value?.Id ?? spec.name, warnings: value?.Warnings ?? [] }
 }
 
 export async function startContainer(docker: DockerClient, id: string): Promise<void> {

@@ -209,6 +209,26 @@ test('an engine that makes every root read-only is told as the reason', async ()
   assert.match(block?.output ?? '', /write files into the container: [^\n]*read-only/)
 })
 
+test('what the engine will not do as asked is in the log', async () => {
+  const proxy = await startEngineProxy()
+  proxy.on(/^POST \/containers\/create/, async ({ request, response }) => {
+    const json = { 'content-type': 'application/json' }
+    const { status, text } = await callEngine('POST', request.url ?? '', request, json)
+    const Warnings = ['Limitation discarded.']
+    response?.writeHead(status, json).end(JSON.stringify({ ...JSON.parse(text), Warnings }))
+  })
+  const { events, result } = await runJob(jobIn({ memory: '64m' }, ['true']), {
+    environment: proxy.environment,
+  })
+  await proxy.close()
+
+  assert.is(result, 'passed')
+  assert.match(
+    blockNamed(blocksOf(events), 'Starting the docker image...').output,
+    'The engine warns about container "main": Limitation discarded.\n',
+  )
+})
+
 test('limits hold: the container is made with them, and a kill for memory is named', async () => {
   const { events, result } = await runJob(
     jobIn({ memory: '32m', cpus: 0.5 }, [

@@ -7,7 +7,12 @@
 import { randomBytes } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { DockerClient } from '../../docker/client.ts'
-import { type ContainerSpec, createContainer, removeContainer } from '../../docker/containers.ts'
+import {
+  type ContainerSpec,
+  type CreatedContainer,
+  createContainer,
+  removeContainer,
+} from '../../docker/containers.ts'
 import { createNetwork, removeNetwork } from '../../docker/networks.ts'
 import { AgentError, CleanupError, DockerUnreachableError } from '../../errors.ts'
 
@@ -59,9 +64,8 @@ export class JobObjects {
 
   /**
    * @param role part of the container's real name, for people who look at `docker ps`
-   * @returns its id
    */
-  async createContainer(role: string, plan: ContainerPlan): Promise<string> {
+  async createContainer(role: string, plan: ContainerPlan): Promise<CreatedContainer> {
     const suffix = role.replace(/[^A-Za-z0-9_.-]/g, '-')
     const name = `${this.#network}-${this.#containers.size}-${suffix}`
     // By name, and before the call: an answer that gets lost must not leave a container behind.
@@ -69,9 +73,9 @@ export class JobObjects {
     const network = this.#network
     const labels = this.#labels
     try {
-      const id = await createContainer(this.#docker, { ...plan, name, network, labels })
-      this.#onContainer?.({ name: role, id })
-      return id
+      const created = await createContainer(this.#docker, { ...plan, name, network, labels })
+      this.#onContainer?.({ name: role, id: created.id })
+      return created
     } catch (error) {
       if (!mayExist(error)) this.#containers.delete(name)
       throw error

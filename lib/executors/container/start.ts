@@ -12,7 +12,7 @@ import type { ImageInfo } from '../../docker/images.ts'
 import { AgentError, ContentError, DockerRefusedError } from '../../errors.ts'
 import type { ContainerRequest } from '../../request/job-request.ts'
 import type { RunOptions, Variable } from '../executor.ts'
-import type { JobObjects } from './job-objects.ts'
+import type { ContainerPlan, JobObjects } from './job-objects.ts'
 import { MainContainer } from './main-container.ts'
 import { planMain, planService } from './plans.ts'
 import type { Service } from './service.ts'
@@ -61,7 +61,7 @@ const KVM_DEVICE = '/dev/kvm'
  * @throws {AgentError} for everything else that fails
  */
 export async function startContainers(request: StartRequest): Promise<Started> {
-  const { docker, signal, onOutput, containers, images, objects, network } = request
+  const { docker, signal, onOutput, containers, images, network } = request
   await onOutput(Buffer.from('Starting a new bash session.\n'))
   const mounts = await existingMounts(request)
   if (mounts === undefined) return { exitCode: 1, main: undefined }
@@ -74,7 +74,7 @@ export async function startContainers(request: StartRequest): Promise<Started> {
     createMain(request, mainRequest, mounts),
     settleAll(
       serviceRequests.map(async (service): Promise<Service> => {
-        const id = await objects.createContainer(service.name, planService(service))
+        const id = await createContainer(request, service.name, planService(service))
         const { healthCheck, exposedPorts = [] } = images.get(service.image) ?? {}
         return { name: service.name, id, healthCheck, ports: exposedPorts }
       }),
@@ -88,11 +88,25 @@ export async function startContainers(request: StartRequest): Promise<Started> {
   return { exitCode, main }
 }
 
+/** What the engine has to say against it is for the job's author to know. */
+async function createContainer(
+  { objects, onOutput }: StartRequest,
+  name: string,
+  plan: ContainerPlan,
+): Promise<string> {
+  const { id, warnings } = await objects.createContainer(name, plan)
+  for (const warning of warnings) {
+    await onOutput(Buffer.from(`The engine warns about container "${name}": ${warning}\n`))
+  }
+  return id
+}
+
 async function createMain(
-  { objects, staging, images, directives, exports, ...request }: StartRequest,
+  request: StartRequest,
   container: ContainerRequest,
   mounts: readonly Mount[],
 ): Promise<MainContainer> {
+  const { staging, images, directives, exports } = request
   const devices = request.exposeKvmDevice && existsSync(KVM_DEVICE) ? [KVM_DEVICE] : []
   const image = images.get(container.image)
   const plan = planMain(container, {
@@ -101,7 +115,7 @@ async function createMain(
     mounts,
     devices,
   })
-  const id = await objects.createContainer(container.name, plan)
+  const id = await createContainer(request, container.name, plan)
   const main = new MainContainer(request.docker, id, staging)
   const owner = guessOwner(container.user || image?.user || '')
   await main.write([
