@@ -70,12 +70,13 @@ export function chooseJob(jobs: readonly Found[], id: string | undefined, others
 }
 
 function describe(jobs: readonly Found[]): string {
-  const width = Math.max(...jobs.map(({ id }) => id.length))
+  const ids = jobs.map(({ id }) => JSON.stringify(id).slice(1, -1)) // an id may hold anything
+  const width = Math.max(...ids.map((id) => id.length))
   return jobs
-    .map(
-      ({ id, executor, since, agent }) =>
-        `\n  ${id.padEnd(width)}  ${executor}, since ${since}, process ${agent.pid}`,
-    )
+    .map(({ executor, since, agent }, index) => {
+      const id = ids[index]?.padEnd(width)
+      return `\n  ${id}  ${executor}, since ${since}, process ${agent.pid}`
+    })
     .join('')
 }
 

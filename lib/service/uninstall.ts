@@ -18,6 +18,10 @@ import { CONFIG_DIRECTORY, MADE_USER_PATH, SERVICE, STATE_DIRECTORY, UNIT_PATH }
  */
 export async function uninstallService(say: (line: string) => void): Promise<void> {
   requireSystemd('uninstall')
+  if (!existsSync(UNIT_PATH) && !existsSync(CONFIG_DIRECTORY)) {
+    say('There is no service to remove')
+    return // what may be in the state directory is that of an agent started by hand
+  }
   if (existsSync(UNIT_PATH)) {
     const uid = await uidOfService()
     say('Stopping the service: a job that runs may go on to its end')
@@ -33,7 +37,8 @@ export async function uninstallService(say: (line: string) => void): Promise<voi
     await runProgram('userdel', '--remove', user.trim())
     say(`Removed: user ${user.trim()} with its home`)
   }
-  for (const path of [CONFIG_DIRECTORY, STATE_DIRECTORY, JUMP_POINT_PATH]) {
+  // The settings last: as long as they are there, the removal can be repeated.
+  for (const path of [STATE_DIRECTORY, JUMP_POINT_PATH, CONFIG_DIRECTORY]) {
     if (!existsSync(path)) continue
     await rm(path, { recursive: true, force: true })
     say(`Removed: ${path}`)

@@ -150,12 +150,10 @@ test('Ctrl-C ends the hold, and so does its time; the result stays', async (t) =
 })
 
 test('what passed, was stopped or never began is not held', async (t) => {
-  const image = {
-    ...IN_CONTAINERS,
-    compose: { containers: [{ name: 'main', image: '127.0.0.1:1/none' }] },
-  }
+  const { compose } = IN_CONTAINERS
+  const setup = { ...compose, host_setup_commands: [{ directive: 'exit 1' }] }
   const passed = await openJob(t, { commands: [{ directive: 'true' }] }, ['--hold', '10m'])
-  const unable = await openJob(t, image, ['--hold', '10m'])
+  const unable = await openJob(t, { ...IN_CONTAINERS, compose: setup }, ['--hold', '10m'])
   const stopped = await openJob(t, { commands: [{ directive: 'echo ready; sleep 1000' }] }, [
     '--hold',
     '10m',

@@ -391,10 +391,9 @@ test('agent serve opens a way into each job, and closes it for one that it was k
     const second = await submit({ ssh_public_keys: [t.ssh.publicKey] })
     assert.ok(existsSync(keys))
     successor = await served.killAndRestart()
-    await whenFree(successor)
 
-    assert.not.ok(existsSync(keys))
-    assert.is(await jobDirectory(second.id), undefined)
+    await waitFor(() => !existsSync(keys), 'its keys are gone')
+    await waitFor(async () => (await jobDirectory(second.id)) === undefined, 'so is the rest')
   } finally {
     await successor.stop()
   }
