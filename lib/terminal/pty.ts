@@ -4,9 +4,9 @@
  * @module
  */
 
-import { ReadStream } from 'node:tty'
 import type { PtyAddon } from './addon.ts'
 import type { HostTerminal, Program } from './host-terminal.ts'
+import { readPty } from './pty-output.ts'
 
 /** The boot script sets the size it wants; until then these are as good as any. */
 const COLUMNS = 200
@@ -30,27 +30,12 @@ export function openPty(addon: PtyAddon, program: Program): HostTerminal {
     '', // a helper program that only macOS needs
     (code, signal) => exited.resolve(signal > 0 ? SIGNAL_BASE + signal : code),
   )
-  const stream = new ReadStream(child.fd)
+  const { stream, output } = readPty(child.fd)
   return {
     pid: child.pid,
-    output: readPty(stream),
+    output,
     write: (text) => void stream.write(text),
     exited: exited.promise,
     close: () => void stream.destroy(),
   }
-}
-
-/** The last process that closes the terminal makes the kernel answer EIO: that is its end of file. */
-async function* readPty(stream: ReadStream): AsyncGenerator<Uint8Array> {
-  stream.on('error', () => undefined) // also after the loop below: destroying may still report EIO
-  try {
-    for await (const chunk of stream) yield chunk as Uint8Array
-  } catch (error) {
-    if (!isEndOfTerminal(error)) throw error
-  }
-}
-
-function isEndOfTerminal(error: unknown): boolean {
-  const { code } = error as NodeJS.ErrnoException
-  return code === 'EIO' || code === 'ERR_STREAM_PREMATURE_CLOSE'
 }
