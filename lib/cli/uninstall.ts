@@ -14,7 +14,10 @@ export const uninstallCommand = defineCommand({
     description: `Remove the service that agent install has made, and everything it kept.
 
 That is its unit, ${CONFIG_DIRECTORY} with the secret, ${STATE_DIRECTORY} with the logs of its jobs, and its user
-if it was made for it. A job that runs goes on to its end first. The binary itself stays.`,
+if it was made for it. A job that runs goes on to its end first. The binary itself stays.
+
+Examples:
+  sudo agent uninstall`,
   },
   run: async () => {
     await uninstallService((line) => void process.stdout.write(`${line}\n`))

@@ -78,9 +78,8 @@ async function makeRelease({ work, out, isStatic }) {
   }
   await writeTexts(out)
   await writeFile(join(out, 'install.sh'), await installer())
-  for (const name of await readdir(out)) {
-    if (name.startsWith('agent-')) await compress(join(out, name))
-  }
+  const binaries = (await readdir(out)).filter((name) => name.startsWith('agent-'))
+  await Promise.all(binaries.map((name) => compress(join(out, name))))
   await writeFile(join(out, 'SHA256SUMS'), await checksums(out))
 }
 
