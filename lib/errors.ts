@@ -125,12 +125,13 @@ export class DockerUnreachableError extends AgentError {
   constructor(
     socketPath: string,
     cause: unknown,
-    { reason, mayHaveActed }: { reason: string; mayHaveActed: boolean },
+    {
+      reason,
+      mayHaveActed,
+      hint = 'Start the Docker Engine, or set DOCKER_HOST=unix://… if its socket is elsewhere.',
+    }: { reason: string; mayHaveActed: boolean; hint?: string | undefined },
   ) {
-    super(`Docker does not answer on ${socketPath}: ${reason}`, {
-      hint: 'Start the Docker Engine, or set DOCKER_HOST=unix://… if its socket is elsewhere.',
-      cause,
-    })
+    super(`Docker does not answer on ${socketPath}: ${reason}`, { hint, cause })
     this.mayHaveActed = mayHaveActed
   }
 }

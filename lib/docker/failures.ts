@@ -22,6 +22,9 @@ const REASONS: Readonly<Record<string, string>> = {
   UND_ERR_BODY_TIMEOUT: 'its answer broke off',
 }
 
+const ACCESS_HINT =
+  'Let the user of the agent use the socket: add it to the socket’s group (usually "docker") and start the agent again.'
+
 /** With these nothing of the call has reached it. */
 const NOT_CONNECTED = ['EACCES', 'ECONNREFUSED', 'ENOENT', 'UND_ERR_CONNECT_TIMEOUT']
 
@@ -63,6 +66,7 @@ export function unreachable(
   return new DockerUnreachableError(socketPath, cause, {
     reason: reason ?? message,
     mayHaveActed: method !== 'GET' && !NOT_CONNECTED.includes(code),
+    hint: code === 'EACCES' ? ACCESS_HINT : undefined,
   })
 }
 

@@ -14,6 +14,8 @@ import {
 } from '../helpers/engine-proxy.ts'
 import { type Block, blocksOf } from '../helpers/events.ts'
 import { waitFor } from '../helpers/host.ts'
+import { createJobId } from '../helpers/job-id.ts'
+import { serveAgent } from '../helpers/served-agent.ts'
 import { callEngine } from '../setup/engine.ts'
 
 interface Context {
@@ -290,6 +292,28 @@ test('what an engine that stays away keeps is named, with how to remove it', asy
   assert.match(stderr, `docker rm --force --volumes ${container} && docker network rm ${network}`)
   await callEngine('DELETE', `/containers/${container}?force=true&v=true`)
   await callEngine('DELETE', `/networks/${network}`)
+})
+
+test('what an engine kept while it was away is removed by the next start of agent serve', async ({
+  before,
+  proxy,
+}) => {
+  const served = await serveAgent([], proxy)
+  const id = createJobId()
+  const body = JSON.stringify({ ...jobIn(IMAGE, 'echo now; sleep 1000'), job_id: id })
+  await served.ask('POST', '/jobs', { body })
+  const log = async () => (await served.ask('GET', `/jobs/${id}/log`)).text
+  await waitFor(async () => (await log()).includes('now\\n'), 'the command runs')
+
+  await proxy.die()
+  await waitFor(async () => (await log()).includes('"job_finished"'), 'the job is over', 5_000)
+  const next = await served.killAndRestart()
+  assert.not.equal(await engineObjects(), before)
+  await proxy.revive()
+
+  const isClean = async () => JSON.stringify(await engineObjects()) === JSON.stringify(before)
+  await waitFor(isClean, 'nothing is left')
+  await next.stop()
 })
 
 test.run()
