@@ -8,6 +8,7 @@
 import { AgentError, CacheError } from '../errors.ts'
 import { absolutePath, fromLatin1, type JobFiles, md5Of, toLatin1 } from './job-files.ts'
 import { branchOf, LOCK_FILES, restoreKeys, storeKey } from './lock-files.ts'
+import { findMatch } from './match-key.ts'
 import { type CachePlace, openStore } from './open-store.ts'
 import type { CacheStore } from './store.ts'
 import { transferIn, transferOut } from './transfer.ts'
@@ -167,13 +168,11 @@ async function restoreFirst(work: Work, rawKeys: readonly string[]): Promise<voi
 /** The key itself, else the newest one that it matches as a regular expression. */
 async function findKey({ store, signal }: Work, key: string): Promise<string | undefined> {
   if (await store.has(key, signal)) return key
-  let pattern: RegExp
-  try {
-    pattern = new RegExp(key)
-  } catch {
-    return undefined // no regular expression: then it is only a name, and that one is not there
-  }
-  return (await store.list(signal)).find((stored) => pattern.test(stored.key))?.key
+  const stored = await store.list(signal)
+  return findMatch(
+    key,
+    stored.map((it) => it.key),
+  )
 }
 
 async function hasKey(work: Work, rawKey: string): Promise<number> {
