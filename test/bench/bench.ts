@@ -9,7 +9,7 @@ import { spawn } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
-import { benchCache } from './cache.ts'
+import { benchCache, benchManyFiles } from './cache.ts'
 import { figure, median, RUNS, report } from './report.ts'
 import { benchServe } from './serve.ts'
 
@@ -166,6 +166,7 @@ async function main(): Promise<void> {
   report('peak memory, 1 GB of output over 10 MB of it', `${growth.toFixed(1)} MB more`, growth, 20)
   await benchServe()
   await benchCache()
+  await benchManyFiles()
 }
 
 try {

@@ -1,6 +1,6 @@
 /**
  * The cache against tar and gzip in the same container: a tree of many small files, and one file of
- * a gigabyte. One round: it takes minutes, most of them gzip's.
+ * a gigabyte. One round: it takes minutes, most of them gzip's. And 200,000 files on the host.
  *
  * @module
  */
@@ -19,7 +19,9 @@ const TREE = 'tree of 30,000 files'
 const BIG = 'file of 1 GB'
 
 /** `timed NAME COMMAND` prints `NAME: milliseconds`. */
-const SET_UP = `timed() { local t=$EPOCHREALTIME; eval "$2" >/dev/null || return; echo "$1: $(( (\${EPOCHREALTIME/[.,]} - \${t/[.,]}) / 1000 ))"; }
+const TIMED = `timed() { local t=$EPOCHREALTIME; eval "$2" >/dev/null || return; echo "$1: $(( (\${EPOCHREALTIME/[.,]} - \${t/[.,]}) / 1000 ))"; }`
+
+const SET_UP = `${TIMED}
 mkdir /work; cd /work; mkdir tree
 for n in {1..9}; do (( $(find tree -type f | wc -l) >= 30000 )) || cp -r /node_modules tree/$n; done
 for n in {1..9}; do cat /node_modules/node-linux-*/bin/node; done | head -c 1G >big; sync`
@@ -44,9 +46,8 @@ export async function benchCache(): Promise<void> {
       writeFileSync(jobFile, JSON.stringify(describeJob('container', directives)))
       const args = ['run', '--files', files, '--cache-dir', join(cache, 'keys'), jobFile]
       const log = await run(resolve('dist/agent'), args, { limitMs: LIMIT_MS })
-      const figure = (what: string) => Number(new RegExp(`^${what}: (\\d+)$`, 'm').exec(log)?.[1])
       for (const [index, work] of ['store', 'restore'].entries()) {
-        const [own, other] = [figure(`cache ${work}`), figure(`tar ${work}`)]
+        const [own, other] = [figureIn(log, `cache ${work}`), figureIn(log, `tar ${work}`)]
         const verb = work === 'store' ? 'c' : 'x'
         report(
           `cache ${work}, ${name} / tar ${verb}zf`,
@@ -55,7 +56,7 @@ export async function benchCache(): Promise<void> {
           goals[index] ?? 1,
         )
       }
-      const [bytes, gzipped] = [archiveBytes(log, path), figure('tar size')]
+      const [bytes, gzipped] = [archiveBytes(log, path), figureIn(log, 'tar size')]
       report(
         `archive, ${name} / tar czf`,
         `${mega(bytes)} : ${mega(gzipped)}`,
@@ -66,6 +67,37 @@ export async function benchCache(): Promise<void> {
   } finally {
     rmSync(cache, { recursive: true, force: true })
   }
+}
+
+const DIRECTORIES = 200
+const FILES_EACH = 1_000
+
+/** @throws {Error} when one of them is lost */
+export async function benchManyFiles(): Promise<void> {
+  const directory = mkdtempSync(join(tmpdir(), 'many-'))
+  const files = DIRECTORIES * FILES_EACH
+  const directives = [
+    `cd ${directory}; for d in {1..${DIRECTORIES}}; do mkdir -p many/$d; for f in {1..${FILES_EACH}}; do echo $f >many/$d/$f; done; done`,
+    TIMED,
+    'timed "tar" "tar cf it.tar many; rm -r many; tar xf it.tar"',
+    'timed "cache" "cache store k many; rm -r many; cache restore k"; echo "left: $(find many -type f | wc -l)"',
+  ]
+  try {
+    const jobFile = join(directory, 'job.json')
+    writeFileSync(jobFile, JSON.stringify(describeJob('host', directives)))
+    const args = ['run', '--cache-dir', join(directory, 'keys'), jobFile]
+    const log = await run(resolve('dist/agent'), args, { limitMs: LIMIT_MS })
+    if (!log.includes(`left: ${files}\n`)) throw new Error(`Files were lost:\n${log}`)
+    const [own, other] = ['cache', 'tar'].map((name) => figureIn(log, name))
+    const name = `${files.toLocaleString('en')} files stored and restored / tar cf, tar xf`
+    report(name, `${own} ms : ${other} ms`, (own ?? 0) / (other ?? 0), 1.2)
+  } finally {
+    rmSync(directory, { recursive: true, force: true })
+  }
+}
+
+function figureIn(log: string, what: string): number {
+  return Number(new RegExp(`^${what}: (\\d+)$`, 'm').exec(log)?.[1])
 }
 
 const UNITS: Readonly<Record<string, number>> = { KB: 2 ** 10, MB: 2 ** 20, GB: 2 ** 30 }
