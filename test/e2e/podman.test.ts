@@ -61,6 +61,32 @@ test('runs the job with a service that is reached by its name', async (t) => {
   assert.match(stdout, 'Hello from the greeter')
 })
 
+test('waits for services by their ports and their health checks, and tells of one that ends', async (t) => {
+  await copyImages(t.engine.socketPath, ['agent-test/redis', 'agent-test/postgres'])
+  const jobWith = (cache: object) => ({
+    executor: 'dockercompose',
+    compose: {
+      containers: [
+        { name: 'main', image: 'agent-test/debian' },
+        { name: 'cache', image: 'agent-test/redis', ...cache },
+        { name: 'db', image: 'agent-test/postgres' },
+      ],
+    },
+    commands: [{ directive: 'exec 3<>/dev/tcp/db/5432 4<>/dev/tcp/cache/6379 && echo both' }],
+  })
+
+  const ready = await runJob(jobWith({}), t)
+  const ended = await runJob(jobWith({ command: 'bash -c "echo sorry; exit 7"' }), t)
+
+  assert.is(blocksOf(ready.events)[4]?.output, 'both\n', ready.stdout)
+  const { output = '' } = blocksOf(ended.events).at(-1) ?? {}
+  assert.is(ended.result, 'failed')
+  assert.match(
+    output,
+    'Last output of service "cache":\nsorry\nService "cache" ended with exit code 7',
+  )
+})
+
 test.run()
 
 async function namesOn({ socketPath }: InnerEngine, path: string): Promise<string[]> {

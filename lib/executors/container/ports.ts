@@ -11,6 +11,7 @@
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { DockerClient } from '../../docker/client.ts'
+import { inspectContainer } from '../../docker/containers.ts'
 import { runExec } from '../../docker/exec.ts'
 import { DockerRefusedError } from '../../errors.ts'
 
@@ -28,7 +29,7 @@ const PATIENCE_MS = 10_000
 /** More than this many of one service are not looked at: an image may expose a whole range. */
 const MAX_PORTS = 20
 
-/** Between two execs, when the main container does not run yet. */
+/** Between two looks at whether the main container runs, and between two execs. */
 const POLL_MS = 50
 
 /** A connection attempt that a firewall swallows must not hold the others up. */
@@ -74,6 +75,7 @@ export async function awaitPorts(
     closed: ports.filter((port) => !open.has(port)),
   })
   let deadline = performance.now() + timeoutMs
+  while (!(await isRunning(docker, mainId, signal))) await sleep(POLL_MS, undefined, { signal })
   while (open.size < ports.length && performance.now() < deadline) {
     const tries = Math.ceil(Math.min(TRIES, (deadline - performance.now()) / TRY_MS))
     const found = await knock(docker, { mainId, name, ports: find().closed, tries, signal })
@@ -113,9 +115,16 @@ async function knock(
   } catch (error) {
     signal.throwIfAborted()
     if (limit.aborted) return []
-    if (error instanceof DockerRefusedError && error.status === 409) return [] // not started yet
+    // Of a main container that has ended, whoever opens its shell tells.
+    const isRefusal = error instanceof DockerRefusedError
+    if (isRefusal && !(await isRunning(docker, mainId, signal))) return []
     throw error
   }
+}
+
+async function isRunning(docker: DockerClient, id: string, signal: AbortSignal): Promise<boolean> {
+  const { running } = await inspectContainer(docker, id, signal)
+  return running
 }
 
 /** `port 80`, `ports 80 and 443` */
