@@ -28,9 +28,8 @@ const CHECK_INTERVAL_MS = 500
 const CHECK_LIMIT_MS = 30_000
 
 /**
- * The engine checks as often as the image says: every 30 s by default, the first time after that;
- * and Podman without systemd never does. So the check is run from here as well, until it passes
- * once, which is all the engine asks for, too.
+ * The engine checks as often as the image says: every 30 s by default, the first time after that.
+ * So the check is run from here as well, until it passes once, which is all the engine asks for, too.
  */
 export async function awaitHealthy(
   docker: DockerClient,
