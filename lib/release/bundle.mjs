@@ -59,7 +59,10 @@ export async function bundle(root, outfile) {
       absWorkingDir: root,
       stdin: { contents: listOf(SELDOM_USED), resolveDir: root },
       outfile: join(dirname(outfile), PACKAGES_ASSET),
-      banner: { js: '(function (require) { const module = { exports: {} };' },
+      // The WebAssembly in ssh2 looks for its directory, and then needs nothing from there.
+      banner: {
+        js: "(function (require) { const module = { exports: {} }, __filename = '', __dirname = '';",
+      },
       footer: { js: 'return module.exports })' },
       plugins: [leanPackages],
     }),
