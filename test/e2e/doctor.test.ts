@@ -11,8 +11,8 @@ import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import type { Finding } from '../../lib/doctor/check.ts'
 import { type Exit, type RunOptions, runAgent } from '../helpers/agent.ts'
-import { startTlsControlPlane } from '../helpers/control-plane.ts'
 import { processesMatching } from '../helpers/host.ts'
+import { withAgent } from '../helpers/served-agent.ts'
 import { fakeDaemon } from '../unit/docker/fake-daemon.ts'
 import { FIRST_CERTIFICATE, SECOND_CERTIFICATE } from '../unit/server/certificates.ts'
 
@@ -164,24 +164,34 @@ test('an engine that never answers and a login script that waits hold nothing up
   }
 })
 
-test('a port of another program is a problem, one of an agent is not', async (t) => {
+test('a port of another program is a problem', async (t) => {
   const other = createServer((socket) => socket.end('hello\n'))
   other.listen(0, '127.0.0.1')
   await once(other, 'listening')
-  const agent = await startTlsControlPlane(FIRST_CERTIFICATE, (response) => response.end('yes'))
   try {
     const taken = await examine(t, {}, ['--host', '127.0.0.1', '--port', portOf(other)])
-    const served = await examine(t, {}, ['--host', '127.0.0.1', '--port', new URL(agent.url).port])
 
     assert.is(taken.code, 1)
     assert.is(taken.find('port')?.message, `127.0.0.1:${portOf(other)} is taken by another program`)
     assert.match(taken.find('port')?.remedy ?? '', 'ss -ltnp')
-    assert.is(served.code, 0)
-    assert.match(served.find('port')?.message ?? '', 'is served by an agent already')
   } finally {
     other.close()
-    await agent.close()
   }
+})
+
+test('an agent that serves is found at its port and in its state directory', async (t) => {
+  await withAgent(async ({ port, directory, agent, ask }) => {
+    const address = ['--host', '127.0.0.1', '--port', String(port)]
+    const state = join(directory, 'state')
+
+    const { code, find } = await examine(t, {}, [...address, '--state-dir', state])
+
+    assert.is(code, 0)
+    assert.is(find('port')?.message, `127.0.0.1:${port} is served by an agent already`)
+    assert.is(find('state')?.message, `${state}, in use by the agent with process id ${agent.pid}`)
+    assert.is(find('certificate')?.message, `its own, ${join(state, 'server.crt')}`)
+    assert.is((await ask('GET', '/status')).status, 200)
+  })
 })
 
 test('a host that is no address of this machine is a problem', async (t) => {

@@ -33,12 +33,9 @@ export async function startControlPlane(...answers: readonly Answer[]): Promise<
 }
 
 /** The same over TLS, with a certificate for `localhost` and 127.0.0.1. */
-export async function startTlsControlPlane(
-  tls: SecureContextOptions,
-  ...answers: readonly Answer[]
-): Promise<ControlPlane> {
+export async function startTlsControlPlane(tls: SecureContextOptions): Promise<ControlPlane> {
   const calls: Call[] = []
-  return await listen(calls, createTlsServer(tls, answering(calls, answers)), 'https')
+  return await listen(calls, createTlsServer(tls, answering(calls, [])), 'https')
 }
 
 function answering(calls: Call[], answers: readonly Answer[]) {
