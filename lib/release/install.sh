@@ -190,6 +190,8 @@ say_what_is_next() {
   esac
   say
   say "Next:"
+  [ ! -e /etc/systemd/system/agent.service ] ||
+    say "  systemctl restart agent  let the service use it; waits for a job that runs"
   say "  $command doctor          what this machine has and lacks"
   say "  $command run job.yaml    run a job"
   say "  $command --help          everything else"

@@ -125,7 +125,7 @@ test('a user who is not root gets it below the home, and is told about PATH', as
   assert.match(output, '  /home/me/.local/bin/agent doctor ')
 })
 
-test('an upgrade leaves the agent that runs alone', async (t) => {
+test('an upgrade leaves the agent that runs alone, and tells how a service gets it', async (t) => {
   const { code, output } = await install(t, {
     script: `
       cp /given/release/agent-linux-x64 /usr/local/bin/agent
@@ -133,12 +133,14 @@ test('an upgrade leaves the agent that runs alone', async (t) => {
       echo 'commands: [{directive: "until [ -e /tmp/go ]; do sleep 0.1; done; echo over"}]' >/tmp/job.yaml
       agent run /tmp/job.yaml >/tmp/log & pid=$!
       until grep -q until /tmp/log; do sleep 0.1; done
+      mkdir -p /etc/systemd/system && touch /etc/systemd/system/agent.service
       sh /given/release/install.sh || exit 9
       cmp /given/release/agent-linux-x64 /usr/local/bin/agent && touch /tmp/go
       wait $pid && grep '^over' /tmp/log`,
   })
 
   assert.is(code, 0, output)
+  assert.match(output, '\n  systemctl restart agent  let the service use it')
   assert.match(output, /\nover\n$/)
 })
 
