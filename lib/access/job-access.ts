@@ -82,7 +82,7 @@ export class JobAccess {
         await writeJumpPoint(this.#script(this.#directory))
       }
     } catch (error) {
-      log.warn(`Nobody can get into this job by SSH: ${explain(error)}`)
+      log.warn(`Nobody can get into this job from outside: ${explain(error)}`)
     }
   }
 
