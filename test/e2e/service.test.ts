@@ -179,6 +179,16 @@ test('after a power cut it is there again, and says that its job has failed', as
   assert.match(log, '"result":"failed"')
 })
 
+test('a reboot lets it end, and it is there again', async ({ machine }) => {
+  const ends = () => machine.ask('grep -c "The agent has ended" /var/lib/agent/agent.log')
+  const before = Number(await ends())
+
+  await machine.reboot()
+  await waitFor(() => isAlive(machine), 'the agent answers')
+
+  assert.is(Number(await ends()), before + 1)
+})
+
 test('installed once more for a user of its own, it keeps settings, secret and state', async ({
   machine,
 }) => {

@@ -13,6 +13,8 @@ export interface Machine {
   address(): Promise<string>
   /** What a lost power supply does; resolves when it is up again. */
   cutPower(): Promise<void>
+  /** As its owner does it: what runs is asked to end. */
+  reboot(): Promise<void>
   remove(): Promise<void>
 }
 
@@ -20,6 +22,9 @@ export interface Ran {
   readonly code: number
   readonly output: string
 }
+
+/** SIGRTMIN+3. @see systemd(1), signals */
+const HALT = 37
 
 const UP_LIMIT_MS = 60_000
 
@@ -54,6 +59,11 @@ export async function startMachine(): Promise<Machine> {
     },
     async cutPower() {
       await call('POST', `/containers/${Id}/kill`)
+      await call('POST', `/containers/${Id}/wait`)
+      await boot()
+    },
+    async reboot() {
+      await call('POST', `/containers/${Id}/kill?signal=${HALT}`)
       await call('POST', `/containers/${Id}/wait`)
       await boot()
     },
