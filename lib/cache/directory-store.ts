@@ -56,6 +56,8 @@ const READ_BYTES = 1_048_576
 export class DirectoryStore implements CacheStore {
   readonly #options: DirectoryStoreOptions
   readonly #directory: string
+  /** Of archives that were given out, as long as they are read. */
+  readonly #reading = new Set<FileHandle>()
 
   constructor(options: DirectoryStoreOptions) {
     this.#options = options
@@ -121,7 +123,8 @@ export class DirectoryStore implements CacheStore {
       }
       const { size, mtime } = await file.stat()
       await file.utimes(new Date(), mtime)
-      return { bytes: size - PREFACE_BYTES, archive: readAndClose(file, signal) }
+      this.#reading.add(file)
+      return { bytes: size - PREFACE_BYTES, archive: this.#readAndClose(file, signal) }
     } catch (error) {
       await file.close()
       signal.throwIfAborted()
@@ -145,8 +148,19 @@ export class DirectoryStore implements CacheStore {
     return { usedBytes, freeBytes: Math.max(0, limitBytes - all) }
   }
 
+  /** Archives that nobody has read to the end, or at all, are let go of. */
   async close(): Promise<void> {
-    // Nothing is held open between two calls.
+    await Promise.all([...this.#reading].map((file) => file.close()))
+    this.#reading.clear()
+  }
+
+  async *#readAndClose(file: FileHandle, signal: AbortSignal) {
+    try {
+      yield* readArchive(file, signal)
+    } finally {
+      this.#reading.delete(file)
+      await file.close()
+    }
   }
 
   async #write(
@@ -252,14 +266,6 @@ async function* readArchive(
     if (bytesRead === 0) return
     at += bytesRead
     yield buffer.subarray(0, bytesRead)
-  }
-}
-
-async function* readAndClose(file: FileHandle, signal: AbortSignal) {
-  try {
-    yield* readArchive(file, signal)
-  } finally {
-    await file.close()
   }
 }
 

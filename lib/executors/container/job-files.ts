@@ -115,6 +115,7 @@ export class ContainerFiles implements JobFiles {
       signal.throwIfAborted()
       throw failure ?? error // the engine's is only the echo of the source's own
     } finally {
+      await placed.return()
       done()
     }
   }

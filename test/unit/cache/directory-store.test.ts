@@ -1,6 +1,7 @@
 /** The cache in a directory: what is seen of it while and after something goes wrong. */
 
 import { randomBytes } from 'node:crypto'
+import { readdirSync, readlinkSync } from 'node:fs'
 import { mkdtemp, open, readdir, readFile, rm, utimes, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -191,6 +192,25 @@ test('an archive that another agent removes while it is read stays readable', as
 
   assert.is(await sha256Of(opened?.archive), archive.sha256)
 })
+
+test('an archive that nobody reads does not keep its file open', async (t) => {
+  await t.store.store('k', createArchive(10).read(), never)
+  await t.store.open('k', never)
+  const open = () => readdirSync('/proc/self/fd').filter((fd) => linkOf(fd).includes(t.directory))
+  assert.is(open().length, 1)
+
+  await t.store.close()
+
+  assert.equal(open(), [])
+})
+
+function linkOf(fd: string): string {
+  try {
+    return readlinkSync(`/proc/self/fd/${fd}`)
+  } catch {
+    return '' // the one by which the list was read
+  }
+}
 
 test('keys are listed newest first, and use does not make one newer', async (t) => {
   for (const [key, at] of [
