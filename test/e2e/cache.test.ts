@@ -206,7 +206,10 @@ for (const place of PLACES) {
       args: ['--cache-dir', t.cacheDirectory],
     })
     const stored = async () => (await readdir(t.cacheDirectory, { recursive: true })).join()
-    await waitFor(async () => (await stored()).includes('.part'), 'the archive is being written')
+    await waitFor(
+      async () => job.stdout.includes('Uploading') && (await stored()).includes('.part'),
+      'the archive is being written',
+    )
 
     job.signal('SIGTERM')
     const { events, result } = await job.finished
@@ -219,6 +222,20 @@ for (const place of PLACES) {
     })
     assert.is(await stored(), '~')
     await rm(directory, { recursive: true, force: true })
+  })
+
+  test(`${place}: a store that is ended by a signal is given up, and the next one need not wait`, async (t) => {
+    const home = await mkdtemp(join(tmpdir(), 'home-'))
+    const directives = [
+      'cd; truncate -s 100G huge; timeout 1 cache store k huge; echo $?',
+      'cache store z /etc/passwd >/dev/null; cache list | wc -l',
+    ]
+    const { outputs } = await inJob(place, directives, { ...t, home })
+    await rm(home, { recursive: true, force: true })
+
+    assert.is(outputs[0], "Uploading 'huge' with cache key 'k'...\n124\n")
+    assert.is(outputs[1], '2\n')
+    assert.equal((await readdir(join(t.cacheDirectory, '~'))).sort(), ['z.tar.zst'])
   })
 
   test(`${place}: a shell that dies takes its store along, and the next one can store`, async (t) => {

@@ -149,6 +149,15 @@ for (const place of PLACES) {
   })
 }
 
+test('host: nobody but the job’s user can ask, or read an answer', async (t) => {
+  const directives = [
+    't=$(dirname $(dirname $(type -P cache))); stat -c %a "$(dirname $t)" "$t/requests"',
+  ]
+  const { outputs } = await inJob('host', directives, t)
+
+  assert.is(outputs[0], '700\n600\n')
+})
+
 test('an image with nothing but bash has all of them', async (t) => {
   const directives = [
     'cd /tmp; echo one >f; printf abc >sum',

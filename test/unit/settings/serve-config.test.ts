@@ -52,6 +52,25 @@ test('the defaults are those of the contract', async ({ directory }) => {
   assert.equal(config.stateDirectories, ['/home/me/.local/state/agent'])
 })
 
+test('the cache is in the state directory, wherever that is, unless it has a place of its own', async ({
+  directory,
+}) => {
+  const cacheOf = async (flags: ConfigSources['flags'], isRoot = false) =>
+    (await load(directory, { flags, isRoot })).job.cache
+
+  const standard = await cacheOf({})
+  assert.equal(standard.directories, ['/home/me/.local/state/agent/cache'])
+  assert.is(standard.limitBytes, 9 * 2 ** 30)
+  assert.equal((await cacheOf({}, true)).directories, [
+    '/var/lib/agent/cache',
+    '/home/me/.local/state/agent/cache',
+  ])
+  assert.equal((await cacheOf({ 'state-dir': '/state' })).directories, ['/state/cache'])
+  const own = await cacheOf({ 'state-dir': '/state', 'cache-dir': '/cache', 'cache-limit': '1m' })
+  assert.equal(own.directories, ['/cache'])
+  assert.is(own.limitBytes, 2 ** 20)
+})
+
 test('a flag counts more than a variable, a variable more than the file', async ({ directory }) => {
   const file = join(directory, 'agent.yaml')
   await writeFile(file, 'port: 1\nhost: 1.1.1.1\nkept-logs: 7\n')
