@@ -7,6 +7,7 @@ import * as assert from 'uvu/assert'
 import { encode } from '../helpers/agent.ts'
 import { startControlPlane } from '../helpers/control-plane.ts'
 import { type EngineObjects, engineObjects } from '../helpers/engine.ts'
+import { startEngineProxy } from '../helpers/engine-proxy.ts'
 import { blocksOf } from '../helpers/events.ts'
 import { processesMatching, waitFor } from '../helpers/host.ts'
 import { createJobId } from '../helpers/job-id.ts'
@@ -155,6 +156,33 @@ for (const [phase, job, marker] of [
     }
   })
 }
+
+test('an agent killed during the pull of an image leaves nothing, and its job ends as failed', async () => {
+  const proxy = await startEngineProxy()
+  const asked = Promise.withResolvers<void>()
+  proxy.on(/^POST \/images\/create/, ({ request }) => {
+    request.resume()
+    asked.resolve()
+  })
+  let served = await serveAgent([], { environment: proxy.environment })
+  try {
+    const containers = [{ name: 'main', image: '127.0.0.1:1/not/here:1' }]
+    const id = await submit(served, { executor: 'dockercompose', compose: { containers } })
+    await asked.promise
+
+    served = await served.killAndRestart()
+    const events = eventsIn(await followLog(served, id))
+
+    const block = blocksOf(events).at(-1)
+    assert.is(block?.directive, 'Pulling docker images...')
+    assert.match(block?.output ?? '', 'The agent was killed while this ran')
+    const last = events.at(-1)
+    assert.is(last?.event === 'job_finished' && last.result, 'failed')
+  } finally {
+    await served.stop()
+    await proxy.close()
+  }
+})
 
 test('an agent killed while it tells of a result tells that very result again', async () => {
   const plane = await startControlPlane((response) => void response.socket, 200)
