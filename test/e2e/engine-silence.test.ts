@@ -7,6 +7,7 @@ import { type EngineObjects, engineObjects } from '../helpers/engine.ts'
 import { type EngineProxy, neverAnswer, startEngineProxy } from '../helpers/engine-proxy.ts'
 import { blocksOf } from '../helpers/events.ts'
 import { waitFor } from '../helpers/host.ts'
+import { callEngine } from '../setup/engine.ts'
 
 type Job = Awaited<ReturnType<typeof startJob>>
 
@@ -21,6 +22,7 @@ interface Context {
   silentUnderCommand: Promise<Case>
   silentOnCreate: Promise<Case>
   cutTerminal: Promise<Case>
+  stoppedTwice: Promise<Case>
 }
 
 const test = suite<Context>('engine silence')
@@ -32,6 +34,7 @@ test.before(async (t) => {
   t.silentFromTheStart = start((proxy) => proxy.on(EVERYTHING, neverAnswer))
   t.silentOnCreate = start((proxy) => proxy.on(/^POST \/containers\/create/, neverAnswer))
   t.silentUnderCommand = startCommand(({ proxy }) => proxy.on(EVERYTHING, neverAnswer))
+  t.stoppedTwice = startCommand(({ proxy }) => proxy.on(EVERYTHING, neverAnswer))
   let cut = () => {}
   t.cutTerminal = startCommand(
     () => cut(),
@@ -72,6 +75,23 @@ test('a stop does not wait for a container that is never made', async (t) => {
   assert.is(finished.code, 130)
   assert.is(finished.result, 'stopped')
   assert.is(blocksOf(finished.events).at(-1)?.exitCode, 1)
+})
+
+test('a second signal does not wait for an engine that hangs, and names what it keeps', async (t) => {
+  const { proxy, job } = await t.stoppedTwice
+
+  job.signal('SIGTERM')
+  await waitFor(() => job.stderr.includes('once more'), 'the first signal was heard')
+  job.signal('SIGTERM')
+  const { code, result, stderr } = await end({ proxy, job })
+
+  const container = proxy.mainContainer
+  const network = container.split('-', 2).join('-')
+  await callEngine('DELETE', `/containers/${container}?force=true&v=true`)
+  await callEngine('DELETE', `/networks/${network}`)
+  assert.is(code, 130)
+  assert.is(result, 'stopped')
+  assert.match(stderr, `docker rm --force --volumes ${container} && docker network rm ${network}`)
 })
 
 test('a terminal that is cut while its container runs on fails the job', async (t) => {
