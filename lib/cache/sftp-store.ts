@@ -183,7 +183,7 @@ export class SftpStore implements CacheStore {
     signal: AbortSignal,
   ): Promise<boolean> {
     const { size } = await this.#link.run((session) => session.stat(temporary), signal)
-    if (size !== bytes) throw new Error(`of ${bytes} bytes ${size} arrived`)
+    if (size !== bytes) throw incomplete(this.#settings, size, bytes)
     try {
       await this.#link.run((session) => session.rename(temporary, name), signal)
       return true
@@ -288,6 +288,12 @@ function sum(files: readonly KeptFile[]): number {
 function tooLarge(key: string, limitBytes: number): CacheError {
   return new CacheError(`'${key}' is larger than the whole cache may be (${limitBytes} bytes)`, {
     hint: 'Store less under this key, or give the cache more room with --cache-limit.',
+  })
+}
+
+function incomplete(settings: SftpSettings, size: number, bytes: number): CacheError {
+  return new CacheError(`${nameOf(settings)} has kept ${size} of ${bytes} bytes`, {
+    hint: 'Store it again; the log of the server may say more.',
   })
 }
 
