@@ -81,6 +81,10 @@ const TEXTS: readonly Expectation[] = [
     'cache list',
     `${'KEY'.padEnd(60)} ${'SIZE'.padEnd(12)} STORED AT\n${['abs', 'mod-x-2', 'mod-x-1'].map((key) => `${key.padEnd(60)} S DATE\n`).join('')}`,
   ],
+  [
+    'SEMAPHORE_PROJECT_ID=other cache list; SEMAPHORE_PROJECT_ID=other cache store abs a >/dev/null; cache delete abs; SEMAPHORE_PROJECT_ID=other cache has_key abs',
+    "Cache is empty.\nKey 'abs' is deleted.\nKey 'abs' exists in the cache store.\n",
+  ],
   ['cache usage', 'FREE SPACE: S\nUSED SPACE: S\n'],
   [
     'cache delete mod-x-2; cache has_key mod-x-2; echo $?',
@@ -162,6 +166,21 @@ for f in ${LOCK_FILES.map(([file]) => file).join(' ')}; do printf %s $f >$f; don
 for d in ${paths.join(' ')}; do mkdir -p $d; echo $d >$d/f; done`
 
 const LOOK_AT_ALL = `for d in ${paths.join(' ')}; do [[ $(<$d/f) == $d ]] || echo lost $d; done`
+
+test('what is larger than the whole cache may be is refused, and what is there stays', async (t) => {
+  const directives = [
+    'cd "$(mktemp -d)"; echo x >small; head -c 100000 /dev/urandom >large; cache store small small >/dev/null',
+    'cache store large large; echo $?; CACHE_FAIL_ON_ERROR=true cache store large large >/dev/null; echo $?',
+    'cache list | wc -l',
+  ]
+  const { outputs } = await inJob('host', directives, { ...t, args: ['--cache-limit', '64k'] })
+
+  assert.is(
+    outputs[1],
+    "Uploading 'large' with cache key 'large'...\nerror: 'large' is larger than the whole cache may be (65536 bytes). Store less under this key, or give the cache more room with --cache-limit.\n0\n1\n",
+  )
+  assert.is(outputs[2], '2\n')
+})
 
 for (const place of PLACES) {
   test(`${place}: every command's text and exit code`, async (t) => {
