@@ -6,19 +6,19 @@
 
 import { randomBytes } from 'node:crypto'
 import { explain } from '../errors.ts'
-import { addKeys, decodeKeys, formatKeys, removeKeys } from '../host/authorized-keys.ts'
+import { addKeys, decodeKeys, formatKeys } from '../host/authorized-keys.ts'
 import { containerJumpPoint, shellJumpPoint, writeJumpPoint } from '../host/jump-point.ts'
-import { identifyLeader } from '../host/processes.ts'
+import { identifyLeader, type Leader } from '../host/processes.ts'
 import type { Logger } from '../log.ts'
 import type { JobRequest } from '../request/job-request.ts'
+import { clearDeadJobs, closeAccess } from './dead-jobs.ts'
 import {
   addRunningJob,
-  findDeadJobs,
   type JobContainer,
   jobsDirectory,
   listVisitors,
+  type Remains,
   type RunningJob,
-  removeRunningJob,
   updateRunningJob,
   type Visitor,
   visitorFile,
@@ -31,6 +31,8 @@ export interface AccessOptions {
   readonly dockerSocketPath: string
   /** Which jobs get the script in `/tmp`: on a laptop only those that bring keys. */
   readonly jumpPoint: 'always' | 'with-keys'
+  /** What has to be removed when this process is killed, unless a journal tells of it. */
+  readonly remains?: Remains | undefined
   readonly log: Logger
 }
 
@@ -50,7 +52,7 @@ export class JobAccess {
   #written: Promise<void> = Promise.resolve()
 
   constructor(options: AccessOptions) {
-    const { request, home, dockerSocketPath } = options
+    const { request, home, dockerSocketPath, remains } = options
     const { lines, problems } = decodeKeys(request.sshPublicKeys)
     // Not the job's id: that one may hold a line break, and a key behind it.
     const tag = randomBytes(6).toString('hex')
@@ -66,6 +68,7 @@ export class JobAccess {
       containers: [],
       mainContainer: request.compose?.containers[0]?.name,
       keys: this.keys === undefined ? undefined : { home, text: this.keys },
+      remains,
     }
   }
 
@@ -73,7 +76,7 @@ export class JobAccess {
     const { log, home, jumpPoint } = this.#options
     for (const problem of this.#problems)
       log.warn(`A public key of the job is left out: ${problem}`)
-    await removeDeadAccess(log)
+    await clearDeadJobs(log)
     try {
       this.#directory = await addRunningJob(jobsDirectory(), this.#job)
       const { keys } = this
@@ -87,16 +90,17 @@ export class JobAccess {
   }
 
   addContainer(container: JobContainer): void {
-    this.#written = this.#written.then(async () => {
-      this.#job = { ...this.#job, containers: [...this.#job.containers, container] }
-      try {
-        if (this.#directory !== undefined) await updateRunningJob(this.#directory, this.#job)
-      } catch (error) {
-        this.#options.log.warn(
-          `Nobody can get into container "${container.name}": ${explain(error)}`,
-        )
-      }
-    })
+    const what = `Nobody can get into container "${container.name}"`
+    void this.#update(what, (job) => ({ ...job, containers: [...job.containers, container] }))
+  }
+
+  /** Awaited before a directive runs in that shell. */
+  async addLeader(leader: Leader): Promise<void> {
+    const what = 'What this job starts will outlive an agent that is killed'
+    await this.#update(what, ({ remains, ...job }) => ({
+      ...job,
+      remains: remains && { ...remains, leaders: [...remains.leaders, leader] },
+    }))
   }
 
   /** Everybody who has come in so far. */
@@ -108,30 +112,25 @@ export class JobAccess {
   async close(): Promise<void> {
     await this.#written
     if (this.#directory !== undefined) {
-      await removeAccess({ ...this.#job, directory: this.#directory }, this.#options.log)
+      await closeAccess({ ...this.#job, directory: this.#directory }, this.#options.log)
     }
+  }
+
+  async #update(warning: string, change: (job: RunningJob) => RunningJob): Promise<void> {
+    this.#written = this.#written.then(async () => {
+      this.#job = change(this.#job)
+      try {
+        if (this.#directory !== undefined) await updateRunningJob(this.#directory, this.#job)
+      } catch (error) {
+        this.#options.log.warn(`${warning}: ${explain(error)}`)
+      }
+    })
+    await this.#written
   }
 
   #script(directory: string): string {
     const target = { directory, visitorPrefix: visitorFile(directory, '') }
     if (this.#job.executor === 'shell') return shellJumpPoint(target)
     return containerJumpPoint(target, process.execPath)
-  }
-}
-
-/** Takes away what agents of this user left that were killed. Never rejects. */
-export async function removeDeadAccess(log: Logger): Promise<void> {
-  for (const job of await findDeadJobs()) await removeAccess(job, log)
-}
-
-async function removeAccess(
-  { directory, keys }: RunningJob & { readonly directory: string },
-  log: Logger,
-): Promise<void> {
-  try {
-    if (keys !== undefined) await removeKeys(keys.home, keys.text)
-    await removeRunningJob(directory) // last: it says what else there is to remove
-  } catch (error) {
-    log.warn(`The way into a job that is over could not be closed: ${explain(error)}`)
   }
 }

@@ -8,6 +8,7 @@
 import { randomBytes } from 'node:crypto'
 import { chmod, lstat, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import type { HostTraces } from '../host/job-traces.ts'
 import { isAlive, type Leader } from '../host/processes.ts'
 import type { ExecutorName } from '../request/job-request.ts'
 
@@ -15,6 +16,15 @@ import type { ExecutorName } from '../request/job-request.ts'
 export interface JobContainer {
   readonly name: string
   readonly id: string
+}
+
+/** What a job makes on this host and on the engine, known before it makes it. */
+export interface Remains {
+  readonly traces: HostTraces
+  /** The job's shells on this host. */
+  readonly leaders: readonly Leader[]
+  /** By which its containers and its network are labelled. */
+  readonly instanceId: string
 }
 
 /** Plain data, without secrets. */
@@ -32,6 +42,8 @@ export interface RunningJob {
   readonly mainContainer?: string | undefined
   /** Whose `~/.ssh` has the job's keys, and exactly what was added there. */
   readonly keys?: { readonly home: string; readonly text: string } | undefined
+  /** Of an agent that keeps no journal: for the next one, should this one be killed. */
+  readonly remains?: Remains | undefined
 }
 
 export interface Found extends RunningJob {

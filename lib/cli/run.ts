@@ -4,13 +4,16 @@
  * @module
  */
 
+import { randomBytes } from 'node:crypto'
 import { defineCommand } from 'citty'
 import { holdForVisitors } from '../access/hold.ts'
 import { JobAccess } from '../access/job-access.ts'
+import type { Remains } from '../access/running-jobs.ts'
 import { hostEnvironment } from '../config.ts'
 import { AgentError, explain } from '../errors.ts'
 import { type EventSink, formatEvent, type JobResult } from '../events/event.ts'
 import { createExecutor } from '../executors/choose.ts'
+import { planHostTraces } from '../host/job-traces.ts'
 import { JUMP_POINT_PATH } from '../host/jump-point.ts'
 import { type CallbackSender, createCallbackSender } from '../job/callbacks.ts'
 import { Job } from '../job/job.ts'
@@ -78,14 +81,20 @@ async function runToTheEnd(request: JobRequest, config: RunConfig, log: Logger):
   const hurry = new AbortController()
   const output = new StandardOutput({ stream: process.stdout, hurry: hurry.signal })
   const { dockerSocketPath, home } = config.job
-  const access = new JobAccess({ request, home, dockerSocketPath, jumpPoint: 'with-keys', log })
+  const remains = {
+    traces: planHostTraces(config.job.temporaryDirectory, home),
+    leaders: [],
+    instanceId: randomBytes(8).toString('hex'),
+  }
+  const place = { home, dockerSocketPath, jumpPoint: 'with-keys', remains } as const
+  const access = new JobAccess({ request, ...place, log })
   try {
     const callbacks = createCallbackSender(request.callbacks, {
       attempts: config.job.callbackRetryAttempts,
       log,
       signal: hurry.signal,
     })
-    const surroundings = { hurry: hurry.signal, output, access, callbacks, log }
+    const surroundings = { hurry: hurry.signal, output, remains, access, callbacks, log }
     const job = await createJob(request, config, surroundings)
     const stop = stopper(job, hurry)
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, stop)
@@ -106,6 +115,7 @@ async function runToTheEnd(request: JobRequest, config: RunConfig, log: Logger):
 interface Surroundings {
   readonly hurry: AbortSignal
   readonly output: StandardOutput
+  readonly remains: Remains
   readonly access: JobAccess
   readonly callbacks: CallbackSender
   readonly log: Logger
@@ -114,13 +124,16 @@ interface Surroundings {
 async function createJob(
   request: JobRequest,
   config: RunConfig,
-  { hurry, output, access, callbacks, log }: Surroundings,
+  { hurry, output, remains, access, callbacks, log }: Surroundings,
 ): Promise<Job> {
   const { hold } = config
   const { hostVariables, preJobHookPath, postJobHookPath } = config.job
   const executor = await createExecutor(request, {
     config: config.job,
     hurry,
+    traces: remains.traces,
+    instanceId: remains.instanceId,
+    onLeader: (leader) => access.addLeader(leader),
     onContainer: (container) => access.addContainer(container),
     onPulled: createPullStatsd(config.job, log),
   })

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { removeDeadAccess } from '../access/job-access.ts'
+import { clearDeadJobs } from '../access/dead-jobs.ts'
 import { explain } from '../errors.ts'
 import type { JobEvent, JobResult } from '../events/event.ts'
 import { JobLog } from '../events/job-log.ts'
@@ -69,7 +69,7 @@ export class CutOffJob {
     for (const result of results) {
       if (result.status === 'rejected') log.error(explain(result.reason))
     }
-    await removeDeadAccess(log)
+    await clearDeadJobs(log)
   }
 
   /** Tells the control plane, then the log: `failed`, unless the job was through already. */

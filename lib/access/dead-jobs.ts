@@ -1,0 +1,45 @@
+/**
+ * Jobs of this user whose agent was killed: what is left of them is cleared away by the next agent.
+ *
+ * @module
+ */
+
+import { explain } from '../errors.ts'
+import { removeKeys } from '../host/authorized-keys.ts'
+import { removeHostTraces } from '../host/job-traces.ts'
+import type { Logger } from '../log.ts'
+import { type Found, findDeadJobs, type Remains, removeRunningJob } from './running-jobs.ts'
+
+/** Never rejects: what could not be removed is told, and tried again by the next agent. */
+export async function clearDeadJobs(log: Logger): Promise<void> {
+  for (const job of await findDeadJobs()) {
+    try {
+      if (job.remains !== undefined) await removeRemains(job, job.remains)
+    } catch (error) {
+      log.warn(`What a killed agent left of job ${job.id} is still there: ${explain(error)}`)
+      continue
+    }
+    await closeAccess(job, log)
+  }
+}
+
+/** Takes away the job's keys and what tells people of it. Never rejects. */
+export async function closeAccess({ directory, keys }: Found, log: Logger): Promise<void> {
+  try {
+    if (keys !== undefined) await removeKeys(keys.home, keys.text)
+    await removeRunningJob(directory) // last: it says what else there is to remove
+  } catch (error) {
+    log.warn(`The way into a job that is over could not be closed: ${explain(error)}`)
+  }
+}
+
+async function removeRemains(
+  { executor, dockerSocketPath: socketPath, keys }: Found,
+  { traces, leaders, instanceId }: Remains,
+): Promise<void> {
+  if (keys !== undefined) await removeKeys(keys.home, keys.text) // whatever becomes of the rest
+  await removeHostTraces(traces, leaders)
+  if (executor !== 'dockercompose') return
+  const { removeLeftovers } = await import('../executors/container/leftovers.ts')
+  await removeLeftovers({ socketPath, instanceId, currentJobId: () => undefined })
+}
