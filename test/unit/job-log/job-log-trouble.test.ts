@@ -136,6 +136,7 @@ test('a finished log holds no descriptor and no second file', async ({ lab }) =>
 test('a reader that leaves in the middle gives its descriptor back', async ({ lab }) => {
   const log = await logOf(lab.path, 20_000)
   await log.write(FINISHED)
+  await log.close() // its writer's own descriptor is back then
   const { signal } = new AbortController()
   const reader = log.read(0, { follow: true, signal })[Symbol.asyncIterator]()
   await reader.next()
