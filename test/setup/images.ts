@@ -86,12 +86,6 @@ const DERIVED: Readonly<Record<string, DerivedImage>> = {
   },
 }
 
-/** What jobs are run in. */
-export const TEST_IMAGES: readonly string[] = [
-  ...Object.keys(IMAGES).filter((name) => name !== ENGINE_IMAGE),
-  ...Object.keys(DERIVED),
-]
-
 export async function ensureImages(): Promise<void> {
   for (const [name, make] of Object.entries(IMAGES)) {
     const { status } = await callEngine('GET', `/images/${name}:latest/json`)

@@ -6,16 +6,25 @@
  */
 
 import { callEngineAt, HOST_SOCKET } from './engine.ts'
-import { TEST_IMAGES } from './images.ts'
 import { copyImages, DOCKER, startInnerEngine } from './inner-engine.ts'
 import { NEWER_ENGINE_DIRECTORY } from './newer-engine-socket.ts'
 
 const NAME = 'agent-test-newer-engine'
+
+/** Those that the suites run on it use. */
+const IMAGES: readonly string[] = [
+  'agent-test/bare',
+  'agent-test/debian',
+  'agent-test/no-bash',
+  'agent-test/postgres',
+  'agent-test/redis',
+  'agent-test/servers',
+]
 
 if (process.argv[2] === 'stop') {
   await callEngineAt(HOST_SOCKET, 'DELETE', `/containers/${NAME}?force=true&v=true`)
 } else {
   const { socketPath, version } = await startInnerEngine(DOCKER, NAME, NEWER_ENGINE_DIRECTORY)
   console.log(`Docker Engine ${version} on ${socketPath}`)
-  await copyImages(socketPath, TEST_IMAGES)
+  await copyImages(socketPath, IMAGES)
 }
