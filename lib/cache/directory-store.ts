@@ -13,6 +13,16 @@ import { createHash, randomBytes } from 'node:crypto'
 import { type FileHandle, link, mkdir, open, readdir, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { CacheError } from '../errors.ts'
+import {
+  encodePreface,
+  openIfThere,
+  PREFACE_BYTES,
+  readArchive,
+  readKey,
+  readPreface,
+  unusable,
+  writeAll,
+} from './kept-archive.ts'
 import type { CacheStore, StoredKey, Usage } from './store.ts'
 
 export interface DirectoryStoreOptions {
@@ -31,27 +41,16 @@ interface KeptFile {
   readonly usedAt: number
 }
 
-interface Preface {
-  readonly key: string
-  readonly sha256: string
-}
-
 const ENDING = '.tar.zst'
 
 /** No project's name as a file's: there `~` is escaped. */
 const NO_PROJECT = '~'
-
-/** @see RFC 8878, 3.1.2, "Skippable Frames" */
-const SKIPPABLE_MAGIC = 0x184d2a50
-const PREFACE_BYTES = 8_192
 
 /** Of a file's name, less our ending; file systems take 255. */
 const MAX_NAME_BYTES = 200
 
 /** A store that has written nothing for this long was killed. */
 const ABANDONED_MS = 3_600_000
-
-const READ_BYTES = 1_048_576
 
 export class DirectoryStore implements CacheStore {
   readonly #options: DirectoryStoreOptions
@@ -248,66 +247,6 @@ async function removeAbandoned(directory: string): Promise<void> {
   }
 }
 
-async function writeAll(file: FileHandle, bytes: Uint8Array, position: number): Promise<void> {
-  for (let at = 0; at < bytes.length; ) {
-    at += (await file.write(bytes, at, bytes.length - at, position + at)).bytesWritten
-  }
-}
-
-/** From one open file, which stays readable when another agent removes it meanwhile. */
-async function* readArchive(
-  file: FileHandle,
-  signal: AbortSignal,
-): AsyncGenerator<Uint8Array, void> {
-  for (let at = PREFACE_BYTES; ; ) {
-    signal.throwIfAborted()
-    const buffer = Buffer.allocUnsafe(READ_BYTES) // a new one each time: the reader may keep it
-    const { bytesRead } = await file.read(buffer, 0, buffer.length, at)
-    if (bytesRead === 0) return
-    at += bytesRead
-    yield buffer.subarray(0, bytesRead)
-  }
-}
-
-function encodePreface(preface: Preface): Buffer {
-  const bytes = Buffer.alloc(PREFACE_BYTES, ' ')
-  bytes.writeUInt32LE(SKIPPABLE_MAGIC, 0)
-  bytes.writeUInt32LE(PREFACE_BYTES - 8, 4)
-  bytes.write(JSON.stringify(preface), 8)
-  return bytes
-}
-
-async function openIfThere(path: string): Promise<FileHandle | undefined> {
-  try {
-    return await open(path, 'r+') // for writing as well: only so may its times be set
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
-    throw unusable(path, error)
-  }
-}
-
-/** @returns the key of a file whose name is too short for it; empty when it cannot be told */
-async function readKey(path: string): Promise<string> {
-  const file = await openIfThere(path)
-  if (file === undefined) return ''
-  try {
-    return (await readPreface(file)).key
-  } finally {
-    await file.close()
-  }
-}
-
-/** @returns an empty one for a file that is damaged: told, and removed, by who wants its archive */
-async function readPreface(file: FileHandle): Promise<Preface> {
-  const { buffer } = await file.read(Buffer.alloc(PREFACE_BYTES), 0, PREFACE_BYTES, 0)
-  try {
-    const { key, sha256 } = JSON.parse(buffer.toString('utf8', 8)) as Partial<Preface>
-    return { key: String(key), sha256: String(sha256) }
-  } catch {
-    return { key: '', sha256: '' }
-  }
-}
-
 function noneIfMissing(error: NodeJS.ErrnoException): string[] {
   if (error.code === 'ENOENT' || error.code === 'ENOTDIR') return []
   throw error
@@ -316,13 +255,5 @@ function noneIfMissing(error: NodeJS.ErrnoException): string[] {
 function tooLarge(key: string, limitBytes: number): CacheError {
   return new CacheError(`'${key}' is larger than the whole cache may be (${limitBytes} bytes)`, {
     hint: 'Store less under this key, or give the cache more room with --cache-limit.',
-  })
-}
-
-function unusable(path: string, cause: unknown): CacheError {
-  const reason = cause instanceof Error ? cause.message : String(cause)
-  return new CacheError(`The cache in ${path} cannot be used: ${reason}`, {
-    hint: "Check that the agent's user can write there and that the disk has room, or name another directory with --cache-dir.",
-    cause,
   })
 }
