@@ -7,7 +7,7 @@
 
 import { type CommandDef, runCommand, type SubCommandsDef } from 'citty'
 import { AgentError, ConfigError, explain } from '../errors.ts'
-import { renderCommandUsage, renderProgramUsage } from './usage.ts'
+import { listCommands, renderCommandUsage, renderProgramUsage } from './usage.ts'
 import { checkWords, splitWords } from './words.ts'
 
 /** Exit code of a call or a document that cannot be used: nothing has been started. */
@@ -41,8 +41,9 @@ async function dispatch(main: CommandDef, words: readonly string[]): Promise<voi
   const subCommands = (main.subCommands ?? {}) as SubCommandsDef
   const load = Object.hasOwn(subCommands, name) ? subCommands[name] : undefined
   if (load === undefined) {
+    const words = (await listCommands(main)).map(([word]) => word)
     throw new ConfigError(`There is no command "${name}"`, {
-      hint: `Use one of: ${Object.keys(subCommands).join(', ')}. See agent --help.`,
+      hint: `Use one of: ${words.join(', ')}. See agent --help.`,
     })
   }
   const command = (typeof load === 'function' ? await load() : await load) as CommandDef

@@ -12,18 +12,24 @@ type Row = readonly [words: string, description: string]
 /** Of the program itself: its commands, each loaded for its one line. */
 export async function renderProgramUsage(program: CommandDef): Promise<string> {
   const { name = '', description = '' } = (program.meta ?? {}) as CommandMeta
-  const rows: Row[] = []
-  for (const [word, load] of Object.entries((program.subCommands ?? {}) as SubCommandsDef)) {
-    const command = (typeof load === 'function' ? await load() : await load) as CommandDef
-    if ((command.meta as CommandMeta | undefined)?.hidden) continue // called by the agent itself
-    rows.push([word, splitDescription(command).summary])
-  }
+  const rows = await listCommands(program)
   return [
     `Usage: ${name} COMMAND [OPTIONS]`,
     description,
     `Commands:\n${renderRows(rows)}`,
     `${name} COMMAND --help tells more about each.`,
   ].join('\n\n')
+}
+
+/** Of all commands but those that the agent itself calls, and older names: word and summary. */
+export async function listCommands(program: CommandDef): Promise<Row[]> {
+  const rows: Row[] = []
+  for (const [word, load] of Object.entries((program.subCommands ?? {}) as SubCommandsDef)) {
+    const command = (typeof load === 'function' ? await load() : await load) as CommandDef
+    if ((command.meta as CommandMeta | undefined)?.hidden) continue
+    rows.push([word, splitDescription(command).summary])
+  }
+  return rows
 }
 
 /**
