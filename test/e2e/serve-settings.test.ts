@@ -1,6 +1,6 @@
 /** How an agent is told what to be: flags, variables, a file; its certificate; its own log. */
 
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { connect } from 'node:tls'
@@ -15,6 +15,7 @@ import {
   SECRET,
   serveAgent,
   shellJob,
+  whenFree,
   withAgent,
 } from '../helpers/served-agent.ts'
 import { FIRST_CERTIFICATE, SECOND_CERTIFICATE } from '../unit/server/certificates.ts'
@@ -141,6 +142,29 @@ test('variables and hooks of the host come with every job; its settings do not',
     },
     ...[['--env-vars', 'HOST_VAR=a=b', '--pre-job-hook-path', hook, '--post-job-hook-path', post]],
   )
+})
+
+test('the cache of served jobs is in the state directory, unless --cache-dir says otherwise', async (t) => {
+  const elsewhere = join(t.directory, 'cache')
+  for (const flags of [[], ['--cache-dir', elsewhere]]) {
+    await withAgent(async (served) => {
+      await served.ask('POST', '/jobs', {
+        body: shellJob('stores', 'cd && echo kept > file && cache store key file && rm file'),
+      })
+      assert.match(outputIn(await followLog(served, 'stores')), 'Upload complete')
+      await whenFree(served)
+      await served.ask('POST', '/jobs', {
+        body: shellJob('restores', 'cd && cache restore key && cat file'),
+      })
+
+      assert.match(outputIn(await followLog(served, 'restores')), /HIT: 'key'.*kept\n/s)
+      const kept = flags.length === 0 ? join(served.directory, 'state', 'cache') : elsewhere
+      assert.is(
+        (await readdir(kept, { recursive: true })).some((it) => it.includes('key')),
+        true,
+      )
+    }, flags)
+  }
 })
 
 test('a pre-job hook that fails fails the job before its commands', async (t) => {
