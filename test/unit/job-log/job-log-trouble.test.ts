@@ -90,6 +90,8 @@ test('a log that somebody else wrote to or cut fails the write', async ({ lab })
   await truncate(lab.path, 10)
 
   assert.match((await rejection(log.write(output('lost')))).message, 'its size is 10 bytes')
+  assert.is((await stored(log)).length, 3, 'what was just written is still in memory')
+  await log.close()
   assert.match((await rejection(stored(log))).message, 'somebody has cut it short')
   await log.close()
 })
