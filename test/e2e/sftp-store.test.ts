@@ -10,6 +10,7 @@ import { CacheError } from '../../lib/errors.ts'
 import { type Archive, createArchive, sha256Of } from '../helpers/archives.ts'
 import { type CuttingProxy, startCuttingProxy } from '../helpers/cutting-proxy.ts'
 import { freePort } from '../helpers/free-port.ts'
+import { waitFor } from '../helpers/host.ts'
 import { rejection } from '../helpers/rejection.ts'
 import { type SftpServer, startSftpServer } from '../helpers/sftp-server.ts'
 import { run } from '../setup/run.ts'
@@ -260,6 +261,8 @@ test('keys give way on a full disk, and what is larger than the disk is refused'
   const { port, privateKey } = server
   const store = t.open({ port, privateKey })
   for (const key of ['a', 'b', 'c']) await put(store, key, 7 * MIB)
+  const stored = Math.floor(Date.now() / 1_000)
+  await waitFor(() => Date.now() / 1_000 >= stored + 1, 'a second, which times of SFTP count')
   await store.open('a', never)
 
   const archive = createArchive(8 * MIB)

@@ -69,14 +69,13 @@ Subsystem sftp internal-sftp ${options.isReadOnly === true ? '-R ' : ''}-d ${dir
   }
 }
 
+/** It ends with the test's process, whatever becomes of that: sshd wipes the mark it is known by. */
 function startDaemon(root: string, directory: string, diskBytes?: number): ChildProcess {
   const daemon = ['/usr/sbin/sshd', '-D', '-e', '-f', join(root, 'config')]
-  if (diskBytes === undefined) {
-    return spawn(daemon[0] ?? '', daemon.slice(1), { stdio: 'ignore' })
-  }
   const mount = `mount -t tmpfs -o size=${diskBytes} tmpfs "$1" && shift && exec "$@"`
-  const args = ['--mount', 'sh', '-c', mount, 'sh', directory, ...daemon]
-  return spawn('unshare', args, { stdio: 'ignore' })
+  const onOwnDisk = ['unshare', '--mount', 'sh', '-c', mount, 'sh', directory]
+  const command = [...(diskBytes === undefined ? [] : onOwnDisk), ...daemon]
+  return spawn('setpriv', ['--pdeathsig', 'KILL', ...command], { stdio: 'ignore' })
 }
 
 async function createKey(root: string, name: string): Promise<string> {
