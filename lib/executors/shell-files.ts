@@ -5,13 +5,16 @@
  */
 
 import { execFile } from 'node:child_process'
-import { chmod, mkdir, open } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
+import { chmod, open } from 'node:fs/promises'
+import { join } from 'node:path'
 import { promisify } from 'node:util'
+import { makeWayFor } from '../host/injected-files.ts'
 import type { InjectedFile, OnOutput } from './executor.ts'
 
 export interface InjectOptions {
   readonly home: string
+  /** The job's own, where new files are noted: they go with the job. */
+  readonly directory: string
   readonly signal: AbortSignal
   readonly onOutput: OnOutput
 }
@@ -22,12 +25,12 @@ const CHMOD_TIMEOUT_MS = 30_000
 /** @returns exit code: 1 at the first file that could not be written, the reason in the output */
 export async function injectHostFiles(
   files: readonly InjectedFile[],
-  { home, signal, onOutput }: InjectOptions,
+  { home, directory, signal, onOutput }: InjectOptions,
 ): Promise<number> {
   for (const file of files) {
     signal.throwIfAborted()
     await onOutput(Buffer.from(`Injecting ${file.path} with file mode ${file.mode}\n`))
-    const problem = await injectFile(file, resolveInjectedPath(file.path, home))
+    const problem = await injectFile(file, resolveInjectedPath(file.path, home), directory)
     if (problem === undefined) continue
     await onOutput(Buffer.from(`${problem}\n`))
     return 1
@@ -51,9 +54,13 @@ export function parseOctalMode(mode: string): number | undefined {
 }
 
 /** @returns what went wrong, as a line for the job's author */
-async function injectFile(file: InjectedFile, path: string): Promise<string | undefined> {
+async function injectFile(
+  file: InjectedFile,
+  path: string,
+  directory: string,
+): Promise<string | undefined> {
   try {
-    await mkdir(dirname(path), { recursive: true })
+    await makeWayFor(path, directory)
     await writeInPlace(path, file)
   } catch (error) {
     return `Failed to write ${path}: ${(error as Error).message}`

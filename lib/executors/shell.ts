@@ -9,8 +9,8 @@ import { userInfo } from 'node:os'
 import { join } from 'node:path'
 import type { CachePlace } from '../cache/open-store.ts'
 import { ShellError } from '../errors.ts'
-import { type HostTraces, variablesFile } from '../host/job-traces.ts'
-import { addToLoginProfile, removeFromLoginProfile } from '../host/login-profile.ts'
+import { type HostTraces, removeJobFiles, variablesFile } from '../host/job-traces.ts'
+import { addToLoginProfile } from '../host/login-profile.ts'
 import {
   COOKIE_NAME,
   findJobProcesses,
@@ -106,7 +106,9 @@ export class ShellExecutor implements Executor {
     { signal, onOutput }: RunOptions,
   ): Promise<number> {
     const session = await this.#openSession(signal)
-    return await injectHostFiles(files, { home: session.info.home, signal, onOutput })
+    const { directory } = this.#prepared()
+    const { home } = session.info
+    return await injectHostFiles(files, { home, directory, signal, onOutput })
   }
 
   async run(directive: string, { signal, onOutput }: RunOptions): Promise<RunResult> {
@@ -117,13 +119,10 @@ export class ShellExecutor implements Executor {
     if (this.#traces === undefined) return
     this.#session?.close()
     await this.#toolbox?.close()
-    const results = await Promise.allSettled([
-      killJobProcesses(this.#mark()),
-      removeFromLoginProfile(this.#traces.home, variablesFile(this.#traces)),
-    ])
+    const killed = await Promise.allSettled([killJobProcesses(this.#mark())])
     this.#terminal?.close()
-    await rm(this.#traces.directory, { recursive: true, force: true })
-    const errors = results.flatMap((result) =>
+    const removed = await Promise.allSettled([removeJobFiles(this.#traces)])
+    const errors = [...killed, ...removed].flatMap((result) =>
       result.status === 'rejected' ? [result.reason] : [],
     )
     if (errors.length > 1) throw new AggregateError(errors, 'The job could not be cleared away')

@@ -9,6 +9,7 @@ import { randomBytes } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
+import { removeInjectedFiles } from './injected-files.ts'
 import { removeFromLoginProfile } from './login-profile.ts'
 import { clockTicksNow, isStillLeader, killJobProcesses, type Leader } from './processes.ts'
 
@@ -52,14 +53,18 @@ export async function removeHostTraces(
   leaders: readonly Leader[],
 ): Promise<void> {
   const killed = await Promise.allSettled([killLeftProcesses(traces, leaders)])
-  const removed = await Promise.allSettled([
-    removeFromLoginProfile(traces.home, variablesFile(traces)),
-    rm(traces.directory, { recursive: true, force: true }),
-  ])
+  const removed = await Promise.allSettled([removeJobFiles(traces)])
   const reasons = [...killed, ...removed].flatMap((result) =>
     result.status === 'rejected' ? [result.reason as unknown] : [],
   )
   if (reasons.length > 0) throw new AggregateError(reasons, 'Not everything could be removed')
+}
+
+/** The job's own and those of its request, once nothing of it runs. Repeatable. @throws {Error} of the file system */
+export async function removeJobFiles(traces: HostTraces): Promise<void> {
+  await removeFromLoginProfile(traces.home, variablesFile(traces))
+  await removeInjectedFiles(traces.directory)
+  await rm(traces.directory, { recursive: true, force: true }) // last: it has the notes of the others
 }
 
 /** Since a reboot there are none, and their pids and dates mean nothing. */

@@ -54,6 +54,7 @@ for (const [where, place] of [
         job_id: id,
         ...place,
         env_vars: [{ name: 'SECRET', value: encode('hush') }],
+        files: [{ path: '~/.config/job/secret', content: encode('hush'), mode: '0600' }],
         ssh_public_keys: [encode(KEY)],
         commands: [{ directive: `echo now; (setsid sleep ${seconds} &); sleep ${seconds}` }],
       },

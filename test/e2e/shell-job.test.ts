@@ -102,15 +102,20 @@ test('a variable that cannot be decoded, or that bash refuses, fails its block',
   }
 })
 
-test('files are written where they belong, with their modes', async (t) => {
+test('files are written where they belong, with their modes, and go with the job', async (t) => {
+  await writeFile(join(t.home, 'mine'), 'before')
   const { events, result } = await runJob(
     {
       files: [
         { path: '~/a b/c.txt', content: encode('one\n'), mode: '0600' },
         { path: 'relative/run.sh', content: encode('#!/bin/sh\necho ran\n'), mode: '+x' },
         { path: join(t.home, 'absolute'), content: '//4=', mode: '640' },
+        { path: 'mine', content: encode('changed'), mode: '0644' },
       ],
-      commands: [{ directive: 'relative/run.sh; cat "a b/c.txt"' }],
+      commands: [
+        { directive: 'relative/run.sh; cat "a b/c.txt"; touch relative/own' },
+        { directive: `stat -c %a "a b/c.txt" absolute; od -An -tx1 absolute` },
+      ],
     },
     { home: t.home },
   )
@@ -119,12 +124,17 @@ test('files are written where they belong, with their modes', async (t) => {
   assert.is(result, 'passed')
   assert.is(
     blocks[1]?.output,
-    `Injecting ~/a b/c.txt with file mode 0600\nInjecting relative/run.sh with file mode +x\nInjecting ${t.home}/absolute with file mode 640\n`,
+    `Injecting ~/a b/c.txt with file mode 0600\nInjecting relative/run.sh with file mode +x\nInjecting ${t.home}/absolute with file mode 640\nInjecting mine with file mode 0644\n`,
   )
   assert.is(blocks[2]?.output, 'ran\none\n')
-  assert.is((await stat(join(t.home, 'a b/c.txt'))).mode & 0o777, 0o600)
-  assert.is((await stat(join(t.home, 'absolute'))).mode & 0o777, 0o640)
-  assert.equal(await readFile(join(t.home, 'absolute')), Buffer.from([0xff, 0xfe]))
+  assert.is(blocks[3]?.output, '600\n640\n ff fe\n')
+  // What was there before stays, and so does what the job itself made.
+  assert.equal((await readdir(t.home, { recursive: true })).sort(), [
+    'mine',
+    'relative',
+    'relative/own',
+  ])
+  assert.is(await readFile(join(t.home, 'mine'), 'utf8'), 'changed')
 })
 
 test('a bad file mode fails the block, and no command runs', async (t) => {
