@@ -42,6 +42,7 @@ const E2E: RunMode = { limitMs: 300_000, atOnce: 1 }
 /** Run a second time on a newer engine: all about containers that asks nothing of this host's own network. */
 const ENGINE_SUITES: readonly string[] = [
   'attach',
+  'container-files',
   'container-job',
   'container-options',
   'container-pull',

@@ -7,7 +7,7 @@
 import type { DockerClient } from './client.ts'
 
 /** The engine hears of it from the kernel a moment after the process is gone. */
-const LATE_MS = 500
+const LATE_MS = 1_000
 
 /** Whether the kernel has killed a process of the container, since then, for want of memory. */
 export async function ranOutOfMemory(

@@ -143,7 +143,8 @@ for (const [phase, job, marker] of [
       assert.equal(processesMatching(`sleep ${seconds}`), [])
       assert.equal(await engineObjects(), t.before)
       assert.equal(await readdir(traces.directory).catch(() => 'gone'), 'gone')
-      assert.equal(await readdir(join(served.directory, 'state', 'journal')), [])
+      const journals = join(served.directory, 'state', 'journal')
+      await waitFor(async () => (await readdir(journals)).length === 0, 'its journal is closed')
       assert.is(await readFile(keys, 'utf8').catch(() => ''), '')
       assert.equal(await readdir(join(served.directory, 'home')), ['.ssh'])
 

@@ -127,10 +127,7 @@ export class MainContainer {
   ): Promise<void> {
     if (exitCode !== KILLED) return
     const { outOfMemory, memoryLimit } = await inspectContainer(this.#docker, this.id)
-    // The engine says of a container that still runs nothing about the ones it has lost.
-    const found =
-      outOfMemory || (memoryLimit > 0 && (await ranOutOfMemory(this.#docker, this.id, since)))
-    if (!found) return
+    if (!outOfMemory && (memoryLimit === 0 || !(await this.#wasShortOfMemory(since)))) return
     const limit = memoryLimit === 0 ? '' : ` (its limit: ${(memoryLimit / 2 ** 20).toFixed(0)} MiB)`
     const victim = shellExited ? 'its shell' : 'the command'
     await onOutput(
@@ -140,6 +137,15 @@ export class MainContainer {
 
   close(): void {
     this.#session?.close()
+  }
+
+  /**
+   * Of a container that still runs the engine's state says nothing about processes it has lost; of
+   * one that has just ended, sometimes later than its events do.
+   */
+  async #wasShortOfMemory(since: Date): Promise<boolean> {
+    if (await ranOutOfMemory(this.#docker, this.id, since)) return true
+    return (await inspectContainer(this.#docker, this.id)).outOfMemory
   }
 
   async #ask(patience: AbortSignal): Promise<void> {
