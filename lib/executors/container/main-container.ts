@@ -127,12 +127,17 @@ export class MainContainer {
   ): Promise<void> {
     if (exitCode !== KILLED) return
     const { outOfMemory, memoryLimit } = await inspectContainer(this.#docker, this.id)
-    if (!outOfMemory && (memoryLimit === 0 || !(await this.#wasShortOfMemory(since)))) return
-    const limit = memoryLimit === 0 ? '' : ` (its limit: ${(memoryLimit / 2 ** 20).toFixed(0)} MiB)`
-    const victim = shellExited ? 'its shell' : 'the command'
-    await onOutput(
-      Buffer.from(`The main container ran out of memory${limit}: ${victim} was killed.\n`),
-    )
+    const megabytes = `${(memoryLimit / 2 ** 20).toFixed(0)} MiB`
+    const say = async (text: string) => await onOutput(Buffer.from(text))
+    if (outOfMemory || (memoryLimit > 0 && (await this.#wasShortOfMemory(since)))) {
+      const limit = memoryLimit === 0 ? '' : ` (its limit: ${megabytes})`
+      const victim = shellExited ? 'its shell' : 'the command'
+      return await say(`The main container ran out of memory${limit}: ${victim} was killed.\n`)
+    }
+    // A busy engine may miss it when the container ends in the same moment.
+    if (memoryLimit > 0 && shellExited) {
+      await say(`The shell was killed. It may have run out of memory: its limit is ${megabytes}.\n`)
+    }
   }
 
   close(): void {
