@@ -1,14 +1,13 @@
 /** The agent as a service of a machine run by systemd, from its installation to its removal. */
 
-import { request } from 'node:https'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { runAgent } from '../helpers/agent.ts'
 import { blocksOf } from '../helpers/events.ts'
 import { waitFor } from '../helpers/host.ts'
-import { createJobId } from '../helpers/job-id.ts'
+import { install, isAlive, mainPid, submit, whenLogged } from '../helpers/installed-agent.ts'
 import { type Machine, startMachine } from '../helpers/machine.ts'
-import { bytesOf, eventsIn, outputIn, SECRET, signToken } from '../helpers/served-agent.ts'
+import { eventsIn, outputIn } from '../helpers/served-agent.ts'
 
 interface Context {
   machine: Machine
@@ -17,8 +16,6 @@ interface Context {
 }
 
 const test = suite<Context>('service')
-
-const PORT = 8443
 
 /** Of what nobody but the system itself writes to. */
 const LIST_FILES = `find / -xdev \\( -path /proc -o -path /sys -o -path /run -o -path /var/log -o -path /var/lib/systemd -o -name 'systemd-private-*' \\) -prune -o -print | grep -v '^/etc/[a-z]*-$' | sort`
@@ -32,42 +29,6 @@ test.before(async (t) => {
 test.after(async ({ machine }) => {
   await machine.remove()
 })
-
-async function ask(machine: Machine, method: string, path: string, body?: string): Promise<string> {
-  const headers = { authorization: `Bearer ${await signToken()}` }
-  const host = await machine.address()
-  return await new Promise((resolve, reject) => {
-    const sending = request(
-      { ...{ host, port: PORT, method, path, headers }, rejectUnauthorized: false, agent: false },
-      (response) => void bytesOf(response).then((bytes) => resolve(bytes.toString()), reject),
-    )
-    sending.on('error', reject)
-    sending.end(body)
-  })
-}
-
-async function isAlive(machine: Machine): Promise<boolean> {
-  return (await ask(machine, 'GET', '/is_alive').catch(() => '')) === 'yes'
-}
-
-async function submit(machine: Machine, ...directives: string[]): Promise<string> {
-  const id = createJobId()
-  const commands = directives.map((directive) => ({ directive }))
-  const answer = await ask(machine, 'POST', '/jobs', JSON.stringify({ job_id: id, commands }))
-  assert.is(answer.trim(), '{"message": "ok"}')
-  return id
-}
-
-async function whenLogged(machine: Machine, id: string, text: string): Promise<string> {
-  let log = ''
-  await waitFor(async () => {
-    log = await ask(machine, 'GET', `/jobs/${id}/log`).catch(() => '')
-    return log.includes(text)
-  }, `the log has ${text}`)
-  return log
-}
-
-const mainPid = (machine: Machine) => machine.ask('systemctl show -P MainPID agent')
 
 test('the unit can be looked at without root and without systemd', async () => {
   const { code, stdout } = await runAgent(['install', '--dry-run', '--user', 'ci'])
@@ -92,11 +53,7 @@ test('without systemd, or with settings that cannot be used, nothing is changed'
 })
 
 test('installed, it runs jobs over HTTPS, now and after each boot', async ({ machine }) => {
-  await machine.ask(`printf '%s' '${SECRET}' >/run/secret`)
-
-  const said = await machine.ask(
-    `agent install --auth-token-secret-file /run/secret --port ${PORT}`,
-  )
+  const said = await install(machine)
   const id = await submit(machine, 'id -un; env | grep -cE "NOTIFY|WATCHDOG|SECRET"; pwd')
   const log = await whenLogged(machine, id, 'job_finished')
 

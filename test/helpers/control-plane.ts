@@ -32,6 +32,12 @@ export async function startControlPlane(...answers: readonly Answer[]): Promise<
   return await listen(calls, createServer(answering(calls, answers)), 'http')
 }
 
+/** The same at another address of this host, for agents that are not on it. */
+export async function startControlPlaneAt(host: string): Promise<ControlPlane> {
+  const calls: Call[] = []
+  return await listen(calls, createServer(answering(calls, [])), 'http', host)
+}
+
 /** The same over TLS, with a certificate for `localhost` and 127.0.0.1. */
 export async function startTlsControlPlane(tls: SecureContextOptions): Promise<ControlPlane> {
   const calls: Call[] = []
@@ -59,10 +65,11 @@ async function listen(
   calls: readonly Call[],
   server: ReturnType<typeof createServer> | ReturnType<typeof createTlsServer>,
   scheme: string,
+  host = '127.0.0.1',
 ): Promise<ControlPlane> {
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  await new Promise<void>((resolve) => server.listen(0, host, resolve))
   return {
-    url: `${scheme}://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    url: `${scheme}://${host}:${(server.address() as AddressInfo).port}`,
     calls,
     async close() {
       server.closeAllConnections()

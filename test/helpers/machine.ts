@@ -1,7 +1,7 @@
 /** A machine of its own, run by systemd: a container that is installed into, rebooted, and thrown away. */
 
 import { resolve } from 'node:path'
-import { callEngine } from '../setup/engine.ts'
+import { callEngine, ENGINE_SOCKET } from '../setup/engine.ts'
 import { waitFor } from './host.ts'
 import { createJobId } from './job-id.ts'
 
@@ -11,6 +11,8 @@ export interface Machine {
   /** The same, and what it printed, without the last newline. @throws {Error} when it fails */
   ask(script: string): Promise<string>
   address(): Promise<string>
+  /** Of this host, as the machine sees it. */
+  hostAddress(): Promise<string>
   /** What a lost power supply does; resolves when it is up again. */
   cutPower(): Promise<void>
   /** As its owner does it: what runs is asked to end. */
@@ -28,10 +30,10 @@ const HALT = 37
 
 const UP_LIMIT_MS = 60_000
 
-/** The agent's binary is in `/given`. */
+/** The agent's binary is in `/given`, and this host's engine its own. */
 export async function startMachine(): Promise<Machine> {
   const { Id } = await call<{ Id: string }>('POST', '/containers/create', {
-    Image: 'agent-test/systemd',
+    Image: 'agent-test/machine',
     Cmd: ['/lib/systemd/systemd'],
     Tty: true,
     Labels: { 'agent.job': createJobId() }, // other test runs do not take it for theirs
@@ -39,7 +41,11 @@ export async function startMachine(): Promise<Machine> {
       CapAdd: ['ALL'],
       CapDrop: ['SYS_RESOURCE'],
       SecurityOpt: ['seccomp=unconfined', 'apparmor=unconfined'],
-      Binds: ['/sys/fs/cgroup:/sys/fs/cgroup:rw', `${resolve('dist')}:/given:ro`],
+      Binds: [
+        '/sys/fs/cgroup:/sys/fs/cgroup:rw',
+        `${resolve('dist')}:/given:ro`,
+        `${ENGINE_SOCKET}:/run/docker.sock`,
+      ],
       Tmpfs: { '/run': '', '/tmp': 'exec' },
     },
   })
@@ -50,13 +56,8 @@ export async function startMachine(): Promise<Machine> {
       if (code !== 0) throw new Error(`${script} ended with ${code}: ${output}`)
       return output.trimEnd()
     },
-    async address() {
-      const { NetworkSettings } = await call<{ NetworkSettings: { IPAddress: string } }>(
-        'GET',
-        `/containers/${Id}/json`,
-      )
-      return NetworkSettings.IPAddress
-    },
+    address: async () => (await networkOf(Id)).IPAddress,
+    hostAddress: async () => (await networkOf(Id)).Gateway,
     async cutPower() {
       await call('POST', `/containers/${Id}/kill`)
       await call('POST', `/containers/${Id}/wait`)
@@ -84,6 +85,13 @@ export async function startMachine(): Promise<Machine> {
     await machine.remove()
     throw error
   }
+}
+
+async function networkOf(container: string): Promise<{ IPAddress: string; Gateway: string }> {
+  const { NetworkSettings } = await call<{
+    NetworkSettings: { IPAddress: string; Gateway: string }
+  }>('GET', `/containers/${container}/json`)
+  return NetworkSettings
 }
 
 async function runIn(container: string, script: string): Promise<Ran> {

@@ -38,9 +38,8 @@ const IMAGES: Readonly<Record<string, (tar: string) => Promise<void>>> = {
   /** What a fresh Debian has to download with. */
   'agent-test/downloaders': (tar) =>
     bootstrap('bookworm', 'ca-certificates,curl,libstdc++6,wget', tar),
-  /** A machine of its own, with systemd as its first process. */
-  'agent-test/systemd': (tar) =>
-    bootstrap('bookworm', 'bash,ca-certificates,dbus,libstdc++6,systemd,systemd-sysv', tar),
+  /** A machine of its own, with systemd as its first process, and what its users' jobs do. */
+  'agent-test/machine': (tar) => bootstrap('bookworm', MACHINE, tar),
   /** Servers, and the clients to ask them with. */
   'agent-test/servers': (tar) =>
     bootstrap('bookworm', 'bash,postgresql,redis-server', tar, SERVERS_HOOK),
@@ -49,6 +48,9 @@ const IMAGES: Readonly<Record<string, (tar: string) => Promise<void>>> = {
 
 /** Engines, newer than this machine's and of another make. */
 export const ENGINE_IMAGE = 'agent-test/engines'
+
+const MACHINE =
+  'bash,ca-certificates,dbus,libstdc++6,openssh-server,strace,sudo,systemd,systemd-sysv'
 
 const ENGINES = 'bash,ca-certificates,docker.io,iptables,podman,netavark,aardvark-dns,runc'
 

@@ -1,0 +1,193 @@
+/** Jobs of an agent that is a service with a user of its own: in containers, and on the host. */
+
+import { suite } from 'uvu'
+import * as assert from 'uvu/assert'
+import { type ControlPlane, startControlPlaneAt } from '../helpers/control-plane.ts'
+import { type EngineObjects, engineObjects } from '../helpers/engine.ts'
+import { blocksOf } from '../helpers/events.ts'
+import { waitFor } from '../helpers/host.ts'
+import {
+  askAgent,
+  install,
+  mainPid,
+  submitJob,
+  whenLogged,
+  whenOver,
+} from '../helpers/installed-agent.ts'
+import { type Machine, startMachine } from '../helpers/machine.ts'
+import { eventsIn } from '../helpers/served-agent.ts'
+
+interface Context {
+  machine: Machine
+  controlPlane: ControlPlane
+  /** Of the engine, before the test. */
+  before: EngineObjects
+}
+
+const test = suite<Context>('service: jobs')
+
+const encode = (text: string) => Buffer.from(text).toString('base64')
+
+test.before(async (t) => {
+  t.machine = await startMachine()
+  t.controlPlane = await startControlPlaneAt(await t.machine.hostAddress())
+  await t.machine.ask(`cp /given/agent /usr/local/bin/agent
+groupadd --non-unique --gid "$(stat -c %g /run/docker.sock)" docker`)
+  await install(t.machine, '--user ci')
+})
+
+test.after(async ({ machine, controlPlane }) => {
+  await controlPlane.close()
+  await machine.remove()
+})
+
+test.before.each(async (t) => {
+  t.before = await engineObjects()
+})
+
+/** A job of two containers. */
+const inContainers = (job: object) => ({
+  executor: 'dockercompose',
+  compose: {
+    containers: [
+      { name: 'main', image: 'agent-test/servers' },
+      { name: 'cache', image: 'agent-test/redis' },
+    ],
+  },
+  ...job,
+})
+
+const WAIT = 'echo ready; until [ -e /tmp/go ]; do sleep 0.05; done'
+
+/** Into a job, as its user does it on the machine. */
+async function letGo(machine: Machine, id: string): Promise<void> {
+  await machine.ask(`sudo -u ci agent attach ${id} -- touch /tmp/go`)
+}
+
+test('a job in two containers, by the group docker, leaves nothing on the engine', async (t) => {
+  const id = await submitJob(
+    t.machine,
+    inContainers({
+      env_vars: [{ name: 'GREETING', value: encode('hello') }],
+      files: [{ path: '~/.greeting', content: encode('from a file\n'), mode: '0600' }],
+      commands: [
+        { directive: 'echo "$GREETING"; cat ~/.greeting; stat -c %a ~/.greeting' },
+        { directive: 'redis-cli -h cache set answer 42; redis-cli -h cache --raw get answer' },
+      ],
+    }),
+  )
+  const log = await whenOver(t.machine, id)
+
+  assert.match(log, '"result":"passed"')
+  const outputs = blocksOf(eventsIn(log)).map(({ output }) => output)
+  assert.equal(outputs.slice(-3, -1), ['hello\nfrom a file\n600\n', 'OK\n42\n'])
+  assert.equal(await engineObjects(), t.before)
+  assert.match(await t.machine.ask('ps -o user= -p "$(systemctl show -P MainPID agent)"'), /^ci$/)
+})
+
+test('told to restart, the service lets a job in containers end', async ({ machine, before }) => {
+  const first = await mainPid(machine)
+  const id = await submitJob(machine, inContainers({ commands: [{ directive: WAIT }] }))
+  await whenLogged(machine, id, '"ready\\n"')
+
+  await machine.ask('systemctl restart --no-block agent')
+  await waitFor(
+    async () => (await machine.ask('systemctl show -P ActiveState agent')) === 'deactivating',
+    'the service is asked to stop',
+  )
+  await letGo(machine, id)
+  await waitFor(async () => (await mainPid(machine)) !== first, 'another process runs')
+  const log = await whenOver(machine, id)
+
+  assert.match(log, '"result":"passed"')
+  assert.equal(await engineObjects(), before)
+})
+
+test('a job that outlasts the patience of a restart is stopped, told of, and gone', async (t) => {
+  const { machine, controlPlane } = t
+  await machine.ask('agent install --user ci --shutdown-timeout 0s')
+  const first = await mainPid(machine)
+  const callbacks = {
+    finished: `${controlPlane.url}/finished`,
+    teardown_finished: `${controlPlane.url}/teardown`,
+  }
+  const job = { callbacks, commands: [{ directive: WAIT }] }
+  const id = await submitJob(machine, inContainers(job))
+  await whenLogged(machine, id, '"ready\\n"')
+
+  await machine.ask('systemctl restart --no-block agent')
+  await waitFor(() => controlPlane.calls.length > 0, 'the end is told')
+  const log = await collect(machine, id)
+  await waitFor(() => controlPlane.calls.length > 1, 'the teardown is told')
+  await waitFor(async () => !['0', first].includes(await mainPid(machine)), 'another process runs')
+  await whenOver(machine, id)
+
+  const { exitCode } = blocksOf(eventsIn(log)).at(-1) ?? {}
+  assert.is(exitCode, 1)
+  assert.equal(
+    controlPlane.calls.map(({ path, body }) => `${path} ${body}`),
+    ['/finished {"result":"stopped"}', '/teardown {}'],
+  )
+  assert.equal(await engineObjects(), t.before)
+})
+
+test('killed, the service is started again, and removes the containers of its job', async (t) => {
+  const id = await submitJob(t.machine, inContainers({ commands: [{ directive: WAIT }] }))
+  await whenLogged(t.machine, id, '"ready\\n"')
+
+  await t.machine.ask('systemctl kill --kill-who=main --signal=KILL agent')
+  const log = await whenOver(t.machine, id)
+
+  assert.match(log, '"result":"failed"')
+  assert.equal(await engineObjects(), t.before)
+})
+
+const EXECUTORS: ReadonlyArray<readonly [string, object]> = [
+  ['on the host', { executor: 'shell' }],
+  ['in containers', inContainers({})],
+]
+
+for (const [where, executor] of EXECUTORS) {
+  test(`a job ${where} is entered over SSH and by agent attach, and its key goes with it`, async (t) => {
+    const { machine } = t
+    await machine.ask(
+      'rm -f /tmp/go; test -e /run/key || ssh-keygen -q -t ed25519 -N "" -f /run/key; systemctl start ssh',
+    )
+    const ssh = (words: string) =>
+      machine.run(
+        `ssh -i /run/key -o BatchMode=yes -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR ci@localhost ${words}`,
+      )
+    const id = await submitJob(machine, {
+      ...executor,
+      ssh_public_keys: [encode(await machine.ask('cat /run/key.pub'))],
+      env_vars: [{ name: 'OF_JOB', value: encode('a b') }],
+      commands: [{ directive: WAIT }],
+    })
+    await whenLogged(machine, id, '"ready\\n"')
+
+    const visit = await ssh(`bash /tmp/ssh_jump_point printenv OF_JOB`)
+    const attached = await machine.run(`sudo -u ci agent attach ${id} -- printenv OF_JOB`)
+    await letGo(machine, id)
+    const log = await whenOver(machine, id)
+    const late = await ssh('true')
+
+    assert.equal(visit, { code: 0, output: 'a b\n' })
+    assert.equal(attached, { code: 0, output: 'a b\n' })
+    assert.match(log, '"result":"passed"')
+    assert.match(late.output, 'Permission denied')
+    assert.equal(await engineObjects(), t.before)
+  })
+}
+
+/** As a control plane does. */
+async function collect(machine: Machine, id: string): Promise<string> {
+  let log = ''
+  await waitFor(async () => {
+    const headers = { 'x-client-name': 'archivator' }
+    log = await askAgent(machine, 'GET', `/jobs/${id}/log`, { headers }).catch(() => '')
+    return log.includes('job_finished')
+  }, 'the log can be collected')
+  return log
+}
+
+test.run()
