@@ -6,7 +6,17 @@
  */
 
 import { randomBytes } from 'node:crypto'
-import { chmod, lstat, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import {
+  chmod,
+  lstat,
+  mkdir,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  rmdir,
+  writeFile,
+} from 'node:fs/promises'
 import { join } from 'node:path'
 import type { HostTraces } from '../host/job-traces.ts'
 import { isAlive, type Leader } from '../host/processes.ts'
@@ -120,6 +130,11 @@ export async function usersWithJobs(): Promise<number[]> {
     .filter((name) => name.startsWith(NAME))
     .map((name) => Number(name.slice(NAME.length)))
     .filter(Number.isInteger)
+}
+
+/** A directory of jobs that has none; one with jobs in it stays. */
+export async function removeEmptyJobsDirectory(uid: number): Promise<void> {
+  await rmdir(jobsDirectory(uid)).catch(() => undefined) // not empty, or gone
 }
 
 export async function removeRunningJob(directory: string): Promise<void> {

@@ -6,7 +6,7 @@
 
 import { existsSync } from 'node:fs'
 import { readFile, rm } from 'node:fs/promises'
-import { jobsDirectory } from '../access/running-jobs.ts'
+import { jobsDirectory, removeEmptyJobsDirectory, usersWithJobs } from '../access/running-jobs.ts'
 import { JUMP_POINT_PATH } from '../host/jump-point.ts'
 import { requireSystemd } from './install.ts'
 import { runProgram, succeeds } from './system.ts'
@@ -30,6 +30,8 @@ export async function uninstallService(say: (line: string) => void): Promise<voi
     await runProgram('systemctl', 'daemon-reload')
     await succeeds('systemctl', 'reset-failed', SERVICE) // unknown to systemd, unless it had failed
     await rm(jobsDirectory(uid), { recursive: true, force: true })
+    // The service may have had another user before; agents run by hand make theirs anew.
+    for (const other of await usersWithJobs()) await removeEmptyJobsDirectory(other)
     say(`Removed: ${UNIT_PATH}`)
   }
   const user = await readFile(MADE_USER_PATH, 'utf8').catch(() => '') // none was made

@@ -5,6 +5,8 @@
  * @module
  */
 
+import { JUMP_POINT_PATH } from '../host/jump-point.ts'
+
 export const SERVICE = 'agent.service'
 export const UNIT_PATH = `/etc/systemd/system/${SERVICE}`
 
@@ -40,7 +42,7 @@ User=${escapeSpecifiers(user)}
 WorkingDirectory=${CONFIG_DIRECTORY}
 StateDirectory=agent
 StateDirectoryMode=0700
-ExecStart=${quoteArgument(agentPath)} serve --config-file ${CONFIG_PATH}
+${user === 'root' ? '' : REMOVE_JUMP_POINT}ExecStart=${quoteArgument(agentPath)} serve --config-file ${CONFIG_PATH}
 # Reads the certificate anew.
 ExecReload=/bin/kill -HUP $MAINPID
 Restart=always
@@ -63,6 +65,10 @@ KeyringMode=private
 WantedBy=multi-user.target
 `
 }
+
+const REMOVE_JUMP_POINT = `# By root: what another user's agent has left there could not be replaced.
+ExecStartPre=+-/bin/rm -f ${JUMP_POINT_PATH}
+`
 
 /** One word of a command line. */
 function quoteArgument(word: string): string {

@@ -150,13 +150,17 @@ test('installed once more for a user of its own, it keeps settings, secret and s
   machine,
 }) => {
   await machine.ask('groupadd docker; sed -i "1i# mine" /etc/agent/agent.yaml')
+  await whenLogged(machine, await submit(machine, 'true'), 'job_finished')
 
   await machine.ask('agent install --user ci --log-level debug')
   const id = await submit(machine, 'id -un; id -Gn; cat /proc/$PPID/comm')
   const log = await whenLogged(machine, id, 'job_finished')
 
   assert.match(outputIn(log), 'ci\nci docker\n')
-  assert.is(await machine.ask('stat -c "%a %U" /etc/agent/secret /var/lib/agent'), '600 ci\n700 ci')
+  assert.is(
+    await machine.ask('stat -c "%a %U" /etc/agent/secret /var/lib/agent /tmp/ssh_jump_point'),
+    '600 ci\n700 ci\n755 ci',
+  )
   assert.match(
     await machine.ask('cat /etc/agent/agent.yaml'),
     /^# mine\n[\s\S]*port: [\s\S]*log-level: debug/,
@@ -182,7 +186,9 @@ test('uninstalled, nothing of it is left', async ({ machine, files }) => {
     [],
   )
   assert.is(
-    await machine.ask('systemctl list-units --all --no-legend "agent*"; getent passwd ci; true'),
+    await machine.ask(
+      'systemctl list-units --all --no-legend "agent*"; getent passwd ci; ls -d /tmp/agent* /tmp/ssh* 2>/dev/null; true',
+    ),
     '',
   )
   await machine.ask('mkdir /var/lib/agent && agent uninstall && rmdir /var/lib/agent')
