@@ -11,6 +11,7 @@ import type { CachePlace } from '../cache/open-store.ts'
 import { ShellError } from '../errors.ts'
 import { type HostTraces, removeJobFiles, variablesFile } from '../host/job-traces.ts'
 import { addToLoginProfile } from '../host/login-profile.ts'
+import { startAsVictim } from '../host/memory-shortage.ts'
 import {
   COOKIE_NAME,
   findJobProcesses,
@@ -159,12 +160,13 @@ export class ShellExecutor implements Executor {
         hint: 'Install bash (package bash), or start the agent with a PATH that has it.',
       })
     }
-    this.#terminal = openHostTerminal({
+    const program = {
       file: bash,
       args: ['--login', '-i', boot],
       environment: this.#environment,
       directory: '/', // the boot script goes to $HOME, which may not exist
-    })
+    }
+    this.#terminal = startAsVictim(() => openHostTerminal(program))
     this.#leaders.add(this.#terminal.pid)
     await this.#announceLeader(this.#terminal)
     this.#session = await Session.open(this.#terminal, {

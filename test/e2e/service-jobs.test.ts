@@ -142,6 +142,76 @@ test('killed, the service is started again, and removes the containers of its jo
   assert.equal(await engineObjects(), t.before)
 })
 
+/** What a sandbox around the service would take from a job, and what is printed where it does not. */
+const FREEDOMS: ReadonlyArray<readonly [string, string]> = [
+  ['sudo id -u', '0\n'],
+  ['setuid-id -u', '0\n'],
+  ['sudo touch /usr/of-job && cat /usr/of-job && echo written', 'written\n'],
+  ['sudo mount -t tmpfs of-job /mnt && echo mounted', 'mounted\n'],
+  [
+    'umask && touch /tmp/of-job && chmod 4755 /tmp/of-job && stat -c %a /tmp/of-job',
+    '0022\n4755\n',
+  ],
+  ["unshare --user --map-root-user --mount --pid --fork sh -c 'id -u; echo $$'", '0\n1\n'],
+  ['strace -o /dev/null echo traced', 'traced\n'],
+  ['setarch --addr-no-randomize echo as another machine', 'as another machine\n'],
+  ['ulimit -Sc; ulimit -Hc; ulimit -c unlimited && ulimit -Sc', '0\nunlimited\nunlimited\n'],
+]
+
+test('the unit takes nothing from a job that its user may do', async ({ machine }) => {
+  await machine.ask(`echo 'ci ALL=(ALL) NOPASSWD: ALL' >/etc/sudoers.d/ci
+install -m 4755 /usr/bin/id /usr/local/bin/setuid-id`)
+
+  const id = await submitJob(machine, {
+    commands: FREEDOMS.map(([directive]) => ({ directive })),
+  })
+  const log = await whenOver(machine, id)
+
+  const outputs = blocksOf(eventsIn(log)).map(({ output }) => output)
+  assert.equal(
+    outputs.slice(2, -1),
+    FREEDOMS.map(([, output]) => output),
+  )
+  assert.is(await machine.ask('findmnt -no SOURCE /mnt; stat -c %U /tmp/of-job'), 'of-job\nci')
+})
+
+test('what a job starts is nearer to the end than the agent when memory runs out', async (t) => {
+  const score = 'cat /proc/self/oom_score_adj'
+  const { compose } = inContainers({})
+  const setUp = await submitJob(t.machine, {
+    executor: 'dockercompose',
+    compose: { ...compose, host_setup_commands: [{ directive: `${score} >/tmp/score` }] },
+  })
+  await whenOver(t.machine, setUp)
+  const onHost = await submitJob(t.machine, {
+    commands: [{ directive: `${score} /tmp/score /proc/$PPID/oom_score_adj` }],
+  })
+  const { output = '' } = blocksOf(eventsIn(await whenOver(t.machine, onHost)))[2] ?? {}
+
+  const [ofShell = 0, ofSetUp, ofAgent = 0] = output.split('\n').map(Number)
+  assert.is(ofShell - ofAgent, 500)
+  assert.is(ofSetUp, ofShell)
+})
+
+/** Many small ones, none of which is as large as the agent. */
+const HUNGRY = `for i in {1..60}; do perl -e '$x = "a" x (10 << 20); sleep 3' & done; wait; echo over`
+
+test('a job of many processes that takes all memory loses some of them, not its agent', async (t) => {
+  await t.machine.ask(`mkdir -p /run/systemd/system/agent.service.d
+printf '[Service]\nMemoryMax=300M\n' >/run/systemd/system/agent.service.d/test.conf
+systemctl daemon-reload && systemctl restart agent`)
+  const before = await mainPid(t.machine)
+
+  const id = await submitJob(t.machine, { commands: [{ directive: HUNGRY }] })
+  const log = await whenOver(t.machine, id)
+  await t.machine.ask('rm -r /run/systemd/system/agent.service.d && systemctl daemon-reload')
+
+  assert.match(log, /Killed +perl/)
+  assert.match(log, 'over\\n')
+  assert.match(log, '"result":"passed"')
+  assert.is(await mainPid(t.machine), before)
+})
+
 const EXECUTORS: ReadonlyArray<readonly [string, object]> = [
   ['on the host', { executor: 'shell' }],
   ['in containers', inContainers({})],

@@ -9,6 +9,7 @@ import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { ContainerError } from '../../errors.ts'
 import type { HostTraces } from '../../host/job-traces.ts'
+import { startAsVictim } from '../../host/memory-shortage.ts'
 import { COOKIE_NAME, killJobProcesses } from '../../host/processes.ts'
 import type { Command } from '../../request/job-request.ts'
 import type { PrepareOptions, StopPolicy } from '../executor.ts'
@@ -55,11 +56,13 @@ async function runOnHost(
   { environment, traces, policy }: HostSetupOptions,
 ): Promise<{ exitCode: number; output: Buffer }> {
   // In a process group of its own, so that a stop reaches what it starts.
-  const child = spawn('bash', ['-c', directive], {
-    env: { ...environment, [COOKIE_NAME]: traces.cookie },
-    stdio: ['ignore', 'pipe', 'pipe'],
-    detached: true,
-  })
+  const child = startAsVictim(() =>
+    spawn('bash', ['-c', directive], {
+      env: { ...environment, [COOKIE_NAME]: traces.cookie },
+      stdio: ['ignore', 'pipe', 'pipe'],
+      detached: true,
+    }),
+  )
   let output = Buffer.alloc(0)
   const keep = (chunk: Buffer) => {
     output = Buffer.concat([output, chunk]).subarray(-MAX_OUTPUT_BYTES)
