@@ -80,6 +80,46 @@ for (const [file, { code, shows, hides }] of Object.entries(EXPECTED)) {
   })
 }
 
+test('the picture in README.md shows what its example prints', async () => {
+  const picture = await readFile('examples/containers.svg', 'utf8')
+  const { stdout } = await runExample('containers.yaml')
+
+  const shown = linesIn(picture)
+  assert.is(shown.shift(), '$ agent run examples/containers.yaml')
+  assert.is(shown.pop(), '$')
+  assert.equal(shown.map(withoutFigures), stdout.trimEnd().split('\n').map(withoutFigures))
+})
+
+/** One character's, in the units of the picture. */
+const COLUMN = 12.2
+
+/** What is to be read in a picture of a terminal. */
+function linesIn(picture: string): string[] {
+  const lines: string[] = []
+  const pieces = / x="([\d.]+)" .*url\(#agent-line-(\d+)\)">([^<]+)</g
+  for (const [, x, line, content = ''] of picture.matchAll(pieces)) {
+    const before = lines[Number(line)] ?? ''
+    lines[Number(line)] = before.padEnd(Math.round(Number(x) / COLUMN)) + withoutEntities(content)
+  }
+  return Array.from(lines, (line = '') => line.trim())
+}
+
+const CHARACTERS: Readonly<Record<string, string>> = { amp: '&', gt: '>', lt: '<', quot: '"' }
+
+function withoutEntities(content: string): string {
+  return content.replace(/&#?(\w+);/g, (_, name: string) => CHARACTERS[name] ?? ' ')
+}
+
+/** Times, addresses, versions and the width of the terminal are others each time. */
+function withoutFigures(line: string): string {
+  return line
+    .replace(/\d[\d.]* m?s\b/g, 'TIME')
+    .replace(/\d+(\.\d+)+/, 'FIGURE')
+    .replace(/\(cat .*?(?=$| +0 )/, '…')
+    .replace(/ +/g, ' ')
+    .trim()
+}
+
 /** As its first lines say; its images are called what they are called here, its job like no other. */
 async function runExample(file: string): Promise<Exit> {
   const text = await readFile(`examples/${file}`, 'utf8')

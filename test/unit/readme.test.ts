@@ -53,4 +53,14 @@ test('the files it names are there', () => {
   )
 })
 
+test('its picture is small, fetches nothing, runs nothing, and rests for who wants no motion', () => {
+  const [, path = ''] = /!\[.*\]\((.*\.svg)\)/.exec(README) ?? []
+  const picture = readFileSync(path, 'utf8')
+
+  assert.ok(picture.length < 60_000)
+  assert.not.match(picture, /<script|@import|<image|href|url\((?!#)|\son\w+=/)
+  assert.match(picture, '@media (prefers-reduced-motion: no-preference) {')
+  assert.not.match(picture.replace(/@media[\s\S]*?\n}\n/, ''), /animation|@keyframes|opacity/)
+})
+
 test.run()
