@@ -1,7 +1,8 @@
 /**
- * Runs the tests: `npm test [-- --only unit|e2e] [PATTERN…]`. Without arguments: linter, type check,
- * unit tests, build, test environment, end-to-end tests on `dist/agent`. With patterns: the test
- * files whose path contains one of them, and what these need. Always closes with a line
+ * Runs the tests: `npm test [-- --only unit|e2e] [--newer-engine] [PATTERN…]`. Without arguments:
+ * linter, type check, unit tests, build, test environment, end-to-end tests on `dist/agent`, those
+ * with containers on the newer engine as well. With patterns: the test files whose path contains one
+ * of them, and what these need; with `--newer-engine` on that engine only. Always closes with a line
  * `N passed, N failed`; the exit code is 1 when anything failed or nothing ran.
  *
  * The variable AGENT_TEST_ENGINE names the socket of another engine to run the jobs on.
@@ -9,7 +10,7 @@
  * @module
  */
 
-import { globSync, readFileSync } from 'node:fs'
+import { globSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { parseArgs } from 'node:util'
 import {
@@ -22,13 +23,16 @@ import {
   runCheck,
   TYPES,
 } from './runner/checks.ts'
+import { type Lanes, lanesOf, lanesOnNewerEngine } from './runner/lanes.ts'
 import { failuresOf, printResult, printTotals } from './runner/report.ts'
 import { type FileOptions, type FileResult, runFile } from './runner/run-file.ts'
-import { NEWER_ENGINE_SOCKET } from './setup/newer-engine-socket.ts'
+import { NEWER_ENGINE_SOCKET, newerEngineNetwork } from './setup/newer-engine-place.ts'
 
 type Part = 'unit' | 'e2e'
 
-interface RunMode extends Pick<FileOptions, 'environment' | 'limitMs'> {
+type Engine = 'newer' | 'own'
+
+interface RunMode extends Pick<FileOptions, 'environment' | 'limitMs' | 'network'> {
   readonly atOnce: number
   /** Said of the files, where it is not what they always run on. */
   readonly on?: string
@@ -39,56 +43,29 @@ const UNIT: RunMode = { limitMs: 60_000, atOnce: availableParallelism() }
 /** Fifty jobs in a row, an image to make: minutes on a slow machine. */
 const E2E: RunMode = { limitMs: 300_000, atOnce: 1 }
 
-/** Run a second time on a newer engine: all about containers that asks nothing of this host's own network. */
-const ENGINE_SUITES: readonly string[] = [
-  'attach',
-  'container-files',
-  'container-job',
-  'container-options',
-  'container-pull',
-  'engine-faults',
-  'services',
-].map((name) => `test/e2e/${name}.test.ts`)
-
-/** The path of the jump point is the contract's: every served job of the other tests writes there. */
-const ALONE: readonly string[] = ['test/e2e/jump-point.test.ts']
-
-const LOOKS_AT_ENGINE =
-  /engineObjects|callEngine|startEngineProxy|helpers\/(container|engine|images|machine)\.ts/
-
 const results: FileResult[] = []
 const stop = new AbortController()
 
 async function main(): Promise<void> {
   const { values, positionals } = parseArgs({
-    options: { only: { type: 'string' } },
+    options: { only: { type: 'string' }, 'newer-engine': { type: 'boolean' } },
     allowPositionals: true,
   })
   const files = globSync('test/**/*.test.ts').sort().filter(matches(positionals))
-  const whole = values.only === undefined && positionals.length === 0
+  const onNewerEngine = values['newer-engine'] === true
+  const whole = values.only === undefined && positionals.length === 0 && !onNewerEngine
   const wants = (part: Part) => values.only === undefined || values.only === part
   const ofPart = (part: Part) => files.filter((file) => partOf(file) === part && wants(part))
 
   if (whole) await Promise.all([check(LINT), check(TYPES)])
-  await runFiles(ofPart('unit'), UNIT)
-  await runEndToEnd(ofPart('e2e'), positionals.length === 0)
+  if (!onNewerEngine) await runFiles(ofPart('unit'), UNIT)
+  const engines = new Set<Engine>()
+  if (!onNewerEngine) engines.add('own')
+  if (onNewerEngine || positionals.length === 0) engines.add('newer')
+  await runEndToEnd(ofPart('e2e'), engines)
 }
 
-async function runOnNewerEngine(): Promise<void> {
-  try {
-    if (!(await check(NEWER_ENGINE))) return
-    const environment = { AGENT_TEST_ENGINE: NEWER_ENGINE_SOCKET }
-    await runFiles(ENGINE_SUITES, { ...E2E, environment, on: 'the newer engine' })
-  } finally {
-    await check(NEWER_ENGINE_END)
-  }
-}
-
-/**
- * In two lanes: those that look at the engine as a whole go one after the other, since each would
- * see the other's containers; beside them go the others, then the newer engine's.
- */
-async function runEndToEnd(files: readonly string[], isWhole: boolean): Promise<void> {
+async function runEndToEnd(files: readonly string[], engines: ReadonlySet<Engine>): Promise<void> {
   if (files.length === 0) return
   const ready = (await check(BUILD)) && (await check(ENVIRONMENT))
   if (!ready) {
@@ -98,24 +75,26 @@ async function runEndToEnd(files: readonly string[], isWhole: boolean): Promise<
     }
     return
   }
-  await runFiles(files.filter(isAlone), E2E)
-  const together = files.filter((file) => !isAlone(file))
-  const onHost = async () => {
-    await runFiles(
-      together.filter((file) => !looksAtEngine(file)),
-      E2E,
+  const runs: Array<readonly [Lanes, RunMode]> = []
+  if (engines.has('own')) runs.push([lanesOf(files), E2E])
+  try {
+    if (engines.has('newer') && (await check(NEWER_ENGINE))) {
+      runs.push([lanesOnNewerEngine(files), await newerEngineMode()])
+    }
+    for (const [{ alone }, mode] of runs) await runFiles(alone, mode)
+    await Promise.all(
+      runs.flatMap(([{ besides }, mode]) => besides.map((lane) => runFiles(lane, mode))),
     )
-    if (isWhole) await runOnNewerEngine()
+  } finally {
+    if (engines.has('newer')) await check(NEWER_ENGINE_END)
   }
-  await Promise.all([runFiles(together.filter(looksAtEngine), E2E), onHost()])
 }
 
-function isAlone(file: string): boolean {
-  return ALONE.includes(file)
-}
-
-function looksAtEngine(file: string): boolean {
-  return LOOKS_AT_ENGINE.test(readFileSync(file, 'utf8'))
+/** In that engine's network: what the tests start on loopback is on the engine's loopback, too. */
+async function newerEngineMode(): Promise<RunMode> {
+  const environment = { AGENT_TEST_ENGINE: NEWER_ENGINE_SOCKET }
+  const network = await newerEngineNetwork()
+  return { ...E2E, environment, network, on: 'the newer engine' }
 }
 
 async function runFiles(

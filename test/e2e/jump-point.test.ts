@@ -12,6 +12,7 @@ import { type FinishedJob, type RunningAgent, runJob, startJob } from '../helper
 import { type EngineObjects, engineObjects } from '../helpers/engine.ts'
 import { blocksOf } from '../helpers/events.ts'
 import { waitFor } from '../helpers/host.ts'
+import { PLACES, type Place } from '../helpers/in-job.ts'
 import { createJobId } from '../helpers/job-id.ts'
 import { serveAgent, whenFree } from '../helpers/served-agent.ts'
 import { jobDirectory, jumpPointOf, type SshHost, startSshHost } from '../helpers/ssh.ts'
@@ -67,10 +68,10 @@ const IN_CONTAINERS = (image = 'agent-test/debian') => ({
   compose: { containers: [{ name: 'main', image }] },
 })
 
-const EXECUTORS: ReadonlyArray<readonly [string, object]> = [
-  ['on the host', { executor: 'shell' }],
-  ['in a container', IN_CONTAINERS()],
-]
+const EXECUTORS: Readonly<Record<Place, object>> = {
+  host: { executor: 'shell' },
+  container: IN_CONTAINERS(),
+}
 
 /** These jobs make no volumes. */
 async function jobObjects() {
@@ -119,8 +120,10 @@ async function openJob(
 const outputOf = (events: readonly JobEvent[], directive: string) =>
   blocksOf(events).find((block) => block.directive === directive)?.output ?? ''
 
-for (const [where, executor] of EXECUTORS) {
-  test(`${where}: a command has its words, the job's variables, and gives its status`, async (t) => {
+for (const place of PLACES) {
+  const executor = EXECUTORS[place]
+
+  test(`${place}: a command has its words, the job's variables, and gives its status`, async (t) => {
     const job = await openJob(t, executor)
 
     const words = await t.ssh.run(`bash ${job.jump} printf '<%s>' 'a b' '' '*' --help`)
@@ -135,7 +138,7 @@ for (const [where, executor] of EXECUTORS) {
     assert.is(outputOf(events, 'echo "$PWD $mine"'), '/usr kept\n')
   })
 
-  test(`${where}: a person has a terminal of the right size, Ctrl-C, Ctrl-D and UTF-8`, async (t) => {
+  test(`${place}: a person has a terminal of the right size, Ctrl-C, Ctrl-D and UTF-8`, async (t) => {
     const job = await openJob(t, executor)
 
     const person = t.ssh.open(`bash ${job.jump}`)
@@ -161,7 +164,7 @@ for (const [where, executor] of EXECUTORS) {
     assert.match(outputOf(events, 'wait'), /^Running: .*\nready\n$/)
   })
 
-  test(`${where}: a megabyte arrives whole, piped or pasted`, async (t) => {
+  test(`${place}: a megabyte arrives whole, piped or pasted`, async (t) => {
     const job = await openJob(t, executor)
     const blob = randomBytes(1_000_000)
     const lines = `${'x'.repeat(99)}\n`.repeat(10_000)
@@ -180,7 +183,7 @@ for (const [where, executor] of EXECUTORS) {
     assert.match(person.screen, sum(lines))
   })
 
-  test(`${where}: when the job is over, the key is refused and the script says so`, async (t) => {
+  test(`${place}: when the job is over, the key is refused and the script says so`, async (t) => {
     const job = await openJob(t, executor)
     const during = await t.ssh.run('true')
     await job.release()

@@ -4,8 +4,7 @@
 
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
-import { runJob } from '../helpers/agent.ts'
-import { blocksOf } from '../helpers/events.ts'
+import { inJob, PLACES, type Place } from '../helpers/in-job.ts'
 
 /** Directives in order, and what the log of each must say: output, and exit code where it is not 0. */
 interface Trick {
@@ -225,37 +224,33 @@ const TRICKS: readonly Trick[] = [
 
 interface World {
   readonly name: string
-  readonly lacks: readonly string[]
-  readonly job: Readonly<Record<string, unknown>>
+  readonly place: Place
+  readonly image?: string
+  readonly lacks?: readonly string[]
 }
 
-const inContainer = (image: string) => ({
-  executor: 'dockercompose',
-  compose: { containers: [{ name: 'main', image }] },
-})
-
 const WORLDS: readonly World[] = [
-  { name: 'shell', lacks: [], job: { executor: 'shell' } },
-  { name: 'container', lacks: [], job: inContainer('agent-test/debian') },
+  { name: 'shell', place: 'host' },
+  { name: 'container', place: 'container' },
   {
     name: 'container with nothing but bash',
+    place: 'container',
+    image: 'agent-test/bare',
     lacks: ['coreutils', 'stty'],
-    job: inContainer('agent-test/bare'),
   },
-  { name: 'container with an old bash', lacks: [], job: inContainer('agent-test/old-bash') },
+  { name: 'container with an old bash', place: 'container', image: 'agent-test/old-bash' },
 ]
 
-for (const world of WORLDS) {
+for (const world of WORLDS.filter(({ place }) => PLACES.includes(place))) {
   const test = suite(`session: ${world.name}`)
 
   for (const trick of TRICKS) {
-    if (trick.needs !== undefined && world.lacks.includes(trick.needs)) continue
+    if (trick.needs !== undefined && world.lacks?.includes(trick.needs)) continue
     test(trick.name, async () => {
-      const commands = trick.steps.map(([directive]) => ({ directive }))
+      const directives = trick.steps.map(([directive]) => directive)
 
-      const { events, result } = await runJob({ ...world.job, commands })
+      const { blocks, job } = await inJob(world.place, directives, world)
 
-      const blocks = blocksOf(events)
       for (const [directive, output, exitCode = 0] of trick.steps) {
         const block = blocks.find((candidate) => candidate.directive === directive)
         assert.ok(block, `no block for: ${directive}`)
@@ -263,7 +258,7 @@ for (const world of WORLDS) {
         else assert.is(block.output, output)
         assert.is(block.exitCode, exitCode)
       }
-      assert.is(result, trick.result ?? 'passed')
+      assert.is(job.result, trick.result ?? 'passed')
     })
   }
 

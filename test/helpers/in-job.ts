@@ -1,11 +1,14 @@
 /** Directives in a job of either executor, for what has to be the same in both. */
 
+import { ENGINE_SOCKET, HOST_SOCKET } from '../setup/engine.ts'
 import { encode, type FinishedJob, type RunOptions, runJob } from './agent.ts'
 import { type Block, blocksOf } from './events.ts'
 
 export type Place = 'container' | 'host'
 
-export const PLACES: readonly Place[] = ['host', 'container']
+/** What runs on the host is the same beside any engine. */
+export const PLACES: readonly Place[] =
+  ENGINE_SOCKET === HOST_SOCKET ? ['host', 'container'] : ['container']
 
 export interface InJobOptions extends RunOptions {
   readonly cacheDirectory?: string

@@ -30,6 +30,8 @@ export interface FileOptions {
   readonly limitMs: number
   readonly signal: AbortSignal
   readonly environment?: Readonly<Record<string, string>> | undefined
+  /** The namespace it runs in, as a path. Default: this process's own. */
+  readonly network?: string | undefined
 }
 
 /** What a flood of output may hold in the runner's memory; the start and the end tell the story. */
@@ -45,7 +47,8 @@ export async function runFile(file: string, options: FileOptions): Promise<FileR
   const mark = randomUUID()
   // Short: the path of a socket in it holds at most 107 bytes.
   const directory = await mkdtemp(join(tmpdir(), 'at-'))
-  const child = spawn(process.execPath, [WORKER, file], {
+  const [program, ...args] = [...enter(options.network), process.execPath, WORKER, file]
+  const child = spawn(program, args, {
     detached: true, // a process group of its own, killed as a whole at the time limit
     env: { ...process.env, ...options.environment, TMPDIR: directory, [MARK]: mark },
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
@@ -67,6 +70,10 @@ export async function runFile(file: string, options: FileOptions): Promise<FileR
     output: readOutput(),
     durationMs: performance.now() - started,
   }
+}
+
+function enter(network?: string): [] | [string, string] {
+  return network === undefined ? [] : ['nsenter', `--net=${network}`]
 }
 
 function watchMessages(child: ChildProcess) {

@@ -1,0 +1,53 @@
+/**
+ * Which end-to-end test files may run beside which, and which of them run on the newer engine, too.
+ *
+ * @module
+ */
+
+import { readFileSync } from 'node:fs'
+
+export interface Lanes {
+  /** While one of these runs, nothing else does. */
+  readonly alone: readonly string[]
+  /** Those of one lane go one after the other, the lanes beside each other. */
+  readonly besides: ReadonlyArray<readonly string[]>
+}
+
+/** The path of the jump point is the contract's: every served job of the other tests writes there. */
+const ALONE = /jump-point/
+
+/** As a whole: each would see the other's containers. */
+const LOOKS_AT_ENGINE =
+  /engineObjects|callEngine|startEngineProxy|helpers\/(container|engine|images|machine)\.ts/
+
+const RUNS_CONTAINERS = /agent-test\/|dockercompose|helpers\/in-job\.ts/
+
+/** They are about something else than jobs in containers, or bring an engine of their own. */
+const NOT_ABOUT_ENGINE =
+  /bad-input|cache-backends|doctor|engine-restart|install|podman|service(-jobs)?\.test/
+
+export function lanesOf(files: readonly string[]): Lanes {
+  const together = files.filter((file) => !ALONE.test(file))
+  return {
+    alone: files.filter((file) => ALONE.test(file)),
+    besides: [
+      together.filter((file) => mentions(file, LOOKS_AT_ENGINE)),
+      together.filter((file) => !mentions(file, LOOKS_AT_ENGINE)),
+    ],
+  }
+}
+
+/** All that run jobs in containers. */
+export function lanesOnNewerEngine(files: readonly string[]): Lanes {
+  const suites = files.filter(
+    (file) => mentions(file, RUNS_CONTAINERS) && !NOT_ABOUT_ENGINE.test(file),
+  )
+  return {
+    alone: suites.filter((file) => ALONE.test(file)),
+    besides: [suites.filter((file) => !ALONE.test(file))],
+  }
+}
+
+function mentions(file: string, what: RegExp): boolean {
+  return what.test(readFileSync(file, 'utf8'))
+}
