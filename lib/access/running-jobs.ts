@@ -20,6 +20,7 @@ import {
 import { join } from 'node:path'
 import type { HostTraces } from '../host/job-traces.ts'
 import { isAlive, type Leader } from '../host/processes.ts'
+import { makeDirectory } from '../make-directory.ts'
 import type { ExecutorName } from '../request/job-request.ts'
 
 /** A container of a job, by the name the job gives it. */
@@ -81,7 +82,7 @@ export function jobsDirectory(uid = process.getuid?.() ?? 0): string {
  * @throws {Error} of the file system, or when somebody else has put something in its place
  */
 export async function addRunningJob(root: string, job: RunningJob): Promise<string> {
-  await mkdir(root, { recursive: true, mode: 0o700 })
+  await makeDirectory(root, 0o700)
   if (!(await isOwn(root))) throw new Error(`${root} is not a directory of this user's`)
   await chmod(root, 0o700)
   const directory = join(root, randomBytes(6).toString('hex'))

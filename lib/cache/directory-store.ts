@@ -10,9 +10,10 @@
  */
 
 import { createHash, randomBytes } from 'node:crypto'
-import { type FileHandle, link, mkdir, open, readdir, rm, stat } from 'node:fs/promises'
+import { type FileHandle, link, open, readdir, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { CacheError } from '../errors.ts'
+import { makeDirectory } from '../make-directory.ts'
 import {
   encodePreface,
   openIfThere,
@@ -90,7 +91,7 @@ export class DirectoryStore implements CacheStore {
     const { directory, limitBytes } = this.#options
     const temporary = join(this.#directory, `.${randomBytes(12).toString('hex')}.part`)
     try {
-      await mkdir(this.#directory, { recursive: true, mode: 0o700 })
+      await makeDirectory(this.#directory, 0o700)
       await removeAbandoned(this.#directory)
       const bytes = await this.#write(temporary, key, archive, signal)
       await link(temporary, this.#path(key))

@@ -28,6 +28,7 @@ import {
 } from 'node:fs'
 import { promisify } from 'node:util'
 import { CacheError } from '../errors.ts'
+import { makeDirectorySync } from '../make-directory.ts'
 import type { FileOwner, UnpackOptions } from './job-files.ts'
 import { PathGuard } from './path-guard.ts'
 import { type TarEntry, type TarEvent, TarReader } from './tar.ts'
@@ -114,7 +115,7 @@ class HostWriter {
     const first = this.#guard.root === undefined
     this.#guard.admit(entry)
     const path = this.#path(entry.name)
-    if (first) mkdirSync(this.#path(parentOf(entry.name)), { recursive: true })
+    if (first) makeDirectorySync(this.#path(parentOf(entry.name)))
     switch (entry.type) {
       case 'directory':
         this.#makeDirectory(path)

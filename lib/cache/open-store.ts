@@ -4,8 +4,9 @@
  * @module
  */
 
-import { access, constants, mkdir } from 'node:fs/promises'
+import { access, constants } from 'node:fs/promises'
 import { CacheError } from '../errors.ts'
+import { makeDirectory } from '../make-directory.ts'
 import { DirectoryStore } from './directory-store.ts'
 import { absolutePath, type JobFiles, toLatin1 } from './job-files.ts'
 import type { CacheStore } from './store.ts'
@@ -98,7 +99,7 @@ async function firstUsable(directories: readonly string[]): Promise<string> {
   const reasons: string[] = []
   for (const directory of directories) {
     try {
-      await mkdir(directory, { recursive: true, mode: 0o700 })
+      await makeDirectory(directory, 0o700)
       await access(directory, constants.W_OK | constants.X_OK)
       return directory
     } catch (error) {

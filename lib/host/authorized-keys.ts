@@ -4,9 +4,10 @@
  * @module
  */
 
-import { chmod, mkdir } from 'node:fs/promises'
+import { chmod } from 'node:fs/promises'
 import { join } from 'node:path'
 import { ContentError } from '../errors.ts'
+import { makeDirectory } from '../make-directory.ts'
 import { decodeBase64 } from '../request/base64.ts'
 import { addText, removeText, type SharedFile } from './shared-file.ts'
 
@@ -46,7 +47,7 @@ export function formatKeys(tag: string, lines: readonly string[]): string {
 /** @throws {Error} of the file system */
 export async function addKeys(home: string, text: string): Promise<void> {
   const directory = join(home, '.ssh')
-  await mkdir(directory, { recursive: true, mode: 0o700 })
+  await makeDirectory(directory, 0o700)
   await chmod(directory, 0o700) // sshd ignores keys that others could have changed
   const file = keysIn(home)
   await addText(file, text)

@@ -5,8 +5,9 @@
  * @module
  */
 
-import { appendFile, lstat, mkdir, readFile, rm, rmdir } from 'node:fs/promises'
+import { appendFile, lstat, readFile, rm, rmdir } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
+import { makeDirectory } from '../make-directory.ts'
 
 interface Note {
   readonly path: string
@@ -25,7 +26,7 @@ export async function makeWayFor(path: string, directory: string): Promise<void>
     () => true,
     () => false,
   )
-  const madeDirectory = await mkdir(dirname(path), { recursive: true })
+  const madeDirectory = await makeDirectory(dirname(path))
   if (isThere) return
   const note: Note = { path, madeDirectory }
   await appendFile(notesIn(directory), `${JSON.stringify(note)}\n`, { mode: 0o600 })

@@ -7,8 +7,9 @@
 
 import { randomBytes } from 'node:crypto'
 import { existsSync } from 'node:fs'
-import { chmod, chown, mkdir, readFile, rename, writeFile } from 'node:fs/promises'
+import { chmod, chown, readFile, rename, writeFile } from 'node:fs/promises'
 import { ConfigError, ServiceError } from '../errors.ts'
+import { makeDirectory } from '../make-directory.ts'
 import { changeSettings } from '../settings/change-settings.ts'
 import { hasSystemd, runProgram, succeeds } from './system.ts'
 import {
@@ -44,7 +45,7 @@ export async function installService(options: InstallOptions): Promise<void> {
   requireSystemd('install')
   await makeUser(user, say)
   const owner = await ownerOf(user)
-  await mkdir(CONFIG_DIRECTORY, { recursive: true, mode: 0o755 })
+  await makeDirectory(CONFIG_DIRECTORY, 0o755)
   await writeSecret(options, owner)
   const base = options.configFile ?? CONFIG_PATH
   const before = await readFile(base, 'utf8').catch(() => '') // none yet
@@ -79,7 +80,7 @@ async function makeUser(user: string, say: (line: string) => void): Promise<void
   if (user === 'root') return
   if (!(await succeeds('id', '-u', user))) {
     await runProgram('useradd', '--system', '--create-home', '--shell', '/bin/bash', user)
-    await mkdir(CONFIG_DIRECTORY, { recursive: true, mode: 0o755 })
+    await makeDirectory(CONFIG_DIRECTORY, 0o755)
     await writeFile(MADE_USER_PATH, `${user}\n`)
     say(`User: ${user}, new`)
   }

@@ -6,9 +6,10 @@
  */
 
 import { randomBytes } from 'node:crypto'
-import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { StateError } from '../errors.ts'
+import { makeDirectory } from '../make-directory.ts'
 import { lockFile } from './lock.ts'
 
 export interface StateDirectory {
@@ -30,7 +31,7 @@ export async function openStateDirectory(candidates: readonly string[]): Promise
   for (const path of candidates) {
     let release: (() => void) | undefined
     try {
-      await mkdir(path, { recursive: true, mode: 0o700 })
+      await makeDirectory(path, 0o700)
       release = await lockFile(join(path, 'lock'))
       if (release !== undefined) {
         await writeFile(join(path, 'pid'), `${process.pid}\n`, { mode: 0o600 })

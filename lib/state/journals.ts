@@ -5,10 +5,11 @@
  * @module
  */
 
-import { mkdir, readdir } from 'node:fs/promises'
+import { readdir } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { explain } from '../errors.ts'
 import type { Logger } from '../log.ts'
+import { makeDirectory } from '../make-directory.ts'
 import { Journal, type JournalEntry } from './journal.ts'
 
 /** What an earlier process of this agent was at when it ended. */
@@ -22,7 +23,7 @@ export class Journals {
 
   /** @throws {Error} of the file system */
   static async open(directory: string): Promise<Journals> {
-    await mkdir(directory, { recursive: true, mode: 0o700 })
+    await makeDirectory(directory, 0o700)
     return new Journals(directory)
   }
 

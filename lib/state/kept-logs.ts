@@ -5,10 +5,11 @@
  */
 
 import { createHash } from 'node:crypto'
-import { mkdir, readdir, rm, stat } from 'node:fs/promises'
+import { readdir, rm, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { JobLog } from '../events/job-log.ts'
 import type { Logger } from '../log.ts'
+import { makeDirectory } from '../make-directory.ts'
 
 /** Beyond either, the oldest logs are removed. The last one always stays: somebody waits for it. */
 export interface KeptLimits {
@@ -34,7 +35,7 @@ export class KeptLogs {
 
   /** Finds what earlier processes left. @throws {Error} of the file system */
   static async open(directory: string, limits: KeptLimits, log: Logger): Promise<KeptLogs> {
-    await mkdir(directory, { recursive: true, mode: 0o700 })
+    await makeDirectory(directory, 0o700)
     const names = (await readdir(directory)).sort()
     const kept = new KeptLogs(directory, limits, log)
     for (const name of names) {

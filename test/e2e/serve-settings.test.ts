@@ -57,6 +57,7 @@ test('what cannot be used is one clear message and exit code 2', async (t) => {
     [[...secret, '--config-file', file], `prot in ${file}: there is no such setting`],
     [[...secret, '--host', 'nowhere.invalid', '--port', '0'], 'cannot listen on nowhere.invalid:0'],
     [['--auth-token-secret', 'x', '--state-dir', '/dev/null/nope'], '/dev/null/nope'],
+    [['--auth-token-secret', 'x', '--state-dir', '/proc/nope/x'], 'ENOENT'],
   ] as const) {
     const { code, stdout, stderr } = await runAgent(['serve', ...args], { cwd: t.directory })
 

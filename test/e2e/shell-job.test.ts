@@ -1,6 +1,6 @@
 /** A job's life on this host: variables, files, epilogues, its end and its leftovers. */
 
-import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { suite } from 'uvu'
@@ -155,6 +155,21 @@ test('a bad file mode fails the block, and no command runs', async (t) => {
   )
   assert.is(blocks[1]?.exitCode, 1)
   assert.not.ok(blocks.some(({ directive }) => directive === 'echo no'))
+})
+
+test('a file that can be nowhere fails the block: no try to make its directory goes on', async (t) => {
+  await symlink('/no/such/disk', join(t.home, 'link'))
+
+  for (const path of ['~/link/x/y', '/proc/no-such-process/x']) {
+    const { events, result, code } = await runJob(
+      { files: [{ path, content: encode('x'), mode: '0600' }] },
+      { home: t.home },
+    )
+
+    assert.is(result, 'failed')
+    assert.is(code, 1)
+    assert.match(blocksOf(events)[1]?.output ?? '', /^Injecting .*\n.*(E[A-Z]+|no such|exists)/)
+  }
 })
 
 test('epilogues run in a fresh shell with the variables when the first one died', async (t) => {

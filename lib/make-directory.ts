@@ -1,0 +1,58 @@
+/**
+ * A directory, with those above it that are missing.
+ *
+ * Node's own way (`mkdir` with `recursive`) tries for ever where a directory is there and yet "no
+ * such file" is the answer to making one in it: below a link that leads nowhere, as to a disk that
+ * is not mounted, in /proc, in a directory of an automounter. (Node 24.21.)
+ *
+ * @module
+ */
+
+import { mkdirSync, statSync } from 'node:fs'
+import { mkdir, stat } from 'node:fs/promises'
+import { dirname } from 'node:path'
+
+/**
+ * @param mode of each that is made
+ * @returns the outermost that was made; undefined when all were there
+ * @throws {Error} of the file system
+ */
+export async function makeDirectory(path: string, mode = 0o777): Promise<string | undefined> {
+  try {
+    await mkdir(path, { mode })
+    return path
+  } catch (error) {
+    if (isMissing(error) && path !== dirname(path)) {
+      const outermost = await makeDirectory(dirname(path), mode)
+      if (outermost === undefined) throw error // what it would be in is there
+      await makeDirectory(path, mode)
+      return outermost
+    }
+    if ((await stat(path).catch(() => undefined))?.isDirectory()) return undefined
+    throw error
+  }
+}
+
+/**
+ * {@link makeDirectory} for who cannot wait, and has a path of any bytes.
+ *
+ * @returns whether there was anything to make
+ */
+export function makeDirectorySync(path: Buffer): boolean {
+  try {
+    mkdirSync(path)
+    return true
+  } catch (error) {
+    const parent = Buffer.from(dirname(path.toString('latin1')), 'latin1')
+    if (isMissing(error) && !path.equals(parent)) {
+      if (!makeDirectorySync(parent)) throw error
+      return makeDirectorySync(path)
+    }
+    if (statSync(path, { throwIfNoEntry: false })?.isDirectory()) return false
+    throw error
+  }
+}
+
+function isMissing(error: unknown): boolean {
+  return (error as NodeJS.ErrnoException).code === 'ENOENT'
+}
