@@ -1,6 +1,7 @@
 /**
  * `npm run bench`: the binary against a yardstick measured in the same run, in turn, so that a slow
  * machine slows both. Medians; a ratio at or below its goal is good. Needs what `npm test` sets up.
+ * With names of parts, those alone: `npm run bench -- cache`.
  *
  * @module
  */
@@ -112,7 +113,7 @@ function jobFile(directives: readonly string[], image?: string): string {
   return path
 }
 
-async function main(): Promise<void> {
+async function benchJobs(): Promise<void> {
   const node = process.execPath
   await compare(
     'agent version / node -e 0',
@@ -164,13 +165,22 @@ async function main(): Promise<void> {
   const [small, large] = [await agent(job([flood(1e7)])), await agent(job([flood(1e9)]))]
   const growth = (large.peakKilobytes - small.peakKilobytes) / 1024
   report('peak memory, 1 GB of output over 10 MB of it', `${growth.toFixed(1)} MB more`, growth, 20)
-  await benchServe()
-  await benchCache()
-  await benchManyFiles()
 }
 
+const PARTS: ReadonlyMap<string, () => Promise<void>> = new Map([
+  ['jobs', benchJobs],
+  ['serve', benchServe],
+  ['cache', benchCache],
+  ['many-files', benchManyFiles],
+])
+
 try {
-  await main()
+  const names = process.argv.slice(2)
+  for (const name of names.length === 0 ? PARTS.keys() : names) {
+    const bench = PARTS.get(name)
+    if (bench === undefined) throw new Error(`${name} is none of ${[...PARTS.keys()].join(', ')}`)
+    await bench()
+  }
 } finally {
   rmSync(home, { recursive: true, force: true })
 }
