@@ -4,6 +4,7 @@
  * @module
  */
 
+import { accessSync, constants } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { defineCommand } from 'citty'
 import { hostEnvironment, jobEnvironment, wantsColours } from '../config.ts'
@@ -14,8 +15,11 @@ import { renderJson, renderTable } from '../doctor/report.ts'
 import { servingChecks } from '../doctor/serving.ts'
 import { shellChecks } from '../doctor/shell.ts'
 import { DEFAULT_PATH } from '../executors/shell.ts'
+import { CONFIG_DIRECTORY, CONFIG_PATH } from '../service/unit.ts'
 import { flagLayer, resolveSettings } from '../settings/layers.ts'
+import type { ConfigSources } from '../settings/serve-config.ts'
 import { SERVE_SETTINGS } from '../settings/serve-settings.ts'
+import { variableOf } from '../settings/setting.ts'
 import { oneOf } from '../settings/value-type.ts'
 import { settingArgs } from './setting-args.ts'
 
@@ -33,7 +37,8 @@ export const doctorCommand = defineCommand({
     description: `Say what this machine has and lacks, and what to do about it.
 
 Looks at the machine itself, at what jobs on this host and jobs in containers need, and at what
-agent serve would need with the same flags, variables and file. Changes nothing.
+agent serve would need with the same flags, variables and file: those of the service that
+agent install has made, where there is one. Changes nothing.
 
   ok       it works
   warning  it is missing, and only some uses need it; or it will become a problem
@@ -76,10 +81,29 @@ async function findChecks(flags: Readonly<Record<string, unknown>>): Promise<Che
     ...shellChecks({ environment: jobEnvironment(environment), path, temporaryDirectory }),
     ...containerChecks(environment['DOCKER_HOST']),
     ...(await servingChecks({
-      flags,
-      environment,
-      workingDirectory: process.cwd(),
+      ...withService({ flags, environment, workingDirectory: process.cwd() }),
       isRoot: process.getuid?.() === 0,
     })),
   ]
+}
+
+/** Unless it is told otherwise, the agent that serves here is the installed one, as far as one may look. */
+function withService(sources: Omit<ConfigSources, 'isRoot'>): Omit<ConfigSources, 'isRoot'> {
+  const { flags, environment } = sources
+  const given = flags['config-file'] ?? environment[variableOf('config-file')]
+  if (given !== undefined || !isReadable(CONFIG_PATH)) return sources
+  return {
+    environment,
+    flags: { ...flags, 'config-file': CONFIG_PATH },
+    workingDirectory: CONFIG_DIRECTORY,
+  }
+}
+
+function isReadable(path: string): boolean {
+  try {
+    accessSync(path, constants.R_OK)
+    return true
+  } catch {
+    return false
+  }
 }

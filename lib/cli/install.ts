@@ -8,7 +8,8 @@ import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { defineCommand } from 'citty'
 import { hostEnvironment, parseDuration } from '../config.ts'
-import { installService } from '../service/install.ts'
+import { ConfigError } from '../errors.ts'
+import { findInstalledUser, installService } from '../service/install.ts'
 import {
   CONFIG_DIRECTORY,
   CONFIG_PATH,
@@ -62,14 +63,14 @@ Examples:
     user: {
       type: 'string',
       valueHint: 'NAME',
-      default: 'root',
-      description: 'Runs the agent and its jobs; made if need be, and put in the group docker',
+      description:
+        'Runs the agent and its jobs; made if need be, and put in the group docker (default root)',
     },
     'dry-run': { type: 'boolean', description: 'Print the unit, and change nothing' },
     ...settingArgs(SERVE_SETTINGS),
   },
   run: async ({ args }) => {
-    const { user } = args
+    const user = userOf(args.user) ?? (await findInstalledUser()) ?? 'root'
     const settings = givenSettings(args)
     const configFile = args['config-file'] as string | undefined
     const sources = sourcesOf({ ...settings, 'config-file': configFile ?? existingConfig() })
@@ -77,7 +78,7 @@ Examples:
     const shutdownTimeout =
       config.shutdownTimeout ?? parseDuration('', DEFAULTS['shutdown-timeout'])
     const stopTimeoutMs = shutdownTimeout + config.job.stopGracePeriod + STOP_MARGIN_MS
-    const unit = { agentPath: process.execPath, user: String(user), stopTimeoutMs }
+    const unit = { agentPath: process.execPath, user, stopTimeoutMs }
     if (args['dry-run'] === true) {
       process.stdout.write(renderUnit(unit))
       return
@@ -93,6 +94,14 @@ Examples:
     say(`The service runs. Its log: journalctl -u ${SERVICE} -f`)
   },
 })
+
+/** @throws {ConfigError} for what no system takes as a name */
+function userOf(name: string | undefined): string | undefined {
+  if (name === undefined || /^[^\s:,/-][^\s:,/]*$/.test(name)) return name
+  throw new ConfigError(`--user: expected the name of a user, got "${name}"`, {
+    hint: 'Give a name such as ci; a user that is not there is made.',
+  })
+}
 
 function givenSettings(args: Readonly<Record<string, unknown>>): Record<string, string> {
   const given: Record<string, string> = {}

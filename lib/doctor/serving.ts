@@ -21,7 +21,11 @@ export async function servingChecks(sources: ConfigSources): Promise<Check[]> {
   const area = 'serve'
   const settings = loadServeConfigButSecret(sources)
   const config = await settings.catch(() => undefined)
-  const first: Check = { area, subject: 'settings', examine: async () => describe(await settings) }
+  const first: Check = {
+    area,
+    subject: 'settings',
+    examine: async () => describe(await settings, sources),
+  }
   if (config === undefined) return [first]
   return [
     first,
@@ -32,8 +36,10 @@ export async function servingChecks(sources: ConfigSources): Promise<Check[]> {
   ]
 }
 
-function describe({ warnings }: Pick<ServeConfig, 'warnings'>) {
-  if (warnings.length === 0) return ok('can be used')
+function describe({ warnings }: Pick<ServeConfig, 'warnings'>, { flags }: ConfigSources) {
+  const file = flags['config-file']
+  if (warnings.length === 0)
+    return ok(`${file === undefined ? '' : `those in ${file} `}can be used`)
   return warning(warnings.join('; '), 'Correct the name of the variable, or unset it.')
 }
 

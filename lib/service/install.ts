@@ -15,13 +15,14 @@ import { hasSystemd, runProgram, succeeds } from './system.ts'
 import {
   CONFIG_DIRECTORY,
   CONFIG_PATH,
-  MADE_USER_PATH,
   renderUnit,
   SECRET_PATH,
   SERVICE,
   UNIT_PATH,
   type UnitOptions,
+  userIn,
 } from './unit.ts'
+import { prepareUser } from './users.ts'
 
 export interface InstallOptions extends UnitOptions {
   /** Undefined: the one of an earlier installation, or a new one. */
@@ -43,7 +44,7 @@ const PRIVATE = 0o600
 export async function installService(options: InstallOptions): Promise<void> {
   const { user, say } = options
   requireSystemd('install')
-  await makeUser(user, say)
+  await prepareUser(user, say)
   const owner = await ownerOf(user)
   await makeDirectory(CONFIG_DIRECTORY, 0o755)
   await writeSecret(options, owner)
@@ -62,6 +63,11 @@ export async function installService(options: InstallOptions): Promise<void> {
   await startService()
 }
 
+/** Of the service that is installed, if one is. */
+export async function findInstalledUser(): Promise<string | undefined> {
+  return userIn(await readFile(UNIT_PATH, 'utf8').catch(() => '')) // none is
+}
+
 /** @throws {ConfigError} where there is nothing to install into, or nobody who may */
 export function requireSystemd(command: string): void {
   if (process.getuid?.() !== 0) {
@@ -73,24 +79,6 @@ export function requireSystemd(command: string): void {
     throw new ConfigError('This machine is not run by systemd', {
       hint: 'Let its own init system run: agent serve --config-file FILE.',
     })
-  }
-}
-
-async function makeUser(user: string, say: (line: string) => void): Promise<void> {
-  if (user === 'root') return
-  if (!(await succeeds('id', '-u', user))) {
-    await runProgram('useradd', '--system', '--create-home', '--shell', '/bin/bash', user)
-    await makeDirectory(CONFIG_DIRECTORY, 0o755)
-    await writeFile(MADE_USER_PATH, `${user}\n`)
-    say(`User: ${user}, new`)
-  }
-  if (await succeeds('getent', 'group', 'docker')) {
-    await runProgram('usermod', '--append', '--groups', 'docker', user)
-    say(
-      `User ${user} is in the group docker: its jobs may use containers, which is as good as root`,
-    )
-  } else {
-    say(`There is no group docker: jobs in containers will not work for user ${user}`)
   }
 }
 

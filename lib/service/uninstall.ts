@@ -5,12 +5,13 @@
  */
 
 import { existsSync } from 'node:fs'
-import { readFile, rm } from 'node:fs/promises'
+import { rm } from 'node:fs/promises'
 import { jobsDirectory, removeEmptyJobsDirectory, usersWithJobs } from '../access/running-jobs.ts'
 import { JUMP_POINT_PATH } from '../host/jump-point.ts'
 import { requireSystemd } from './install.ts'
 import { runProgram, succeeds } from './system.ts'
-import { CONFIG_DIRECTORY, MADE_USER_PATH, SERVICE, STATE_DIRECTORY, UNIT_PATH } from './unit.ts'
+import { CONFIG_DIRECTORY, SERVICE, STATE_DIRECTORY, UNIT_PATH } from './unit.ts'
+import { undoUsers } from './users.ts'
 
 /**
  * @param say one line a step
@@ -34,11 +35,7 @@ export async function uninstallService(say: (line: string) => void): Promise<voi
     for (const other of await usersWithJobs()) await removeEmptyJobsDirectory(other)
     say(`Removed: ${UNIT_PATH}`)
   }
-  const user = await readFile(MADE_USER_PATH, 'utf8').catch(() => '') // none was made
-  if (user.trim() !== '' && (await succeeds('id', '-u', user.trim()))) {
-    await runProgram('userdel', '--remove', user.trim())
-    say(`Removed: user ${user.trim()} with its home`)
-  }
+  await undoUsers(say)
   // The settings last: as long as they are there, the removal can be repeated.
   for (const path of [STATE_DIRECTORY, JUMP_POINT_PATH, CONFIG_DIRECTORY]) {
     if (!existsSync(path)) continue

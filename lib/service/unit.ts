@@ -13,8 +13,10 @@ export const UNIT_PATH = `/etc/systemd/system/${SERVICE}`
 export const CONFIG_DIRECTORY = '/etc/agent'
 export const CONFIG_PATH = `${CONFIG_DIRECTORY}/agent.yaml`
 export const SECRET_PATH = `${CONFIG_DIRECTORY}/secret`
-/** Holds the name of a user that was made for the service. */
-export const MADE_USER_PATH = `${CONFIG_DIRECTORY}/made-user`
+/** Names of users that were made for the service, one a line. */
+export const MADE_USERS_PATH = `${CONFIG_DIRECTORY}/made-users`
+/** Names of users that were put in the group docker for it. */
+export const MADE_MEMBERS_PATH = `${CONFIG_DIRECTORY}/made-members`
 
 export const STATE_DIRECTORY = '/var/lib/agent'
 
@@ -74,6 +76,11 @@ WantedBy=multi-user.target
 const REMOVE_JUMP_POINT = `# By root: what another user's agent has left there could not be replaced.
 ExecStartPre=+-/bin/rm -f ${JUMP_POINT_PATH}
 `
+
+/** Of a unit as {@link renderUnit} writes it. */
+export function userIn(unit: string): string | undefined {
+  return /^User=(.+)$/m.exec(unit)?.[1]?.replaceAll('%%', '%')
+}
 
 /** One word of a command line. */
 function quoteArgument(word: string): string {

@@ -2,12 +2,15 @@
 
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
+import type { TlsMaterial } from '../../lib/server/listen.ts'
+import { fingerprintOf } from '../../lib/tls/certificate.ts'
 import { runAgent } from '../helpers/agent.ts'
 import { blocksOf } from '../helpers/events.ts'
 import { waitFor } from '../helpers/host.ts'
 import { install, isAlive, mainPid, submit, whenLogged } from '../helpers/installed-agent.ts'
 import { type Machine, startMachine } from '../helpers/machine.ts'
 import { eventsIn, outputIn } from '../helpers/served-agent.ts'
+import { FIRST_CERTIFICATE, SECOND_CERTIFICATE } from '../unit/server/certificates.ts'
 
 interface Context {
   machine: Machine
@@ -16,6 +19,9 @@ interface Context {
 }
 
 const test = suite<Context>('service')
+
+const SHOW_CERTIFICATE =
+  'openssl s_client -connect localhost:8443 </dev/null 2>&1 | openssl x509 -noout -fingerprint -sha256'
 
 /** Of what nobody but the system itself writes to. */
 const LIST_FILES = `find / -xdev \\( -path /proc -o -path /sys -o -path /run -o -path /var/log -o -path /var/lib/systemd -o -name 'systemd-private-*' \\) -prune -o -print | grep -v '^/etc/[a-z]*-$' | sort`
@@ -43,12 +49,13 @@ test('without systemd, or with settings that cannot be used, nothing is changed'
   files,
 }) => {
   const here = await runAgent(['install'])
-  const wrong = await machine.run('agent install --port many')
+  const wrong = await machine.run('agent install --port many; agent install --user "a b"')
 
   assert.is(here.code, 2)
   assert.match(here.stderr, 'not run by systemd')
   assert.is(wrong.code, 2)
   assert.match(wrong.output, '--port: expected a port')
+  assert.match(wrong.output, '--user: expected the name of a user, got "a b"')
   assert.is(await machine.ask(LIST_FILES), files)
 })
 
@@ -67,6 +74,37 @@ test('installed, it runs jobs over HTTPS, now and after each boot', async ({ mac
     await machine.ask('stat -c "%a %U" /etc/agent/secret /etc/agent/agent.yaml /var/lib/agent'),
     '600 root\n600 root\n700 root',
   )
+})
+
+test('doctor looks at the service that is installed', async ({ machine }) => {
+  const { findings } = JSON.parse(await machine.ask('agent doctor --format json'))
+
+  const messageOf = (wanted: string) =>
+    findings.find(({ subject }: { subject: string }) => subject === wanted)?.message
+  assert.is(messageOf('settings'), 'those in /etc/agent/agent.yaml can be used')
+  assert.is(messageOf('secret'), 'is given')
+  assert.match(messageOf('port'), ':8443 is served by an agent already')
+})
+
+test('a certificate in /etc/agent is used, and a reload reads it anew', async ({ machine }) => {
+  const write = async ({ cert, key }: TlsMaterial) =>
+    await machine.ask(`cd /etc/agent && echo '${cert}' >server.crt && echo '${key}' >server.key`)
+  const isServed = async ({ cert }: TlsMaterial) =>
+    await waitFor(async () => {
+      const { output } = await machine.run(SHOW_CERTIFICATE)
+      return output.includes(fingerprintOf(`${cert}`))
+    }, 'the certificate is served')
+
+  await write(FIRST_CERTIFICATE)
+  await machine.ask('systemctl restart agent')
+  await isServed(FIRST_CERTIFICATE)
+  const before = await mainPid(machine)
+  await write(SECOND_CERTIFICATE)
+  await machine.ask('systemctl reload agent')
+  await isServed(SECOND_CERTIFICATE)
+
+  assert.is(await mainPid(machine), before)
+  await machine.ask('rm /etc/agent/server.*; systemctl restart agent')
 })
 
 test('told to restart, it lets its job end, and the next process has its log', async ({
@@ -169,15 +207,24 @@ test('installed once more for a user of its own, it keeps settings, secret and s
 })
 
 test('a service that does not start is told with the end of its log', async ({ machine }) => {
-  const { code, output } = await machine.run('agent install --user ci --host 192.0.2.1')
+  const { code, output } = await machine.run('agent install --host 192.0.2.1')
 
   assert.is(code, 2)
   assert.match(output, /The service does not start\. The end of its log:[\s\S]*192\.0\.2\.1/)
   assert.match(output, 'systemctl restart agent.service')
+  assert.is(await machine.ask('systemctl show -P User agent'), 'ci') // as it was
+})
+
+test('a user who was there before is put in the group docker', async ({ machine }) => {
+  await machine.ask('useradd me && agent install --user me --host 0.0.0.0')
+
+  assert.is(await machine.ask('id -Gn me; systemctl show -P User agent'), 'me docker\nme')
 })
 
 test('uninstalled, nothing of it is left', async ({ machine, files }) => {
-  await machine.ask('groupdel docker && agent uninstall')
+  await machine.ask('agent uninstall')
+  assert.is(await machine.ask('id -Gn me'), 'me')
+  await machine.ask('userdel me && groupdel docker')
 
   const before = new Set(files.split('\n'))
   const after = (await machine.ask(LIST_FILES)).split('\n')

@@ -1,6 +1,6 @@
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
-import { renderUnit } from '../../../lib/service/unit.ts'
+import { renderUnit, userIn } from '../../../lib/service/unit.ts'
 
 const test = suite('service: unit')
 
@@ -18,6 +18,11 @@ test('the program is one word for systemd, whatever its path', () => {
 test('only root can speak in the name of another process', () => {
   assert.match(unitWith({}), /^NotifyAccess=main\nUser=root$/m)
   assert.match(unitWith({ user: 'ci' }), /^NotifyAccess=all\nUser=ci$/m)
+})
+
+test('the user of a unit can be read back, whatever its name', () => {
+  for (const user of ['root', 'ci', 'CORP%ci']) assert.is(userIn(unitWith({ user })), user)
+  assert.is(userIn(''), undefined)
 })
 
 test('systemd waits longer than the agent does', () => {
