@@ -8,7 +8,7 @@
 import { type CommandDef, runCommand, type SubCommandsDef } from 'citty'
 import { AgentError, ConfigError, explain } from '../errors.ts'
 import { listCommands, renderCommandUsage, renderProgramUsage } from './usage.ts'
-import { checkWords, splitWords } from './words.ts'
+import { checkWords, joinLists, splitWords } from './words.ts'
 
 /** Exit code of a call or a document that cannot be used: nothing has been started. */
 export const EXIT_USAGE = 2
@@ -50,7 +50,7 @@ async function dispatch(main: CommandDef, words: readonly string[]): Promise<voi
   const { own, others } = splitWords(command.args ?? {}, rest)
   if (own.some(isHelp)) return print(renderCommandUsage(main, command))
   checkWords(name, command.args ?? {}, own)
-  await runCommand(command, { rawArgs: [...own], data: others })
+  await runCommand(command, { rawArgs: [...joinLists(command.args ?? {}, own)], data: others })
 }
 
 function isHelp(word: string): boolean {

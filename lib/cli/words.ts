@@ -54,6 +54,36 @@ export function checkWords(
   }
 }
 
+/** Of a flag with several values, separated by commas. */
+const LIST_HINT = ',…'
+
+/**
+ * A list given in several flags as one: `--files a:b --files c:d` is `--files a:b,c:d`. Of every
+ * other flag the last one counts.
+ *
+ * @param words that have passed {@link checkWords}
+ */
+export function joinLists(
+  args: NonNullable<CommandDef['args']>,
+  words: readonly string[],
+): readonly string[] {
+  const lists = new Map<string, string[]>()
+  const rest: string[] = []
+  for (let at = 0; at < words.length; at++) {
+    const word = words[at] ?? ''
+    if (word === '--') return [...rest, ...toFlags(lists), ...words.slice(at)]
+    const [flag = '', value] = word.split(/=(.*)/s, 2)
+    const definition = word.startsWith('-') ? findFlag(args as ArgsDef, flag) : undefined
+    if (!definition?.valueHint?.endsWith(LIST_HINT)) rest.push(word)
+    else lists.set(flag, [...(lists.get(flag) ?? []), value ?? words[++at] ?? ''])
+  }
+  return [...rest, ...toFlags(lists)]
+}
+
+function toFlags(lists: ReadonlyMap<string, readonly string[]>): string[] {
+  return [...lists].map(([flag, values]) => `${flag}=${values.join(',')}`)
+}
+
 /** @returns whether the word after the flag is its value */
 function takesNextWord(
   command: string,

@@ -277,7 +277,13 @@ test('--files puts files and directories of the host into the main container', a
   await writeFile(join(directory, 'a'), 'from the host\n')
   const { events, result } = await runJob(
     jobIn({}, ['cat /etc/given/a "/opt/one file"; echo back > /etc/given/b']),
-    { args: ['--files', `${directory}:/etc/given,${directory}/a:/opt/one file,/no/such:/x`] },
+    {
+      args: [
+        `--files=${directory}:/etc/given,${directory}/a:/opt/one file`,
+        '--files',
+        '/no/such:/x',
+      ],
+    },
   )
 
   const blocks = blocksOf(events)

@@ -1,7 +1,7 @@
 import type { ArgsDef } from 'citty'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
-import { checkWords, splitWords } from '../../../lib/cli/words.ts'
+import { checkWords, joinLists, splitWords } from '../../../lib/cli/words.ts'
 import { ConfigError } from '../../../lib/errors.ts'
 
 const test = suite('cli: words')
@@ -61,6 +61,19 @@ test('words after -- are another program’s call where a command takes one, and
   assert.equal(splitWords(calling, ['a']), { own: ['a'], others: [] })
   assert.equal(splitWords(ARGS, words), { own: words, others: [] })
   assert.throws(() => checkWords('run', calling, ['a', 'ls']), /what to do with "ls"/)
+})
+
+test('a list may come in several flags; its values stay in their order, other words as they are', () => {
+  const args: ArgsDef = { ...ARGS, files: { type: 'string', valueHint: 'host:dest,…' } }
+  const joined = (...words: string[]) => joinLists(args, words)
+
+  assert.equal(joined('a.yaml', '--format', 'json'), ['a.yaml', '--format', 'json'])
+  assert.equal(joined('--files', 'a:b', 'x.yaml', '--files=c:d,e:f', '--no-color'), [
+    'x.yaml',
+    '--no-color',
+    '--files=a:b,c:d,e:f',
+  ])
+  assert.equal(joined('--files', 'a:b=c', '--', '--files'), ['--files=a:b=c', '--', '--files'])
 })
 
 test.run()
