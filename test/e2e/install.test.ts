@@ -247,6 +247,22 @@ test('an arm64 machine is given the file for arm64', async (t) => {
   assert.equal(t.server.requests, ['SHA256SUMS', 'agent-linux-arm64.gz'])
 })
 
+test('an installer that arrives in part does nothing, wherever it is cut', async (t) => {
+  const { code, output } = await install(t, {
+    script: `
+      mkdir -p /usr/local/bin; ${UNCHANGED}
+      size=$(wc -c </given/release/install.sh); cut=1
+      while [ "$cut" -lt $((size - 10)) ]; do
+        head -c "$cut" /given/release/install.sh | sh >/dev/null 2>&1
+        cut=$((cut + 37))
+      done
+      ${IS_UNCHANGED}`,
+  })
+
+  assert.is(code, 0, output)
+  assert.equal(t.server.requests, [])
+})
+
 test('a signal in the middle of a download leaves nothing behind', async (t) => {
   t.server.mischief.set('agent-linux-x64.gz', (response) => {
     response.writeHead(200, { 'content-length': 1_000_000 })

@@ -1,4 +1,4 @@
-/** The commands with which README.md explains the HTTP API do what it says. */
+/** The commands in README.md are there; those that explain the HTTP API do what it says. */
 
 import { execFile } from 'node:child_process'
 import { readFile } from 'node:fs/promises'
@@ -6,9 +6,10 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
+import { runAgent } from '../helpers/agent.ts'
 import { type ServedAgent, withAgent } from '../helpers/served-agent.ts'
 
-const test = suite('readme: HTTP API')
+const test = suite('readme: commands')
 const LIMIT_MS = 60_000
 
 /** Between the answers of two commands. */
@@ -36,6 +37,52 @@ test('every command of the HTTP API is answered as it says', async () => {
     assert.match(agentLog ?? '', / info /)
   })
 })
+
+test('every call of the agent in it has a command and options that there are', async () => {
+  const helps = new Map<string, string>()
+  const calls = agentCalls(await readFile('README.md', 'utf8'))
+
+  assert.ok(calls.length > 20)
+  for (const [command = '', ...words] of calls) {
+    const help = helps.get(command) ?? (await runAgent([command, '--help'])).stdout
+    helps.set(command, help)
+    assert.match(help, `Usage: agent ${command}`)
+    const options = words.map((word) => word.split('=')[0] ?? '').filter(isOption)
+    for (const option of options) {
+      assert.match(`${help} --help`, new RegExp(` ${option}(?![\\w-])`), `agent ${command}`)
+    }
+  }
+})
+
+test('every script of npm in it is there', async () => {
+  const readme = await readFile('README.md', 'utf8')
+  const { scripts } = JSON.parse(await readFile('package.json', 'utf8'))
+
+  const names = [...readme.matchAll(/\bnpm (?:run )?(test|(?<=run )[\w:-]+)/g)].map(
+    ([, name]) => name,
+  )
+  assert.ok(names.length > 5)
+  assert.equal(
+    names.filter((name = '') => !(name in scripts)),
+    [],
+  )
+})
+
+/** The words behind `agent`, of each call in a block of shell or in a sentence. */
+function agentCalls(readme: string): string[][] {
+  const blocks = [...readme.matchAll(/^```bash\n(.*?)^```$/gms)].map(([, text = '']) => text)
+  const spans = [...readme.matchAll(/`([^`\n]*\bagent [^`\n]*)`/g)].map(([, text = '']) => text)
+  return [...blocks, ...spans]
+    .flatMap((text) => [
+      ...text.matchAll(/(?:^|[`;|&] ?|sudo (?:-u \S+ )?)agent ([a-z][^#\n|;&>]*)/gm),
+    ])
+    .map(([, words = '']) => words.trim().split(/\s+/))
+    .map((words) => (words.includes('--') ? words.slice(0, words.indexOf('--')) : words))
+}
+
+function isOption(word: string): boolean {
+  return word.startsWith('--')
+}
 
 async function readBlock(): Promise<string> {
   const readme = await readFile('README.md', 'utf8')
