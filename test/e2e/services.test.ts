@@ -143,6 +143,22 @@ test('a port that stays closed when others are open does not fail the job', asyn
   )
 })
 
+/** Its second port swallows every attempt to connect, as a firewall does: its queue is full. */
+const SWALLOW = `use IO::Socket::INET; my @open = map { IO::Socket::INET->new(LocalPort => $_, Listen => $_ == 81 ? 1 : 5) } 81, 80; my @queue = map { IO::Socket::INET->new(PeerHost => "127.0.0.1", PeerPort => 81, Timeout => 1) } 1 .. 3; sleep 1000`
+
+test('a port that answers nothing at all does not hide those that are open', async (t) => {
+  const image = await createImage(IMAGE, ['EXPOSE 80 81'])
+  t.images.push(image)
+  const service = { name: 'walled', image: image.name, command: ['perl', '-e', SWALLOW] }
+  const { events, result } = await runJob(jobWith([service], ['true'], {}), {
+    args: ['--service-start-timeout', '15s'],
+  })
+
+  const { output } = startBlock(blocksOf(events))
+  assert.is(result, 'passed')
+  assert.match(output, /^Service "walled" accepts connections on port 80 .*; not on port 81\.$/m)
+})
+
 test('a port that is open on the service’s loopback only does not count', async (t) => {
   const image = await createImage(IMAGE, ['EXPOSE 7001'])
   t.images.push(image)

@@ -32,11 +32,14 @@ const MAX_PORTS = 20
 /** Between two looks at whether the main container runs, and between two execs. */
 const POLL_MS = 50
 
-/** A connection attempt that a firewall swallows must not hold the others up. */
-const KNOCK_LIMIT_MS = 5_000
-
 const TRIES = 40
 const TRY_MS = 50
+
+/** A connection attempt that nobody answers takes minutes: it must not hold the others up. */
+const UNANSWERED_MS = 3_000
+
+/** For a whole round; an engine that is slow in this is asked again. */
+const KNOCK_LIMIT_MS = 5_000
 
 /**
  * One process a port, none a try. `$1` is the number of tries, `$2` the host, then the ports. The
@@ -53,7 +56,10 @@ knock() {
 tries=$1 host=$2
 shift 2
 for port; do knock tries "$host" "$port" & done
-wait`
+knocking=$(jobs -p)
+{ read -t ${UNANSWERED_MS / 1_000} -u 3; kill $knocking; } 2>/dev/null &
+wait $knocking 2>/dev/null
+kill $! 2>/dev/null`
 
 export interface FoundPorts {
   readonly open: readonly number[]
