@@ -4,6 +4,7 @@
  * @module
  */
 
+import { readFile } from 'node:fs/promises'
 import { userInfo } from 'node:os'
 import { defineCommand } from 'citty'
 import { type Found, findRunningJobs, usersWithJobs } from '../access/running-jobs.ts'
@@ -84,5 +85,13 @@ function describe(jobs: readonly Found[]): string {
 async function describeOthers(): Promise<string> {
   const others = (await usersWithJobs()).filter((uid) => uid !== userInfo().uid)
   if (others.length === 0) return ''
-  return `Users ${others.map((uid) => `#${uid}`).join(', ')} may have some: sudo -u '#${others[0]}' agent attach.`
+  const passwd = await readFile('/etc/passwd', 'utf8').catch(() => '') // they have no names then
+  const names = others.map((uid) => nameOf(uid, passwd))
+  const user = names.length === 1 ? `User ${names[0]}` : `Users ${names.join(', ')}`
+  return `${user} may have some: sudo -u '${names[0]}' agent attach.`
+}
+
+/** As sudo takes it: a user of a directory service is in no file. */
+function nameOf(uid: number, passwd: string): string {
+  return new RegExp(`^([^:]+):[^:]*:${uid}:`, 'm').exec(passwd)?.[1] ?? `#${uid}`
 }

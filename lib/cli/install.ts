@@ -45,6 +45,9 @@ const DEFAULTS = {
   'shutdown-timeout': '1h',
 }
 
+/** Directories which the service's user may not be able to make. */
+const DIRECTORIES = ['state-dir', 'cache-dir']
+
 export const installCommand = defineCommand({
   meta: {
     name: 'install',
@@ -88,6 +91,7 @@ Examples:
       secret: await findServeSecret(sourcesOf(args, hostEnvironment())),
       configFile,
       settings,
+      directories: DIRECTORIES.flatMap((name) => settings[name] ?? []),
       defaults: DEFAULTS,
       say,
     })
@@ -109,7 +113,7 @@ function givenSettings(args: Readonly<Record<string, unknown>>): Record<string, 
     const value = args[name]
     if (value === undefined || SOURCES.has(name)) continue
     // The service starts in another directory than the one this is called from.
-    given[name] = type === PATH ? resolve(String(value)) : String(value)
+    given[name] = type === PATH && value !== '' ? resolve(String(value)) : String(value)
   }
   return given
 }

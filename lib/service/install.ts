@@ -8,6 +8,7 @@
 import { randomBytes } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { chmod, chown, readFile, rename, writeFile } from 'node:fs/promises'
+import { dirname } from 'node:path'
 import { ConfigError, ServiceError } from '../errors.ts'
 import { makeDirectory } from '../make-directory.ts'
 import { changeSettings } from '../settings/change-settings.ts'
@@ -31,6 +32,8 @@ export interface InstallOptions extends UnitOptions {
   readonly configFile: string | undefined
   /** By name, as texts: what is given anew. */
   readonly settings: Readonly<Record<string, string>>
+  /** Made for the service's user, those of the settings that are not there. */
+  readonly directories: readonly string[]
   /** Of settings that are given nowhere. */
   readonly defaults: Readonly<Record<string, string>>
   /** One line a step, for the person in front. */
@@ -53,6 +56,7 @@ export async function installService(options: InstallOptions): Promise<void> {
   const { settings, defaults } = options
   await writePrivate(CONFIG_PATH, await changeSettings(before, settings, defaults), owner)
   say(`Settings: ${CONFIG_PATH}`)
+  await makeDirectories(options, owner)
   await replaceFile(UNIT_PATH, renderUnit(options), 0o644)
   say(`Unit: ${UNIT_PATH}`)
   await runProgram('systemctl', 'daemon-reload')
@@ -99,6 +103,15 @@ async function writeSecret({ secret, say }: InstallOptions, owner: Owner): Promi
   }
   await writePrivate(SECRET_PATH, `${secret ?? randomBytes(32).toString('hex')}\n`, owner)
   say(`Secret: ${SECRET_PATH}${secret === undefined ? ', new' : ''}`)
+}
+
+async function makeDirectories({ directories, say }: InstallOptions, owner: Owner): Promise<void> {
+  for (const path of directories) {
+    await makeDirectory(dirname(path), 0o755)
+    if ((await makeDirectory(path, 0o700)) === undefined) continue // it is there, as somebody wants it
+    await chown(path, owner.uid, owner.gid)
+    say(`Directory: ${path}, new`)
+  }
 }
 
 async function writePrivate(path: string, text: string, { uid, gid }: Owner): Promise<void> {

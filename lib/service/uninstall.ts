@@ -8,9 +8,12 @@ import { existsSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { jobsDirectory, removeEmptyJobsDirectory, usersWithJobs } from '../access/running-jobs.ts'
 import { JUMP_POINT_PATH } from '../host/jump-point.ts'
+import type { Layer } from '../settings/layers.ts'
+import { SERVE_SETTINGS } from '../settings/serve-settings.ts'
+import { fileLayer } from '../settings/settings-file.ts'
 import { requireSystemd } from './install.ts'
 import { runProgram, succeeds } from './system.ts'
-import { CONFIG_DIRECTORY, SERVICE, STATE_DIRECTORY, UNIT_PATH } from './unit.ts'
+import { CONFIG_DIRECTORY, CONFIG_PATH, SERVICE, STATE_DIRECTORY, UNIT_PATH } from './unit.ts'
 import { undoUsers } from './users.ts'
 
 /**
@@ -36,12 +39,22 @@ export async function uninstallService(say: (line: string) => void): Promise<voi
     say(`Removed: ${UNIT_PATH}`)
   }
   await undoUsers(say)
+  const others = await findOtherDirectories()
   // The settings last: as long as they are there, the removal can be repeated.
   for (const path of [STATE_DIRECTORY, JUMP_POINT_PATH, CONFIG_DIRECTORY]) {
     if (!existsSync(path)) continue
     await rm(path, { recursive: true, force: true })
     say(`Removed: ${path}`)
   }
+  for (const path of others) say(`Left: ${path}, a directory of your choice`)
+}
+
+/** Where the settings have put what the service keeps, away from its own directory. */
+async function findOtherDirectories(): Promise<string[]> {
+  const settings = await fileLayer(SERVE_SETTINGS, CONFIG_PATH).catch((): Layer => new Map())
+  return ['state-dir', 'cache-dir']
+    .map((name) => String(settings.get(name)?.text ?? ''))
+    .filter((path) => existsSync(path) && !`${path}/`.startsWith(`${STATE_DIRECTORY}/`))
 }
 
 async function uidOfService(): Promise<number> {

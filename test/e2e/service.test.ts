@@ -49,13 +49,16 @@ test('without systemd, or with settings that cannot be used, nothing is changed'
   files,
 }) => {
   const here = await runAgent(['install'])
-  const wrong = await machine.run('agent install --port many; agent install --user "a b"')
+  const wrong = await machine.run(
+    'agent install --port many; agent install --user "a b"; agent install --state-dir ""',
+  )
 
   assert.is(here.code, 2)
   assert.match(here.stderr, 'not run by systemd')
   assert.is(wrong.code, 2)
   assert.match(wrong.output, '--port: expected a port')
   assert.match(wrong.output, '--user: expected the name of a user, got "a b"')
+  assert.match(wrong.output, '--state-dir: expected a value, got none')
   assert.is(await machine.ask(LIST_FILES), files)
 })
 
@@ -221,8 +224,18 @@ test('a user who was there before is put in the group docker', async ({ machine 
   assert.is(await machine.ask('id -Gn me; systemctl show -P User agent'), 'me docker\nme')
 })
 
+test('a directory that only root can make is made for the user', async ({ machine }) => {
+  const said = await machine.ask('agent install --state-dir /srv/agents/one')
+
+  assert.match(said, 'Directory: /srv/agents/one, new')
+  assert.is(await machine.ask('stat -c "%a %U" /srv/agents/one'), '700 me')
+  assert.is(await machine.ask('systemctl is-active agent'), 'active')
+})
+
 test('uninstalled, nothing of it is left', async ({ machine, files }) => {
-  await machine.ask('agent uninstall')
+  const said = await machine.ask('agent uninstall')
+  assert.match(said, 'Left: /srv/agents/one, a directory of your choice')
+  await machine.ask('rm -r /srv/agents')
   assert.is(await machine.ask('id -Gn me'), 'me')
   await machine.ask('userdel me && groupdel docker')
 
