@@ -5,23 +5,10 @@
  */
 
 import { TerminalMissingError } from '../errors.ts'
-import type { Terminal } from '../shell/terminal.ts'
 import { loadPtyAddon, type PtyAddon } from './addon.ts'
+import type { HostTerminal, Program } from './program.ts'
 import { openPty } from './pty.ts'
 import { findScript, openScript } from './script.ts'
-
-export interface HostTerminal extends Terminal {
-  /** The process whose end ends the terminal: the shell itself, or the `script` around it. */
-  readonly pid: number
-}
-
-export interface Program {
-  /** Absolute path. */
-  readonly file: string
-  readonly args: readonly string[]
-  readonly environment: Readonly<Record<string, string>>
-  readonly directory: string
-}
 
 /**
  * Starts a program on a new terminal, in a session of its own: by the addon in this binary, or by

@@ -5,7 +5,7 @@
  */
 
 import type { PtyAddon } from './addon.ts'
-import type { HostTerminal, Program } from './host-terminal.ts'
+import type { HostTerminal, Program } from './program.ts'
 import { readPty } from './pty-output.ts'
 
 /** The boot script sets the size it wants; until then these are as good as any. */

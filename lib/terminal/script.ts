@@ -9,7 +9,7 @@ import { accessSync, constants } from 'node:fs'
 import { join } from 'node:path'
 import { ShellError } from '../errors.ts'
 import { quoteWord } from '../shell/quote.ts'
-import type { HostTerminal, Program } from './host-terminal.ts'
+import type { HostTerminal, Program } from './program.ts'
 
 /** @param path as in the environment variable */
 export function findScript(path: string): string | undefined {

@@ -7,7 +7,7 @@ import { bootScript } from '../../../lib/shell/boot.ts'
 import { createToken } from '../../../lib/shell/marks.ts'
 import { Session } from '../../../lib/shell/session.ts'
 import { loadPtyAddon } from '../../../lib/terminal/addon.ts'
-import type { HostTerminal, Program } from '../../../lib/terminal/host-terminal.ts'
+import type { HostTerminal, Program } from '../../../lib/terminal/program.ts'
 import { openPty } from '../../../lib/terminal/pty.ts'
 import { findScript, openScript } from '../../../lib/terminal/script.ts'
 
