@@ -23,7 +23,7 @@ import {
   type UnitOptions,
   userIn,
 } from './unit.ts'
-import { prepareUser } from './users.ts'
+import { prepareUser, requireRunnable } from './users.ts'
 
 export interface InstallOptions extends UnitOptions {
   /** Undefined: the one of an earlier installation, or a new one. */
@@ -48,6 +48,7 @@ export async function installService(options: InstallOptions): Promise<void> {
   const { user, say } = options
   requireSystemd('install')
   await prepareUser(user, say)
+  await requireRunnable(options.agentPath, user)
   const owner = await ownerOf(user)
   await makeDirectory(CONFIG_DIRECTORY, 0o755)
   await writeSecret(options, owner)

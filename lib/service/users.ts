@@ -6,6 +6,7 @@
  */
 
 import { appendFile, readFile } from 'node:fs/promises'
+import { ConfigError } from '../errors.ts'
 import { makeDirectory } from '../make-directory.ts'
 import { runProgram, succeeds } from './system.ts'
 import { CONFIG_DIRECTORY, MADE_MEMBERS_PATH, MADE_USERS_PATH } from './unit.ts'
@@ -34,6 +35,19 @@ export async function prepareUser(user: string, say: Say): Promise<void> {
   say(
     `User ${user} is in the group ${GROUP}: its jobs may use containers, which is as good as root`,
   )
+}
+
+/**
+ * Before the service is changed: a home is closed to others as a rule.
+ *
+ * @throws {ConfigError} when the user may not run that program
+ */
+export async function requireRunnable(program: string, user: string): Promise<void> {
+  if (user === 'root' || (await succeeds('runuser', '-u', user, '--', 'test', '-x', program)))
+    return
+  throw new ConfigError(`User ${user} may not run ${program}`, {
+    hint: `Put it where everybody may, and call that one: install -m 0755 ${program} /usr/local/bin/agent`,
+  })
 }
 
 /** Users who were there before stay, in the groups they were in. Repeatable. @throws {ServiceError} */

@@ -218,6 +218,19 @@ test('a service that does not start is told with the end of its log', async ({ m
   assert.is(await machine.ask('systemctl show -P User agent'), 'ci') // as it was
 })
 
+test('a program that the user may not run is told, and the service goes on', async ({
+  machine,
+}) => {
+  const { code, output } = await machine.run(
+    'install -D -m 0755 /usr/local/bin/agent /root/bin/agent; chmod 700 /root; /root/bin/agent install',
+  )
+
+  assert.is(code, 2)
+  assert.match(output, 'User ci may not run /root/bin/agent\nPut it where everybody may')
+  assert.match(await machine.ask('systemctl cat agent'), /^ExecStart=\/usr\/local\/bin\/agent /m)
+  await machine.ask('rm -r /root/bin')
+})
+
 test('a user who was there before is put in the group docker', async ({ machine }) => {
   await machine.ask('useradd me && agent install --user me --host 0.0.0.0')
 
