@@ -5,6 +5,7 @@
  */
 
 import { execFile } from 'node:child_process'
+import { access, constants } from 'node:fs/promises'
 import { promisify } from 'node:util'
 import { ShellError } from '../errors.ts'
 import { ShellExecutor } from '../executors/shell.ts'
@@ -59,7 +60,9 @@ async function examineLogin(
   options: ShellOptions,
   signal: AbortSignal,
 ): Promise<Verdict | undefined> {
+  // What is missing is told by the other checks.
   if (findProgram('bash', options.path) === undefined) return undefined
+  if (!(await isWritable(options.temporaryDirectory))) return undefined
   const executor = new ShellExecutor({
     ...options,
     traces: planHostTraces(options.temporaryDirectory, options.environment['HOME'] ?? '/'),
@@ -84,6 +87,13 @@ async function examineLogin(
 
 const LOGIN_REMEDY =
   "Look in /etc/profile, ~/.bash_profile and ~/.profile of the agent's user for what ends the shell or waits for input."
+
+async function isWritable(directory: string): Promise<boolean> {
+  return await access(directory, constants.W_OK | constants.X_OK).then(
+    () => true,
+    () => false,
+  )
+}
 
 async function examineGit(path: string, signal: AbortSignal): Promise<Verdict> {
   const git = findProgram('git', path)

@@ -89,6 +89,25 @@ test('doctor looks at the service that is installed', async ({ machine }) => {
   assert.match(messageOf('port'), ':8443 is served by an agent already')
 })
 
+test('doctor tells of little memory, and how a job gets its terminal where no file may run', async (t) => {
+  const examine = async (before: string) => {
+    const { output } = await t.machine.run(`${before} agent doctor --no-color`)
+    return (subject: string) => new RegExp(`^ *(\\w+) +${subject} .*\n.*`, 'm').exec(output)?.[0]
+  }
+  const small = await examine('systemd-run --quiet --pipe --wait -p MemoryMax=200M')
+  await t.machine.ask('chmod 755 /tmp /var/tmp /dev/shm')
+  const nobody = 'HOME=/nonexistent setpriv --reuid=65534 --clear-groups'
+  const withScript = await examine(nobody)
+  const withNothing = await examine(`mv /usr/bin/script /usr/bin/no-script; ${nobody}`)
+  await t.machine.ask('chmod 1777 /tmp /var/tmp /dev/shm; mv /usr/bin/no-script /usr/bin/script')
+
+  assert.match(small('memory') ?? '', /warning .* of 200 MiB\n +→ Free some memory/)
+  assert.match(withScript('disk') ?? '', /problem .*nothing can be made in \/tmp/)
+  assert.match(withScript('terminal') ?? '', /ok .*by \/usr\/bin\/script/)
+  assert.is(withScript('login'), undefined) // what it needs is told by the others
+  assert.match(withNothing('terminal') ?? '', /problem .*no "script" program\n +→ Make \/tmp/)
+})
+
 test('a certificate in /etc/agent is used, and a reload reads it anew', async ({ machine }) => {
   const write = async ({ cert, key }: TlsMaterial) =>
     await machine.ask(`cd /etc/agent && echo '${cert}' >server.crt && echo '${key}' >server.key`)
