@@ -10,7 +10,16 @@ import { pipeline } from 'node:stream/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { ReadStream, WriteStream } from 'node:tty'
 import type { DockerClient } from '../docker/client.ts'
-import { execExitCode, openExec, resizeExec, runExec, type TerminalSize } from '../docker/exec.ts'
+import { containerRuns } from '../docker/containers.ts'
+import {
+  execExitCode,
+  type OpenExec,
+  type OpenExecOptions,
+  openExec,
+  resizeExec,
+  runExec,
+  type TerminalSize,
+} from '../docker/exec.ts'
 import { readFrames } from '../docker/frames.ts'
 import { AgentError, ContainerError } from '../errors.ts'
 import { makeRaw } from './raw-terminal.ts'
@@ -84,6 +93,9 @@ const KILLED_BY_PIPE = 141
 
 const HANG_UP_LIMIT_MS = 5_000
 
+/** Between two looks at a container that lets nobody in yet. */
+const TURN_POLL_MS = 2_000
+
 /** Right after its start an engine does not yet know the program. */
 const RESIZE_TRIES = 20
 const RESIZE_POLL_MS = 25
@@ -99,7 +111,7 @@ export async function enterContainer(docker: DockerClient, options: EnterOptions
   const signal = AbortSignal.any([options.signal, unread.signal])
   const terminal = sizeOf(standard)
   const visit = randomBytes(8).toString('hex')
-  const { id, stream } = await openExec(docker, containerId, {
+  const { id, stream } = await openInTurn(docker, containerId, standard.stderr, {
     command: [shell, '-c', shell === 'bash' ? AWAIT_SIZE + LAUNCHER : LAUNCHER, shell, ...command],
     environment: [`${VISIT}=${visit}`, ...(term === undefined ? [] : [`TERM=${term}`])],
     terminal,
@@ -129,6 +141,37 @@ export async function enterContainer(docker: DockerClient, options: EnterOptions
     standard.stdout.off('resize', resize)
     restore?.()
     stream.destroy()
+  }
+}
+
+/**
+ * For as long as the container runs and its engine answers anything at all: while `cache` moves
+ * files, engines let nobody into it.
+ */
+async function openInTurn(
+  docker: DockerClient,
+  containerId: string,
+  output: Writable,
+  options: OpenExecOptions,
+): Promise<OpenExec> {
+  const ended = new AbortController()
+  const signal = AbortSignal.any([options.signal, ended.signal])
+  const opening = openExec(docker, containerId, { ...options, signal })
+  let looks = 0
+  try {
+    for (;;) {
+      const pause = sleep(TURN_POLL_MS, undefined, { signal })
+      const opened = await Promise.race([opening, pause])
+      if (opened !== undefined) return opened
+      if (!(await containerRuns(docker, containerId, signal))) throw isGone()
+      output.write(looks++ === 0 ? 'Waiting for the engine, which may be moving files.' : '.')
+    }
+  } catch (error) {
+    opening.then(({ stream }) => stream.destroy()).catch(() => undefined) // too late
+    throw error
+  } finally {
+    ended.abort()
+    if (looks > 0) output.write('\n')
   }
 }
 
@@ -176,11 +219,15 @@ async function waitForExit(docker: DockerClient, id: string, signal: AbortSignal
     }
   } catch (cause) {
     if (!(cause instanceof AgentError)) throw cause
-    throw new ContainerError('The container is gone', {
-      hint: 'The job is over, or its shell has died. While the job runs, you can come in again.',
-      cause,
-    })
+    throw isGone(cause)
   }
+}
+
+function isGone(cause?: unknown): ContainerError {
+  return new ContainerError('The container is gone', {
+    hint: 'The job is over, or its shell has died. While the job runs, you can come in again.',
+    cause,
+  })
 }
 
 /** The engine keeps a program whose connection is lost; a terminal's end would have ended it. */

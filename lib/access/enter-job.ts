@@ -9,8 +9,8 @@ import { constants } from 'node:os'
 import type { Writable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { DockerClient } from '../docker/client.ts'
-import { inspectContainer } from '../docker/containers.ts'
-import { ContainerError, DockerRefusedError, JobNotRunningError, ShellError } from '../errors.ts'
+import { containerRuns } from '../docker/containers.ts'
+import { ContainerError, JobNotRunningError, ShellError } from '../errors.ts'
 import { enterContainer, type Standard } from './enter-container.ts'
 import { addVisitor, type JobContainer, type RunningJob, readRunningJob } from './running-jobs.ts'
 
@@ -88,7 +88,7 @@ async function awaitContainer(
       const job = await readRunningJob(directory)
       if (job === undefined) throw jobIsOver()
       const container = job.containers.find((it) => it.name === name)
-      if (container !== undefined && (await isRunning(docker, container.id, signal))) {
+      if (container !== undefined && (await containerRuns(docker, container.id, signal))) {
         return container
       }
       if (looks === 0) output.write('Waiting for the container to start up')
@@ -98,15 +98,6 @@ async function awaitContainer(
     }
   } finally {
     if (looks > 0) output.write('\n')
-  }
-}
-
-async function isRunning(docker: DockerClient, id: string, signal: AbortSignal): Promise<boolean> {
-  try {
-    return (await inspectContainer(docker, id, signal)).running
-  } catch (error) {
-    if (error instanceof DockerRefusedError && error.status === 404) return false
-    throw error
   }
 }
 

@@ -193,11 +193,29 @@ export async function containerExists(
   id: string,
   signal?: AbortSignal,
 ): Promise<boolean> {
+  return await isListed(docker, id, { all: true }, signal)
+}
+
+/** Whether it runs; false when it is gone. Does not wait either. */
+export async function containerRuns(
+  docker: DockerClient,
+  id: string,
+  signal?: AbortSignal,
+): Promise<boolean> {
+  return await isListed(docker, id, {}, signal)
+}
+
+async function isListed(
+  docker: DockerClient,
+  id: string,
+  query: { readonly all?: true },
+  signal: AbortSignal | undefined,
+): Promise<boolean> {
   const { value: found = [] } = await docker.call<unknown[]>({
     action: `look for container ${shortId(id)}`,
     method: 'GET',
     path: '/containers/json',
-    query: { all: true, filters: JSON.stringify({ id: [id] }) },
+    query: { ...query, filters: JSON.stringify({ id: [id] }) },
     signal,
     ok: [200],
   })

@@ -1,6 +1,6 @@
 /** People on the machine itself: in a running job, and in one that failed and is held for them. */
 
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { suite } from 'uvu'
@@ -85,6 +85,25 @@ test('in containers: a command in the main one, a shell in a service without bas
   assert.equal(main, { code: 7, stdout: 'a b\n', stderr: '' })
   assert.is(code, 5)
   assert.match(tiny.screen, /50 200\r\nsh\r\n/)
+  assert.is(result, 'passed')
+})
+
+test('in containers: who comes while cache moves files waits for it, and is told', async (t) => {
+  const cacheDirectory = await mkdtemp(join(tmpdir(), 'cache-'))
+  const store = 'cd; truncate -s 100G huge; timeout 6 cache store key huge || rm huge'
+  const commands = [{ directive: store }, WAIT]
+  const job = await openJob(t, { ...IN_CONTAINERS, commands }, ['--cache-dir', cacheDirectory])
+  await waitFor(
+    async () => (await readdir(cacheDirectory, { recursive: true })).join().includes('.part'),
+    'the archive is being written',
+  )
+
+  const visit = await runAgent(['attach', job.id, '--', 'touch', '/root/release'])
+  const { result } = await job.finished
+
+  await rm(cacheDirectory, { recursive: true })
+  assert.is(visit.code, 0)
+  assert.match(visit.stderr, /^Waiting for the engine, which may be moving files\.+\n$/)
   assert.is(result, 'passed')
 })
 
