@@ -17,6 +17,7 @@ import {
   SECRET_PATH,
   SERVICE,
   STATE_DIRECTORY,
+  STOP_MARGIN_MS,
 } from '../service/unit.ts'
 import {
   type ConfigSources,
@@ -26,9 +27,6 @@ import {
 import { SERVE_SETTINGS } from '../settings/serve-settings.ts'
 import { PATH } from '../settings/value-type.ts'
 import { settingArgs } from './setting-args.ts'
-
-/** Between the end of the agent's patience with a job and systemd's with the agent. */
-const STOP_MARGIN_MS = 90_000
 
 /** Not kept in the settings file: they say where it, and the secret, come from. */
 const SOURCES: ReadonlySet<string> = new Set([

@@ -15,12 +15,16 @@ import { ServedJobs } from '../serve/served-jobs.ts'
 import { createApp } from '../server/app.ts'
 import { type Listener, listen } from '../server/listen.ts'
 import { findServiceManager, type ServiceManager } from '../service/notify.ts'
+import { STOP_MARGIN_MS } from '../service/unit.ts'
 import { loadServeConfig, type ServeConfig } from '../settings/serve-config.ts'
 import { SERVE_SETTINGS } from '../settings/serve-settings.ts'
 import { openStateDirectory, type StateDirectory } from '../state/directory.ts'
 import { fingerprintOf, keepOwnCertificate, readCertificate } from '../tls/certificate.ts'
 import { VERSION } from '../version.ts'
 import { settingArgs } from './setting-args.ts'
+
+/** A year: as long as a job may run that nobody has set a time for. */
+const ENDLESS_MS = 365 * 86_400_000
 
 export const serveCommand = defineCommand({
   meta: {
@@ -127,7 +131,7 @@ function renewCertificate(listener: Listener, fingerprint: () => string, log: Lo
 /** The first signal asks, the second insists. */
 async function untilAskedToEnd(
   jobs: ServedJobs,
-  { shutdownTimeout }: ServeConfig,
+  { shutdownTimeout, job }: ServeConfig,
   { manager, log }: { readonly manager: ServiceManager; readonly log: Logger },
 ): Promise<void> {
   const ended = Promise.withResolvers<void>()
@@ -138,7 +142,7 @@ async function untilAskedToEnd(
       return jobs.hurry()
     }
     isAsked = true
-    void manager.stopping()
+    void manager.stopping((shutdownTimeout ?? ENDLESS_MS) + job.stopGracePeriod + STOP_MARGIN_MS)
     const wait = jobs.isBusy ? 'no more jobs are taken, the running one goes on' : 'no job runs'
     log.info(`${signal}: ${wait}`)
     jobs.close(shutdownTimeout).then(ended.resolve, ended.reject)

@@ -16,8 +16,12 @@ import type { Logger } from '../log.ts'
 export interface ServiceManager {
   /** Clients are answered from now on. */
   ready(): Promise<void>
-  /** The service was told to end, and will. */
-  stopping(): Promise<void>
+  /**
+   * The service was told to end, and will.
+   *
+   * @param withinMs after which the manager may kill it; not before, whatever the unit says
+   */
+  stopping(withinMs: number): Promise<void>
 }
 
 const NO_MANAGER: ServiceManager = { ready: async () => undefined, stopping: async () => undefined }
@@ -45,7 +49,8 @@ export function findServiceManager(environment: NodeJS.ProcessEnv, log: Logger):
       await send('--ready')
       if (isWatched) giveSigns(Number(WATCHDOG_USEC) / 1_000, () => send('WATCHDOG=1'))
     },
-    stopping: () => send('STOPPING=1'),
+    stopping: (withinMs) =>
+      send('STOPPING=1', `EXTEND_TIMEOUT_USEC=${Math.round(withinMs) * 1_000}`),
   }
 }
 

@@ -20,6 +20,9 @@ export const MADE_MEMBERS_PATH = `${CONFIG_DIRECTORY}/made-members`
 
 export const STATE_DIRECTORY = '/var/lib/agent'
 
+/** Between the end of the agent's patience with a job and systemd's with the agent. */
+export const STOP_MARGIN_MS = 90_000
+
 export interface UnitOptions {
   /** Absolute. */
   readonly agentPath: string

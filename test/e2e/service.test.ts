@@ -153,6 +153,27 @@ test('told to restart, it lets its job end, and the next process has its log', a
   assert.match(outputIn(log), 'through\n')
 })
 
+test('a job ends by the settings that there are now, not by those of the installation', async (t) => {
+  const { machine } = t
+  await machine.ask(`mkdir -p /run/systemd/system/agent.service.d
+printf '[Service]\\nTimeoutStopSec=1\\n' >/run/systemd/system/agent.service.d/test.conf
+systemctl daemon-reload`)
+  const id = await submit(machine, 'until [ -e /tmp/ask ]; do sleep 0.05; done; sleep 3; echo over')
+
+  await machine.ask('systemctl restart --no-block agent')
+  await waitFor(
+    async () => (await machine.ask('systemctl show -P ActiveState agent')) === 'deactivating',
+    'the service is asked to stop',
+  )
+  await machine.ask('touch /tmp/ask')
+  const log = await whenLogged(machine, id, 'job_finished')
+  await machine.ask('rm -r /run/systemd/system/agent.service.d && systemctl daemon-reload')
+
+  assert.match(log, '"result":"passed"')
+  assert.match(outputIn(log), /^over\n/m)
+  await waitFor(() => isAlive(machine), 'the next process answers')
+})
+
 test('killed, it is started again, and the job it had is over and gone', async ({ machine }) => {
   const id = await submit(machine, 'echo ready; sleep 12345')
   await whenLogged(machine, id, '"ready\\n"')

@@ -42,9 +42,12 @@ test('ready and stopping are said once each', async (t) => {
   const manager = findServiceManager(t.environment, logOf(t))
 
   await manager.ready()
-  await manager.stopping()
+  await manager.stopping(90_000)
 
-  assert.is(await saidIn(t), '/run/notify --ready\n/run/notify STOPPING=1\n')
+  assert.is(
+    await saidIn(t),
+    '/run/notify --ready\n/run/notify STOPPING=1 EXTEND_TIMEOUT_USEC=90000000\n',
+  )
 })
 
 test('signs of life are given to a manager that waits for them from this process', async (t) => {
@@ -62,7 +65,7 @@ test('without a manager nothing is said', async (t) => {
   const manager = findServiceManager({ PATH: t.environment['PATH'] }, logOf(t))
 
   await manager.ready()
-  await manager.stopping()
+  await manager.stopping(1)
 
   assert.is(await saidIn(t), '')
 })
