@@ -3,10 +3,9 @@
 import { mkdtemp, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
-import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { encode, type RunningAgent, runAgent, startJob } from '../helpers/agent.ts'
-import { engineObjects } from '../helpers/engine.ts'
+import { engineSuite } from '../helpers/engine-suite.ts'
 import { waitFor } from '../helpers/host.ts'
 import { createJobId } from '../helpers/job-id.ts'
 import { jobDirectory } from '../helpers/ssh.ts'
@@ -14,19 +13,12 @@ import { startAtTerminal } from '../helpers/terminal.ts'
 
 interface Context {
   home: string
-  before: object
   agents: RunningAgent[]
 }
 
-const test = suite<Context>('attach')
+const test = engineSuite<Context>('attach')
 const BINARY = resolve('dist/agent')
 const PROMPT = /[#$] $/
-
-/** These jobs make no volumes. */
-async function jobObjects() {
-  const { containers, networks } = await engineObjects()
-  return { containers, networks }
-}
 
 test.before(async (t) => {
   t.home = await mkdtemp(join(tmpdir(), 'home-'))
@@ -37,14 +29,12 @@ test.after(async ({ home }) => {
 })
 
 test.before.each(async (t) => {
-  t.before = await jobObjects()
   t.agents = []
 })
 
 test.after.each(async (t) => {
   for (const agent of t.agents) agent.signal('SIGTERM') // of a test that failed half-way
   await Promise.all(t.agents.map(({ exited }) => exited))
-  assert.equal(await jobObjects(), t.before)
 })
 
 const WAIT = { directive: 'echo ready; until [ -e ~/release ]; do sleep 0.05; done' }

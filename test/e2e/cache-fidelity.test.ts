@@ -4,30 +4,14 @@ import { execFileSync } from 'node:child_process'
 import { mkdir, mkdtemp, rm, stat, truncate, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { compress } from '../../lib/cache/compress.ts'
 import { DirectoryStore } from '../../lib/cache/directory-store.ts'
 import { END_OF_TAR, encodeHeader, padding, type TarEntry } from '../../lib/cache/tar.ts'
-import { type EngineObjects, engineObjects } from '../helpers/engine.ts'
+import { cacheSuite } from '../helpers/engine-suite.ts'
 import { inJob, PLACES } from '../helpers/in-job.ts'
 
-interface Context {
-  before: EngineObjects
-  cacheDirectory: string
-}
-
-const test = suite<Context>('cache: fidelity')
-
-test.before.each(async (t) => {
-  t.before = await engineObjects()
-  t.cacheDirectory = await mkdtemp(join(tmpdir(), 'cache-'))
-})
-
-test.after.each(async (t) => {
-  await rm(t.cacheDirectory, { recursive: true, force: true })
-  assert.equal(await engineObjects(), t.before)
-})
+const test = cacheSuite('cache: fidelity')
 
 /** One of everything a tree can have. */
 const MAKE_TREE = `cd "$(mktemp -d)"; mkdir tree; cd tree

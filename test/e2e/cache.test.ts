@@ -4,30 +4,14 @@ import { createHash } from 'node:crypto'
 import { mkdtemp, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { runJob, startJob } from '../helpers/agent.ts'
-import { type EngineObjects, engineObjects } from '../helpers/engine.ts'
+import { cacheSuite } from '../helpers/engine-suite.ts'
 import { blocksOf } from '../helpers/events.ts'
 import { waitFor } from '../helpers/host.ts'
 import { describeJob, inJob, PLACES } from '../helpers/in-job.ts'
 
-interface Context {
-  before: EngineObjects
-  cacheDirectory: string
-}
-
-const test = suite<Context>('cache')
-
-test.before.each(async (t) => {
-  t.before = await engineObjects()
-  t.cacheDirectory = await mkdtemp(join(tmpdir(), 'cache-'))
-})
-
-test.after.each(async (t) => {
-  await rm(t.cacheDirectory, { recursive: true, force: true })
-  assert.equal(await engineObjects(), t.before)
-})
+const test = cacheSuite('cache')
 
 /** A directive and the whole of its output; times and sizes are masked. */
 type Expectation = readonly [directive: string, output: string]

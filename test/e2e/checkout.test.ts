@@ -1,8 +1,7 @@
 /** `checkout` against real servers: what is in the directory afterwards, and what it says. */
 
-import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
-import { type EngineObjects, engineObjects } from '../helpers/engine.ts'
+import { engineSuite } from '../helpers/engine-suite.ts'
 import {
   createRepository,
   type HttpGitServer,
@@ -13,14 +12,13 @@ import {
 import { type InJobOptions, inJob, type Place } from '../helpers/in-job.ts'
 
 interface Context {
-  before: EngineObjects
   repository: Repository
   server: HttpGitServer
   /** Commits by name. */
   sha: Readonly<Record<string, string>>
 }
 
-const test = suite<Context>('checkout')
+const test = engineSuite<Context>('checkout')
 
 /** Twenty commits on main; the others beside them, each with a file of its name. */
 const HISTORY = `
@@ -44,14 +42,6 @@ test.before(async (t) => {
   const lines = (await t.repository.change('cat ../shas')).trim().split('\n')
   t.sha = Object.fromEntries(lines.map((line) => line.split(' ')))
   t.server = await startHttpGitServer(t.repository, 'user:pass word')
-})
-
-test.before.each(async (t) => {
-  t.before = await engineObjects()
-})
-
-test.after.each(async (t) => {
-  assert.equal(await engineObjects(), t.before)
 })
 
 test.after(async (t) => {

@@ -1,35 +1,18 @@
 /** A job's files in its main container: many, large, and what stands there already. */
 
 import { createHash, randomBytes } from 'node:crypto'
-import { suite } from 'uvu'
+import { tmpdir } from 'node:os'
 import * as assert from 'uvu/assert'
-import { encode, runJob } from '../helpers/agent.ts'
-import { type EngineObjects, engineObjects } from '../helpers/engine.ts'
+import { encode, runJob, startJob } from '../helpers/agent.ts'
+import { containerJob, FIRST } from '../helpers/container-job.ts'
+import { engineSuite } from '../helpers/engine-suite.ts'
 import { blocksOf } from '../helpers/events.ts'
+import { waitFor } from '../helpers/host.ts'
+import { createJobId } from '../helpers/job-id.ts'
+import { jobDirectory } from '../helpers/ssh.ts'
+import { tracesInFiles, tracesInProcesses } from '../helpers/traces.ts'
 
-interface Context {
-  before: EngineObjects
-}
-
-const test = suite<Context>('container files')
-
-test.before.each(async (t) => {
-  t.before = await engineObjects()
-})
-
-test.after.each(async (t) => {
-  assert.equal(await engineObjects(), t.before)
-})
-
-const jobWith = (files: readonly object[], directives: readonly string[], main: object = {}) => ({
-  executor: 'dockercompose',
-  compose: { containers: [{ name: 'main', image: 'agent-test/debian', ...main }] },
-  files,
-  commands: directives.map((directive) => ({ directive })),
-})
-
-/** Of the first command. */
-const FIRST = 4
+const test = engineSuite('container files')
 
 const md5 = (content: string | Buffer) => createHash('md5').update(content).digest('hex')
 
@@ -41,14 +24,14 @@ test('5,000 files in 500 directories arrive, each the job user’s', async () =>
   }))
   const all = files.map((_, i) => `content of ${i}\n`).sort()
   const { events, result } = await runJob(
-    jobWith(
-      files,
+    containerJob(
+      { user: 'www-data' },
       [
         'cat /srv/data/d*/f* | LC_ALL=C sort | md5sum',
         "find /srv/data -mindepth 1 -printf '%y %u %m\\n' | sort | uniq -c | tr -s ' '",
         "stat -c '%U %a' /srv /srv/data",
       ],
-      { user: 'www-data' },
+      { files },
     ),
   )
 
@@ -66,11 +49,37 @@ test('5,000 files in 500 directories arrive, each the job user’s', async () =>
 test('a file of 10 MB arrives whole', async () => {
   const content = randomBytes(10 * 1024 ** 2)
   const { events, result } = await runJob(
-    jobWith([{ path: 'large', content: content.toString('base64') }], ['md5sum < ~/large']),
+    containerJob({}, ['md5sum < ~/large'], {
+      files: [{ path: 'large', content: content.toString('base64') }],
+    }),
   )
 
   assert.is(result, 'passed')
   assert.is(blocksOf(events)[FIRST]?.output, `${md5(content)}  -\n`)
+})
+
+test('what a job is given is nowhere on the host while it runs', async () => {
+  const secret = randomBytes(12).toString('hex')
+  const id = createJobId()
+  const job = await startJob(
+    containerJob({}, ['[[ $(cat ~/file) == "$A" ]] && echo now; sleep 1000'], {
+      job_id: id,
+      env_vars: [{ name: 'A', value: encode(secret) }],
+      files: [{ path: 'file', content: encode(secret), mode: '0600' }],
+    }),
+    { environment: { TMPDIR: tmpdir() } },
+  )
+  await waitFor(() => job.stdout.includes('now\\n'), 'it has arrived in the container')
+
+  const places = [tmpdir(), '/dev/shm', (await jobDirectory(id)) ?? 'no directory']
+  const found = [
+    ...(await Promise.all(places.map((place) => tracesInFiles(place, [secret])))).flat(),
+    ...tracesInProcesses([secret]),
+  ]
+  job.signal('SIGTERM')
+  await job.finished
+
+  assert.equal(found, [])
 })
 
 for (const count of [3, 30]) {
@@ -84,13 +93,13 @@ for (const count of [3, 30]) {
       content: encode('x'),
     }))
     const { events, result } = await runJob(
-      jobWith(
-        [...made, ...there],
+      containerJob(
+        { user: 'nobody' },
         [
           "stat -c '%n %U:%G %a %F' /root /tmp /bin /var/local",
           "ls -d /tmp/made-*/file | wc -l; stat -c '%n %U' /usr/bin/file",
         ],
-        { user: 'nobody' },
+        { files: [...made, ...there] },
       ),
     )
 
@@ -113,7 +122,7 @@ for (const count of [3, 30]) {
 
 test('a file that is to stand below another file fails the block with the reason', async () => {
   const { events, result } = await runJob(
-    jobWith([{ path: '/etc/passwd/x', content: encode('x') }], ['echo no']),
+    containerJob({}, ['echo no'], { files: [{ path: '/etc/passwd/x', content: encode('x') }] }),
   )
 
   const block = blocksOf(events)[3]

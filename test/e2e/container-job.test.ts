@@ -1,40 +1,17 @@
 /** A job's life in containers: its blocks, services, files, faults, its end and its leftovers. */
 
-import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { encode, runJob, startJob } from '../helpers/agent.ts'
-import { type EngineObjects, engineObjects } from '../helpers/engine.ts'
+import { containerJob, FIRST, IMAGE } from '../helpers/container-job.ts'
+import { engineSuite } from '../helpers/engine-suite.ts'
 import { blocksOf } from '../helpers/events.ts'
 import { waitFor } from '../helpers/host.ts'
 
-interface Context {
-  before: EngineObjects
-}
-
-const test = suite<Context>('container job')
-
-test.before.each(async (t) => {
-  t.before = await engineObjects()
-})
-
-test.after.each(async (t) => {
-  assert.equal(await engineObjects(), t.before)
-})
-
-const IMAGE = 'agent-test/debian'
-
-const jobIn = (containers: readonly object[], rest: object) => ({
-  executor: 'dockercompose',
-  compose: { containers },
-  ...rest,
-})
-
-const main = (rest: object = {}) => ({ name: 'main', image: IMAGE, ...rest })
+const test = engineSuite('container job')
 
 test('the blocks of a job come in the order of the contract', async () => {
   const { events, result } = await runJob(
-    jobIn([main()], {
-      commands: [{ directive: 'X=1' }, { directive: 'echo "$X $PWD"; (exit 5)' }],
+    containerJob({}, ['X=1', 'echo "$X $PWD"; (exit 5)'], {
       epilogue_on_fail_commands: [{ directive: 'echo "$SEMAPHORE_JOB_RESULT"' }],
     }),
   )
@@ -55,67 +32,70 @@ test('the blocks of a job come in the order of the contract', async () => {
     ],
   )
   assert.ok(blocks[1]?.output.startsWith('Starting a new bash session.\n'))
-  assert.is(blocks[5]?.output, '1 /root\n')
+  assert.is(blocks[FIRST + 1]?.output, '1 /root\n')
   assert.is(blocks[7]?.output, 'failed\n')
 })
 
 test('services are reached by their names, from the main container and from each other', async () => {
   const service = { image: IMAGE, command: `bash -c "getent hosts other > /dev/null; sleep 1000"` }
   const { events, result } = await runJob(
-    jobIn([main(), { name: 'db', ...service }, { name: 'other', ...service }], {
-      commands: [{ directive: 'getent hosts db other main | wc -l' }],
+    containerJob({}, ['getent hosts db other main | wc -l'], {
+      services: [
+        { name: 'db', ...service },
+        { name: 'other', ...service },
+      ],
     }),
   )
 
   assert.is(result, 'passed')
-  assert.is(blocksOf(events)[4]?.output, '3\n')
+  assert.is(blocksOf(events)[FIRST]?.output, '3\n')
 })
 
 test('user, variables and entrypoint of the main container apply', async () => {
   const { events, result } = await runJob(
-    jobIn(
-      [
-        main({
-          user: 'nobody',
-          entrypoint: `bash -c 'export FROM_ENTRYPOINT="a b"; exec "$@"' entry`,
-          env_vars: [{ name: 'FROM_CONTAINER', value: encode('c d') }],
-        }),
-      ],
-      { commands: [{ directive: 'id -un; echo "$FROM_ENTRYPOINT $FROM_CONTAINER"' }] },
+    containerJob(
+      {
+        user: 'nobody',
+        entrypoint: `bash -c 'export FROM_ENTRYPOINT="a b"; exec "$@"' entry`,
+        env_vars: [{ name: 'FROM_CONTAINER', value: encode('c d') }],
+      },
+      ['id -un; echo "$FROM_ENTRYPOINT $FROM_CONTAINER"'],
     ),
   )
 
   assert.is(result, 'passed')
-  assert.is(blocksOf(events)[4]?.output, 'nobody\na b c d\n')
+  assert.is(blocksOf(events)[FIRST]?.output, 'nobody\na b c d\n')
 })
 
 test('variables and files arrive whole, owned by the job’s user', async () => {
   const odd = 'it\'s "q" $HOME `x` \\ \n\ttwo lines'
   const { events, result } = await runJob(
-    jobIn([main({ user: '1234:1235' })], {
-      env_vars: [{ name: 'ODD', value: encode(odd) }],
-      files: [
-        { path: '/tmp/a b/secret', content: encode('one\n'), mode: '0600' },
-        { path: '/tmp/run.sh', content: encode('#!/bin/sh\necho ran\n'), mode: '+x' },
+    containerJob(
+      { user: '1234:1235' },
+      [
+        `printf %s "$ODD"`,
+        `/tmp/run.sh; cat "/tmp/a b/secret"; stat -c '%u:%g %a' "/tmp/a b/secret"`,
       ],
-      commands: [
-        { directive: `printf %s "$ODD"` },
-        { directive: `/tmp/run.sh; cat "/tmp/a b/secret"; stat -c '%u:%g %a' "/tmp/a b/secret"` },
-      ],
-    }),
+      {
+        env_vars: [{ name: 'ODD', value: encode(odd) }],
+        files: [
+          { path: '/tmp/a b/secret', content: encode('one\n'), mode: '0600' },
+          { path: '/tmp/run.sh', content: encode('#!/bin/sh\necho ran\n'), mode: '+x' },
+        ],
+      },
+    ),
   )
 
   const blocks = blocksOf(events)
   assert.is(result, 'passed')
-  assert.is(blocks[4]?.output, odd)
-  assert.is(blocks[5]?.output, 'ran\none\n1234:1235 600\n')
+  assert.is(blocks[FIRST]?.output, odd)
+  assert.is(blocks[FIRST + 1]?.output, 'ran\none\n1234:1235 600\n')
 })
 
 test('a bad file mode fails the block, and no command runs', async () => {
   const { events, result } = await runJob(
-    jobIn([main()], {
+    containerJob({}, ['echo no'], {
       files: [{ path: 'x', content: encode('x'), mode: 'sideways' }],
-      commands: [{ directive: 'echo no' }],
     }),
   )
 
@@ -130,24 +110,22 @@ test('a bad file mode fails the block, and no command runs', async () => {
 
 test('epilogues run in a fresh shell when the first one died, files and variables kept', async () => {
   const { events, result } = await runJob(
-    jobIn([main()], {
+    containerJob({}, ['LOCAL=1; echo file > /tmp/file; exit 3'], {
       env_vars: [{ name: 'A', value: encode('kept') }],
-      commands: [{ directive: 'LOCAL=1; echo file > /tmp/file; exit 3' }],
       epilogue_always_commands: [{ directive: 'echo "$A [$LOCAL] $(cat /tmp/file)"' }],
     }),
   )
 
   const blocks = blocksOf(events)
   assert.is(result, 'failed')
-  assert.is(blocks[4]?.exitCode, 3)
+  assert.is(blocks[FIRST]?.exitCode, 3)
   assert.is(blocks.at(-1)?.output, 'kept [] file\n')
 })
 
 test('no engine is told with its socket, and fails the job at once', async () => {
-  const { events, result } = await runJob(
-    jobIn([main()], { commands: [{ directive: 'echo no' }] }),
-    { environment: { DOCKER_HOST: 'unix:///nowhere/docker.sock' } },
-  )
+  const { events, result } = await runJob(containerJob({}, ['echo no']), {
+    environment: { DOCKER_HOST: 'unix:///nowhere/docker.sock' },
+  })
 
   const [block] = blocksOf(events)
   assert.is(result, 'failed')
@@ -157,8 +135,8 @@ test('no engine is told with its socket, and fails the job at once', async () =>
 
 test('a stop during a command ends its block with 1 and leaves nothing', async () => {
   const job = await startJob(
-    jobIn([main(), { name: 'db', image: IMAGE, command: 'sleep 1000' }], {
-      commands: [{ directive: 'echo now; sleep 1000; echo no' }],
+    containerJob({}, ['echo now; sleep 1000; echo no'], {
+      services: [{ name: 'db', image: IMAGE, command: 'sleep 1000' }],
       epilogue_always_commands: [{ directive: 'echo no' }],
     }),
   )
@@ -176,9 +154,7 @@ test('a stop during a command ends its block with 1 and leaves nothing', async (
 
 test('a stop while containers are starting leaves nothing', async () => {
   const job = await startJob(
-    jobIn([main({ entrypoint: `bash -c 'sleep 1000' entry` })], {
-      commands: [{ directive: 'echo no' }],
-    }),
+    containerJob({ entrypoint: `bash -c 'sleep 1000' entry` }, ['echo no']),
   )
   await waitFor(() => job.stdout.includes('Starting a new bash session'), 'containers start')
 
@@ -190,11 +166,9 @@ test('a stop while containers are starting leaves nothing', async () => {
 })
 
 test('the main container has the engine’s socket', async () => {
-  const { events } = await runJob(
-    jobIn([main()], { commands: [{ directive: '[ -S /var/run/docker.sock ] && echo socket' }] }),
-  )
+  const { events } = await runJob(containerJob({}, ['[ -S /var/run/docker.sock ] && echo socket']))
 
-  assert.is(blocksOf(events)[4]?.output, 'socket\n')
+  assert.is(blocksOf(events)[FIRST]?.output, 'socket\n')
 })
 
 test.run()

@@ -4,11 +4,11 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { Readable } from 'node:stream'
-import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { encode, runJob, startJob } from '../helpers/agent.ts'
-import { type EngineObjects, engineObjects } from '../helpers/engine.ts'
+import { containerJob, FIRST, IMAGE } from '../helpers/container-job.ts'
 import { startEngineProxy } from '../helpers/engine-proxy.ts'
+import { engineSuite } from '../helpers/engine-suite.ts'
 import { type Block, blocksOf } from '../helpers/events.ts'
 import { processesMatching, waitFor } from '../helpers/host.ts'
 import { createImage, type TestImage } from '../helpers/images.ts'
@@ -17,15 +17,13 @@ import { callEngine } from '../setup/engine.ts'
 import { run } from '../setup/run.ts'
 
 interface Context {
-  before: EngineObjects
   images: TestImage[]
   directories: string[]
 }
 
-const test = suite<Context>('container options')
+const test = engineSuite<Context>('container options')
 
 test.before.each(async (t) => {
-  t.before = await engineObjects()
   t.images = []
   t.directories = []
 })
@@ -33,19 +31,7 @@ test.before.each(async (t) => {
 test.after.each(async (t) => {
   for (const image of t.images) await image.remove()
   for (const directory of t.directories) await rm(directory, { recursive: true })
-  assert.equal(await engineObjects(), t.before)
 })
-
-const IMAGE = 'agent-test/debian'
-
-const jobIn = (main: object, directives: readonly string[], rest: object = {}) => ({
-  executor: 'dockercompose',
-  compose: { containers: [{ name: 'main', image: IMAGE, ...main }] },
-  commands: directives.map((directive) => ({ directive })),
-  ...rest,
-})
-
-const FIRST = 4
 
 const blockNamed = (blocks: readonly Block[], directive: string): Block => {
   const block = blocks.find((one) => one.directive === directive)
@@ -64,7 +50,7 @@ test('variables and files are the job’s user’s, by name, uid, uid:gid, with 
   ]
   const jobs = users.map(({ user }) =>
     runJob(
-      jobIn(
+      containerJob(
         { user },
         [
           'echo "$UID:$GROUPS $HOME $A"',
@@ -88,7 +74,7 @@ test('variables and files are the job’s user’s, by name, uid, uid:gid, with 
 })
 
 test('a user the image does not know is told in one line', async () => {
-  const { events, result } = await runJob(jobIn({ user: 'nosuch' }, ['echo no']))
+  const { events, result } = await runJob(containerJob({ user: 'nosuch' }, ['echo no']))
 
   const block = blocksOf(events).at(-1)
   assert.is(result, 'failed')
@@ -96,10 +82,6 @@ test('a user the image does not know is told in one line', async () => {
 })
 
 test('entrypoint and command keep their quoted words, of the main container and of a service', async () => {
-  const job = jobIn({ entrypoint: `env 'A=one  two' "B=it's"` }, [
-    'echo "$A|$B"',
-    'for i in {1..100}; do exec 3<>/dev/tcp/talker/7000 && break; sleep 0.1; done 2>/dev/null; cat <&3',
-  ])
   const script =
     'use IO::Socket::INET; my $s = IO::Socket::INET->new(LocalPort => 7000, Listen => 5); while (my $c = $s->accept) { print $c join("|", @ARGV), "\\n"; close $c }'
   const talker = {
@@ -108,8 +90,16 @@ test('entrypoint and command keep their quoted words, of the main container and 
     entrypoint: `perl -e '${script}' "an  entry" `,
     command: `'two  words' "and \\"quotes\\"" back\\ slash`,
   }
-  job.compose.containers.push(talker)
-  const { events, result } = await runJob(job)
+  const { events, result } = await runJob(
+    containerJob(
+      { entrypoint: `env 'A=one  two' "B=it's"` },
+      [
+        'echo "$A|$B"',
+        'for i in {1..100}; do exec 3<>/dev/tcp/talker/7000 && break; sleep 0.1; done 2>/dev/null; cat <&3',
+      ],
+      { services: [talker] },
+    ),
+  )
 
   const blocks = blocksOf(events)
   assert.is(result, 'passed')
@@ -121,7 +111,7 @@ test('the shell runs under the entrypoint script of the image', async (t) => {
   const script = '#!/bin/sh\necho preparing\nexport PREPARED="yes, by $0"\nexec "$@"\n'
   const image = await createImage(IMAGE, ['ENTRYPOINT ["/entry.sh"]'], { '/entry.sh': script })
   t.images.push(image)
-  const { events, result } = await runJob(jobIn({ image: image.name }, ['echo "$PREPARED"']))
+  const { events, result } = await runJob(containerJob({ image: image.name }, ['echo "$PREPARED"']))
 
   const blocks = blocksOf(events)
   assert.is(result, 'passed')
@@ -132,7 +122,9 @@ test('the shell runs under the entrypoint script of the image', async (t) => {
 test('also under one that takes a whole command line', async (t) => {
   const image = await createImage(IMAGE, ['ENTRYPOINT ["/bin/sh", "-c"]'])
   t.images.push(image)
-  const { events, result } = await runJob(jobIn({ image: image.name }, ['echo "$BASH_VERSION"']))
+  const { events, result } = await runJob(
+    containerJob({ image: image.name }, ['echo "$BASH_VERSION"']),
+  )
 
   assert.is(result, 'passed')
   assert.match(blocksOf(events)[FIRST]?.output ?? '', /^5\./)
@@ -145,7 +137,7 @@ test('bash is found wherever the PATH of the image has it', async (t) => {
   })
   t.images.push(image)
   const job = await startJob(
-    jobIn({ image: image.name }, [
+    containerJob({ image: image.name }, [
       '[[ /proc/$$/exe -ef /opt/own/bin/bash ]] && echo own',
       'echo now; while :; do :; done',
     ]),
@@ -164,8 +156,8 @@ test('an image that ends at once fails the job at once, with what it said', asyn
   const loud = await createImage(IMAGE, ['ENTRYPOINT ["sh", "-c", "echo no config; exit 4"]'])
   t.images.push(quiet, loud)
   const [first, second] = await Promise.all([
-    runJob(jobIn({ image: quiet.name }, ['echo no'])),
-    runJob(jobIn({ image: loud.name }, ['echo no'])),
+    runJob(containerJob({ image: quiet.name }, ['echo no'])),
+    runJob(containerJob({ image: loud.name }, ['echo no'])),
   ])
 
   for (const { events, result } of [first, second]) {
@@ -198,7 +190,7 @@ test('an engine that makes every root read-only is told as the reason', async ()
     const { status, text } = await callEngine('POST', request.url ?? '', changed, json)
     response?.writeHead(status, json).end(text)
   })
-  const { events, result } = await runJob(jobIn({}, ['echo no']), {
+  const { events, result } = await runJob(containerJob({}, ['echo no']), {
     environment: proxy.environment,
   })
   await proxy.close()
@@ -217,7 +209,7 @@ test('what the engine will not do as asked is in the log', async () => {
     const Warnings = ['Limitation discarded.']
     response?.writeHead(status, json).end(JSON.stringify({ ...JSON.parse(text), Warnings }))
   })
-  const { events, result } = await runJob(jobIn({ memory: '64m' }, ['true']), {
+  const { events, result } = await runJob(containerJob({ memory: '64m' }, ['true']), {
     environment: proxy.environment,
   })
   await proxy.close()
@@ -231,7 +223,7 @@ test('what the engine will not do as asked is in the log', async () => {
 
 test('limits hold: the container is made with them, and a kill for memory is named', async () => {
   const { events, result } = await runJob(
-    jobIn({ memory: '32m', cpus: 0.5 }, [
+    containerJob({ memory: '32m', cpus: 0.5 }, [
       'cat /sys/fs/cgroup/memory.max /sys/fs/cgroup/memory/memory.limit_in_bytes 2>/dev/null; true',
       'cat /sys/fs/cgroup/cpu.max /sys/fs/cgroup/cpu/cpu.cfs_quota_us 2>/dev/null; true',
       `exec perl -e '$x = "x" x 2e8'`,
@@ -249,7 +241,7 @@ test('limits hold: the container is made with them, and a kill for memory is nam
 })
 
 test('more processors than there are is told with their number', async () => {
-  const { events, result } = await runJob(jobIn({ cpus: 4000 }, ['echo no']))
+  const { events, result } = await runJob(containerJob({ cpus: 4000 }, ['echo no']))
 
   assert.is(result, 'failed')
   assert.match(blocksOf(events).at(-1)?.output ?? '', /only \d+ CPUs available/)
@@ -261,8 +253,8 @@ test('an image for the platform that is asked for is used; one for another is no
   const platform = { x64: 'linux/x86_64', arm64: 'linux/aarch64' }[process.arch as 'arm64' | 'x64']
   const never = { image: image.name, pull_policy: 'never' }
   const [right, wrong] = await Promise.all([
-    runJob(jobIn({ ...never, platform }, ['echo ran'])),
-    runJob(jobIn({ ...never, platform: 'linux/s390x' }, ['echo no'])),
+    runJob(containerJob({ ...never, platform }, ['echo ran'])),
+    runJob(containerJob({ ...never, platform: 'linux/s390x' }, ['echo no'])),
   ])
 
   assert.is(right.result, 'passed')
@@ -276,7 +268,7 @@ test('--files puts files and directories of the host into the main container', a
   t.directories.push(directory)
   await writeFile(join(directory, 'a'), 'from the host\n')
   const { events, result } = await runJob(
-    jobIn({}, ['cat /etc/given/a "/opt/one file"; echo back > /etc/given/b']),
+    containerJob({}, ['cat /etc/given/a "/opt/one file"; echo back > /etc/given/b']),
     {
       args: [
         `--files=${directory}:/etc/given,${directory}/a:/opt/one file`,
@@ -294,7 +286,7 @@ test('--files puts files and directories of the host into the main container', a
 })
 
 test('--fail-on-missing-files fails the job with the file’s name', async () => {
-  const { events, result } = await runJob(jobIn({}, ['echo no']), {
+  const { events, result } = await runJob(containerJob({}, ['echo no']), {
     args: ['--fail-on-missing-files'],
     environment: { SEMAPHORE_AGENT_FILES: '/no/such:/x' },
   })
@@ -310,7 +302,7 @@ test('/dev/kvm of the host is passed on, unless the flag forbids it', async (t) 
   const directory = await mkdtemp(join(tmpdir(), 'kvm-'))
   t.directories.push(directory)
   const jobFile = join(directory, 'job.json')
-  await writeFile(jobFile, JSON.stringify({ job_id: createJobId(), ...jobIn({}, []) }))
+  await writeFile(jobFile, JSON.stringify({ job_id: createJobId(), ...containerJob({}, []) }))
   // A host on which it is there; the engine's own may have none, and then refuses to start.
   const devices = join(directory, 'dev')
   const host = `mkdir ${devices} && mount -t tmpfs none ${devices} && touch ${devices}/null ${devices}/kvm && mount --bind /dev/null ${devices}/null && mount --bind ${devices} /dev`
@@ -343,9 +335,9 @@ test('host setup commands run first, on the host, with the agent’s environment
   const directory = await mkdtemp(join(tmpdir(), 'set-up-'))
   t.directories.push(directory)
   const file = join(directory, 'file')
-  const job = jobIn({ image: '127.0.0.1:1/nowhere:1' }, [])
   const setUp = `[[ $FROM_AGENT == yes && -z $SEMAPHORE_AGENT_FILES ]] && pwd > ${file}`
-  Object.assign(job.compose, { host_setup_commands: [{ directive: setUp }] })
+  const compose = { host_setup_commands: [{ directive: setUp }] }
+  const job = containerJob({ image: '127.0.0.1:1/nowhere:1' }, [], { compose })
   const { events } = await runJob(job, {
     environment: { FROM_AGENT: 'yes', SEMAPHORE_AGENT_FILES: '/a:/b' },
   })
@@ -355,15 +347,14 @@ test('host setup commands run first, on the host, with the agent’s environment
 })
 
 test('a host setup command that fails ends the job with its output in a block', async () => {
-  const job = jobIn({}, ['echo no'])
-  Object.assign(job.compose, {
+  const compose = {
     host_setup_commands: [
       { directive: 'echo fine' },
       { directive: 'echo out; echo err >&2; exit 9' },
       { directive: 'echo never' },
     ],
-  })
-  const { events, result } = await runJob(job)
+  }
+  const { events, result } = await runJob(containerJob({}, ['echo no'], { compose }))
 
   assert.is(result, 'failed')
   assert.equal(blocksOf(events), [
@@ -372,10 +363,8 @@ test('a host setup command that fails ends the job with its output in a block', 
 })
 
 test('a stop ends a host setup command and all it has started', async () => {
-  const job = jobIn({}, ['echo no'])
-  const directive = 'sleep 4321 & touch started; sleep 4322'
-  Object.assign(job.compose, { host_setup_commands: [{ directive }] })
-  const agent = await startJob(job)
+  const compose = { host_setup_commands: [{ directive: 'sleep 4321 & touch started; sleep 4322' }] }
+  const agent = await startJob(containerJob({}, ['echo no'], { compose }))
   await waitFor(() => processesMatching('sleep 432').length === 2, 'the command runs')
 
   agent.signal('SIGTERM')

@@ -1,35 +1,16 @@
 /** Pulls that the engine itself does not bring to an end. What registries do is in pull.test.ts. */
 
-import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { startJob } from '../helpers/agent.ts'
-import { type EngineObjects, engineObjects } from '../helpers/engine.ts'
-import { type EngineProxy, startEngineProxy } from '../helpers/engine-proxy.ts'
+import { containerJob } from '../helpers/container-job.ts'
+import { proxySuite } from '../helpers/engine-suite.ts'
 import { blocksOf } from '../helpers/events.ts'
 
-interface Context {
-  before: EngineObjects
-  proxy: EngineProxy
-}
-
-const test = suite<Context>('container pull')
-
-test.before.each(async (t) => {
-  t.before = await engineObjects()
-  t.proxy = await startEngineProxy()
-})
-
-test.after.each(async (t) => {
-  await t.proxy.close()
-  assert.equal(await engineObjects(), t.before)
-})
+const test = proxySuite('container pull')
 
 const ABSENT = '127.0.0.1:1/not/here:1'
 
-const jobWith = (image: string) => ({
-  executor: 'dockercompose',
-  compose: { containers: [{ name: 'main', image }] },
-  commands: [{ directive: 'echo no' }],
+const job = containerJob({ image: ABSENT }, ['echo no'], {
   epilogue_always_commands: [{ directive: 'echo no' }],
 })
 
@@ -39,11 +20,11 @@ test('a stop before the engine answers to a pull ends it', async ({ proxy }) => 
     request.resume()
     asked.resolve()
   })
-  const job = await startJob(jobWith(ABSENT), proxy)
+  const running = await startJob(job, proxy)
   await asked.promise
 
-  job.signal('SIGTERM')
-  const { code, events, result } = await job.finished
+  running.signal('SIGTERM')
+  const { code, events, result } = await running.finished
 
   assert.is(code, 130)
   assert.is(result, 'stopped')
@@ -75,9 +56,9 @@ for (const [what, stream, told] of [
       request.resume()
       response?.writeHead(200, { 'content-type': 'application/json' }).end(stream)
     })
-    const job = await startJob(jobWith(ABSENT), proxy)
+    const running = await startJob(job, proxy)
 
-    const { events, result } = await job.finished
+    const { events, result } = await running.finished
 
     const [pulling, ...others] = blocksOf(events)
     assert.is(result, 'failed')
@@ -95,9 +76,9 @@ test('a connection that is cut in the middle of a pull fails it, and is told', a
     response?.writeHead(200, { 'content-type': 'application/json' })
     response?.write('{"status":"Pulling from not/here","id":"1"}\r\n', () => socket.destroy())
   })
-  const job = await startJob(jobWith(ABSENT), proxy)
+  const running = await startJob(job, proxy)
 
-  const { events, result } = await job.finished
+  const { events, result } = await running.finished
 
   const [pulling] = blocksOf(events)
   assert.is(result, 'failed')

@@ -1,11 +1,12 @@
 /** What a job does with the engine's socket: build, run beside itself, push. No docker on the host. */
 
 import { readFile } from 'node:fs/promises'
-import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { encode, runJob } from '../helpers/agent.ts'
-import { type EngineObjects, engineObjects } from '../helpers/engine.ts'
+import { containerJob, FIRST } from '../helpers/container-job.ts'
+import { engineObjects } from '../helpers/engine.ts'
 import { startEngineProxy } from '../helpers/engine-proxy.ts'
+import { engineSuite } from '../helpers/engine-suite.ts'
 import { blocksOf } from '../helpers/events.ts'
 import { createImage, type TestImage } from '../helpers/images.ts'
 import { createJobId } from '../helpers/job-id.ts'
@@ -14,25 +15,19 @@ import { hasImage, removeImage } from '../helpers/registry-image.ts'
 import { callEngine } from '../setup/engine.ts'
 
 interface Context {
-  before: EngineObjects
   /** With the docker client. */
   image: TestImage
   registry: Registry
 }
 
-const test = suite<Context>('docker in docker')
+const test = engineSuite<Context>('docker in docker')
 
 const PASSWORD = 'a-secret-of-the-registry'
 
 test.before(async (t) => {
-  t.before = await engineObjects()
   const client = { '/usr/bin/docker': await readFile('/usr/bin/docker') }
   t.image = await createImage('agent-test/debian', ['ENV DOCKER_BUILDKIT=0'], client)
   t.registry = await startRegistry({ username: 'me', password: PASSWORD })
-})
-
-test.after.each(async (t) => {
-  assert.equal(await engineObjects(), t.before)
 })
 
 test.after(async (t) => {
@@ -50,19 +45,14 @@ CMD ["bash", "-c", "echo $(</greeting) $(</built)"]`
 /** The name of the network is nobody's to know: the container's own name leads to it. */
 const FIND_NETWORK = `network=$(docker inspect -f '{{range $name, $_ := .NetworkSettings.Networks}}{{$name}}{{end}}' "$HOSTNAME")`
 
-/** Of the first command. */
-const FIRST = 4
-
 const jobWith = (t: Context, directives: readonly string[], services: readonly object[] = []) => {
   const id = createJobId()
   const variables = { JOB: id, REGISTRY: t.registry.host, PASSWORD }
-  return {
+  return containerJob({ image: t.image.name }, directives, {
     job_id: id,
-    executor: 'dockercompose',
-    compose: { containers: [{ name: 'main', image: t.image.name }, ...services] },
+    services,
     env_vars: Object.entries(variables).map(([name, value]) => ({ name, value: encode(value) })),
-    commands: directives.map((directive) => ({ directive })),
-  }
+  })
 }
 
 test('a job builds an image, runs it, and pushes it to a registry with a password', async (t) => {

@@ -1,10 +1,9 @@
 /** Images of AWS ECR: the login is asked for natively, at an endpoint that checks each signature. */
 
-import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { type FinishedJob, runJob } from '../helpers/agent.ts'
 import { type Aws, type AwsOptions, startAws } from '../helpers/aws.ts'
-import { type EngineObjects, engineObjects } from '../helpers/engine.ts'
+import { engineSuite } from '../helpers/engine-suite.ts'
 import { type Block, blocksOf } from '../helpers/events.ts'
 import { credential } from '../helpers/pull-credentials.ts'
 import { type Registry, startRegistry } from '../helpers/registry.ts'
@@ -15,7 +14,6 @@ interface Context {
   foreign: Registry
   images: { own: PushedImage; foreign: PushedImage }
   servers: Aws[]
-  before: EngineObjects
 }
 
 const OWN = '123456789012'
@@ -32,7 +30,7 @@ const VARIABLES = {
 
 const MINUTE_MS = 60_000
 
-const test = suite<Context>('ECR images')
+const test = engineSuite<Context>('ECR images')
 
 test.before(async (t) => {
   t.own = await startRegistry({ username: 'AWS', password: 'token:of-the-own' })
@@ -46,14 +44,12 @@ test.after(async (t) => {
 
 test.before.each(async (t) => {
   t.servers = []
-  t.before = await engineObjects()
 })
 
 test.after.each(async (t) => {
   await Promise.all(t.servers.map((server) => server.close()))
   await removeImage(t.images.own.name)
   await removeImage(t.images.foreign.name)
-  assert.equal(await engineObjects(), t.before)
 })
 
 async function startServer(t: Context, options: Partial<AwsOptions> = {}): Promise<Aws> {

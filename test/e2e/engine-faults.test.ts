@@ -1,50 +1,26 @@
 /** What becomes of a job in containers when its engine fails: through a proxy in front of the real one. */
 
-import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { type FinishedJob, runJob, startJob } from '../helpers/agent.ts'
-import { type EngineObjects, engineObjects } from '../helpers/engine.ts'
-import {
-  after,
-  breakOff,
-  type EngineProxy,
-  loseAnswer,
-  refuse,
-  startEngineProxy,
-} from '../helpers/engine-proxy.ts'
+import { containerJob, IMAGE } from '../helpers/container-job.ts'
+import { engineObjects } from '../helpers/engine.ts'
+import { after, breakOff, type EngineProxy, loseAnswer, refuse } from '../helpers/engine-proxy.ts'
+import { proxySuite } from '../helpers/engine-suite.ts'
 import { type Block, blocksOf } from '../helpers/events.ts'
 import { waitFor } from '../helpers/host.ts'
 import { createJobId } from '../helpers/job-id.ts'
 import { serveAgent } from '../helpers/served-agent.ts'
 import { callEngine } from '../setup/engine.ts'
 
-interface Context {
-  before: EngineObjects
-  proxy: EngineProxy
-}
+const test = proxySuite('engine faults')
 
-const test = suite<Context>('engine faults')
-
-test.before.each(async (t) => {
-  t.before = await engineObjects()
-  t.proxy = await startEngineProxy()
-})
-
-test.after.each(async (t) => {
-  await t.proxy.close()
-  assert.equal(await engineObjects(), t.before)
-})
-
-const IMAGE = 'agent-test/debian'
 /** Starts sooner, but has no program besides bash. */
 const BARE = 'agent-test/bare'
 
-const jobIn = (image: string, ...directives: readonly string[]) => ({
-  executor: 'dockercompose',
-  compose: { containers: [{ name: 'main', image }] },
-  commands: directives.map((directive) => ({ directive })),
-  epilogue_always_commands: [{ directive: 'echo epilogue' }],
-})
+const jobIn = (image: string, ...directives: readonly string[]) =>
+  containerJob({ image }, directives, {
+    epilogue_always_commands: [{ directive: 'echo epilogue' }],
+  })
 
 const lastBlock = ({ events }: FinishedJob): Block | undefined => blocksOf(events).at(-1)
 

@@ -1,34 +1,15 @@
 /** Which number of the Engine API is spoken with engines that are not the one on this machine. */
 
-import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { runJob } from '../helpers/agent.ts'
-import { type EngineObjects, engineObjects } from '../helpers/engine.ts'
-import { change, type EngineProxy, startEngineProxy } from '../helpers/engine-proxy.ts'
+import { containerJob } from '../helpers/container-job.ts'
+import { change } from '../helpers/engine-proxy.ts'
+import { proxySuite } from '../helpers/engine-suite.ts'
 import { blocksOf } from '../helpers/events.ts'
 
-interface Context {
-  before: EngineObjects
-  proxy: EngineProxy
-}
+const test = proxySuite('engine version')
 
-const test = suite<Context>('engine version')
-
-test.before.each(async (t) => {
-  t.before = await engineObjects()
-  t.proxy = await startEngineProxy()
-})
-
-test.after.each(async (t) => {
-  await t.proxy.close()
-  assert.equal(await engineObjects(), t.before)
-})
-
-const job = {
-  executor: 'dockercompose',
-  compose: { containers: [{ name: 'main', image: 'agent-test/bare' }] },
-  commands: [{ directive: 'echo ran' }],
-}
+const job = containerJob({ image: 'agent-test/bare' }, ['echo ran'])
 
 const claim = (MinAPIVersion: string, ApiVersion: string) =>
   change<object>((version) => ({ ...version, MinAPIVersion, ApiVersion }))

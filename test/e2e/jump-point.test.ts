@@ -5,11 +5,10 @@ import { existsSync } from 'node:fs'
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import type { JobEvent } from '../../lib/events/event.ts'
 import { type FinishedJob, type RunningAgent, runJob, startJob } from '../helpers/agent.ts'
-import { type EngineObjects, engineObjects } from '../helpers/engine.ts'
+import { engineSuite } from '../helpers/engine-suite.ts'
 import { blocksOf } from '../helpers/events.ts'
 import { waitFor } from '../helpers/host.ts'
 import { PLACES, type Place } from '../helpers/in-job.ts'
@@ -21,7 +20,6 @@ interface Context {
   directory: string
   home: string
   ssh: SshHost
-  before: Pick<EngineObjects, 'containers' | 'networks'>
   agents: RunningAgent[]
 }
 
@@ -34,7 +32,7 @@ interface OpenJob extends RunningAgent {
   release(): Promise<FinishedJob>
 }
 
-const test = suite<Context>('jump point')
+const test = engineSuite<Context>('jump point')
 const PROMPT = /[#$] $/
 const encode = (text: string) => Buffer.from(text).toString('base64')
 
@@ -51,14 +49,12 @@ test.after(async (t) => {
 })
 
 test.before.each(async (t) => {
-  t.before = await jobObjects()
   t.agents = []
 })
 
 test.after.each(async (t) => {
   for (const agent of t.agents) agent.signal('SIGTERM') // of a test that failed half-way
   await Promise.all(t.agents.map(({ exited }) => exited))
-  assert.equal(await jobObjects(), t.before)
   assert.not.ok(existsSync(join(t.home, '.ssh', 'authorized_keys')))
   assert.not.ok(existsSync(join(t.home, '.bash_profile')))
 })
@@ -71,12 +67,6 @@ const IN_CONTAINERS = (image = 'agent-test/debian') => ({
 const EXECUTORS: Readonly<Record<Place, object>> = {
   host: { executor: 'shell' },
   container: IN_CONTAINERS(),
-}
-
-/** These jobs make no volumes. */
-async function jobObjects() {
-  const { containers, networks } = await engineObjects()
-  return { containers, networks }
 }
 
 /** Starts a job that says `ready` and waits; resolves when it has. */

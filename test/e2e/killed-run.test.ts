@@ -3,29 +3,26 @@
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { findRunningJobs } from '../../lib/access/running-jobs.ts'
 import { encode, runJob, startJob } from '../helpers/agent.ts'
-import { type EngineObjects, engineObjects } from '../helpers/engine.ts'
+import { engineObjects } from '../helpers/engine.ts'
+import { engineSuite } from '../helpers/engine-suite.ts'
 import { processesMatching, waitFor } from '../helpers/host.ts'
 import { createJobId } from '../helpers/job-id.ts'
 
 interface Context {
-  before: EngineObjects
   home: string
 }
 
-const test = suite<Context>('killed run')
+const test = engineSuite<Context>('killed run')
 
 test.before.each(async (t) => {
-  t.before = await engineObjects()
   t.home = await mkdtemp(join(tmpdir(), 'home-'))
 })
 
 test.after.each(async (t) => {
   await rm(t.home, { recursive: true, force: true })
-  assert.equal(await engineObjects(), t.before)
 })
 
 const KEY = 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl me'

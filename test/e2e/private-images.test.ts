@@ -1,9 +1,8 @@
 /** Private images: each kind of credential against a real registry with a password. */
 
-import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { encode, type FinishedJob, runJob } from '../helpers/agent.ts'
-import { type EngineObjects, engineObjects } from '../helpers/engine.ts'
+import { engineSuite } from '../helpers/engine-suite.ts'
 import { type Block, blocksOf } from '../helpers/events.ts'
 import { type Credential, credential, generic } from '../helpers/pull-credentials.ts'
 import { type Registry, startRegistry } from '../helpers/registry.ts'
@@ -16,7 +15,6 @@ interface Context {
   /** In front of registry one, under a name of its own. */
   gate: Gate
   images: { one: PushedImage; two: PushedImage }
-  before: EngineObjects
 }
 
 const KEY_FILE = '/tmp/gcr/keyfile.json'
@@ -30,7 +28,7 @@ const GOOGLE_KEY = JSON.stringify(
 /** For an image that has nothing but bash. */
 const WAIT = `bash -c 'exec 3<> <(:); read -t 60 -u 3'`
 
-const test = suite<Context>('private images')
+const test = engineSuite<Context>('private images')
 
 test.before(async (t) => {
   t.one = await startRegistry({ username: '_json_key', password: GOOGLE_KEY.slice(0, 72) })
@@ -43,14 +41,9 @@ test.after(async (t) => {
   await Promise.all([t.gate.close(), t.one.close(), t.two.close()])
 })
 
-test.before.each(async (t) => {
-  t.before = await engineObjects()
-})
-
 test.after.each(async (t) => {
   await removeImage(t.images.one.name)
   await removeImage(t.images.two.name)
-  assert.equal(await engineObjects(), t.before)
 })
 
 /** One container for each image; the first is the main one. */

@@ -1,10 +1,9 @@
 /** Pulling images from a real registry, with a gate before it that breaks what it is told to. */
 
 import { randomBytes } from 'node:crypto'
-import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { type FinishedJob, runJob, startJob } from '../helpers/agent.ts'
-import { type EngineObjects, engineObjects } from '../helpers/engine.ts'
+import { engineSuite } from '../helpers/engine-suite.ts'
 import { type Block, blocksOf } from '../helpers/events.ts'
 import { waitFor } from '../helpers/host.ts'
 import { generic } from '../helpers/pull-credentials.ts'
@@ -19,10 +18,9 @@ interface Context {
   pulled: Set<string>
   a: PushedImage
   b: PushedImage
-  before: EngineObjects
 }
 
-const test = suite<Context>('pull')
+const test = engineSuite<Context>('pull')
 
 test.before(async (t) => {
   t.registry = await startRegistry({ username: 'me', password: 'secret' })
@@ -37,13 +35,11 @@ test.after(async (t) => {
 test.before.each(async (t) => {
   t.gate = await openGate(t.registry)
   t.pulled = new Set()
-  t.before = await engineObjects()
 })
 
 test.after.each(async (t) => {
   await t.gate.close()
   for (const name of t.pulled) await removeImage(name)
-  assert.equal(await engineObjects(), t.before)
 })
 
 /** Ends a job right after its pull: containers are not what these tests are about. */
@@ -168,6 +164,21 @@ test('a pull or a login during which nothing comes fails after its limit', async
   }
   assert.is(login.result, 'failed')
   assert.match(login.blocks[0]?.output ?? '', `${t.gate.host} did not answer to the login for 1 s`)
+})
+
+test('a stop in the middle of a layer ends the pull', async (t) => {
+  t.gate.breakNext(/^\/v2\/a\/blobs\/sha256:/, 'stall', 100)
+  const running = await startJob(jobWith(t, [{ image: 'a:1' }]))
+  const isPulling = () => t.gate.visits.some(({ path }) => path.startsWith('/v2/a/blobs/'))
+  await waitFor(isPulling, 'the engine waits for a layer')
+
+  running.signal('SIGTERM')
+  const { code, events, result } = await running.finished
+
+  assert.is(code, 130)
+  assert.is(result, 'stopped')
+  assert.is(blocksOf(events).at(-1)?.directive, 'Pulling docker images...')
+  assert.is(blocksOf(events).at(-1)?.exitCode, 1)
 })
 
 test('an image is found by tag, by digest, by both, and as latest without any', async (t) => {

@@ -2,12 +2,12 @@
 
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { encode } from '../helpers/agent.ts'
 import { startControlPlane } from '../helpers/control-plane.ts'
-import { type EngineObjects, engineObjects } from '../helpers/engine.ts'
+import { engineObjects } from '../helpers/engine.ts'
 import { startEngineProxy } from '../helpers/engine-proxy.ts'
+import { engineSuite } from '../helpers/engine-suite.ts'
 import { blocksOf } from '../helpers/events.ts'
 import { processesMatching, waitFor } from '../helpers/host.ts'
 import { createJobId } from '../helpers/job-id.ts'
@@ -20,19 +20,7 @@ import {
   whenFree,
 } from '../helpers/served-agent.ts'
 
-interface Context {
-  before: EngineObjects
-}
-
-const test = suite<Context>('serve: crash')
-
-test.before.each(async (t) => {
-  t.before = await engineObjects()
-})
-
-test.after.each(async (t) => {
-  assert.equal(await engineObjects(), t.before)
-})
+const test = engineSuite('serve: crash')
 
 const IMAGE = 'agent-test/debian'
 

@@ -1,40 +1,25 @@
 /** Services of a job: real servers, when they are ready, and what happens when they never are. */
 
-import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { runJob, startJob } from '../helpers/agent.ts'
-import { type EngineObjects, engineObjects } from '../helpers/engine.ts'
+import { containerJob, FIRST, IMAGE } from '../helpers/container-job.ts'
+import { engineSuite } from '../helpers/engine-suite.ts'
 import { type Block, blocksOf } from '../helpers/events.ts'
 import { waitFor } from '../helpers/host.ts'
 import { createImage, type TestImage } from '../helpers/images.ts'
 
 interface Context {
-  before: EngineObjects
   images: TestImage[]
 }
 
-const test = suite<Context>('services')
+const test = engineSuite<Context>('services')
 
 test.before.each(async (t) => {
-  t.before = await engineObjects()
   t.images = []
 })
 
 test.after.each(async (t) => {
   for (const image of t.images) await image.remove()
-  assert.equal(await engineObjects(), t.before)
-})
-
-const IMAGE = 'agent-test/debian'
-
-const jobWith = (
-  services: readonly object[],
-  directives: readonly string[],
-  main: object = {},
-) => ({
-  executor: 'dockercompose',
-  compose: { containers: [{ name: 'main', image: IMAGE, ...main }, ...services] },
-  commands: directives.map((directive) => ({ directive })),
 })
 
 const startBlock = (blocks: readonly Block[]): Block => {
@@ -55,16 +40,18 @@ const listener = (...portsAndSeconds: readonly number[]) => [
 
 test('a real PostgreSQL and a real Redis are ready when the first command runs', async () => {
   const { events, result } = await runJob(
-    jobWith(
-      [
-        { name: 'db', image: 'agent-test/postgres' },
-        { name: 'cache', image: 'agent-test/redis' },
-      ],
+    containerJob(
+      { image: 'agent-test/servers' },
       [
         'psql -h db -U postgres -Atc "select 6 * 7"',
         'redis-cli -h cache set answer 42 && redis-cli -h cache --raw get answer',
       ],
-      { image: 'agent-test/servers' },
+      {
+        services: [
+          { name: 'db', image: 'agent-test/postgres' },
+          { name: 'cache', image: 'agent-test/redis' },
+        ],
+      },
     ),
   )
 
@@ -74,8 +61,8 @@ test('a real PostgreSQL and a real Redis are ready when the first command runs',
   assert.is(exitCode, 0)
   assert.match(output, /^Service "db" is healthy after \d+\.\d s\.$/m)
   assert.match(output, /^Service "cache" accepts connections on port 6379 after \d+\.\d s\.$/m)
-  assert.is(blocks[4]?.output, '42\n')
-  assert.is(blocks[5]?.output, 'OK\n42\n')
+  assert.is(blocks[FIRST]?.output, '42\n')
+  assert.is(blocks[FIRST + 1]?.output, 'OK\n42\n')
 })
 
 /** Answers each connection with how many of the names it is given it can resolve. */
@@ -93,18 +80,22 @@ test('every container of a job reaches every other by its name, in capitals or n
     command: ['perl', '-e', RESOLVE, ...everybody],
   }))
   const { events, result } = await runJob(
-    jobWith(services, [
-      `for name in ${names.join(' ').toLowerCase()}; do cat < /dev/tcp/$name/7000; done`,
-    ]),
+    containerJob(
+      {},
+      [`for name in ${names.join(' ').toLowerCase()}; do cat < /dev/tcp/$name/7000; done`],
+      { services },
+    ),
   )
 
   assert.is(result, 'passed')
-  assert.is(blocksOf(events)[4]?.output, '6\n'.repeat(5))
+  assert.is(blocksOf(events)[FIRST]?.output, '6\n'.repeat(5))
 })
 
 test('a service without health check and ports is not waited for, and the log says so', async () => {
   const { events, result } = await runJob(
-    jobWith([{ name: 'idle', image: IMAGE, command: 'sleep 1000' }], ['true']),
+    containerJob({}, ['true'], {
+      services: [{ name: 'idle', image: IMAGE, command: 'sleep 1000' }],
+    }),
   )
 
   const line = 'Service "idle" has no health check and exposes no port: nothing to wait for.\n'
@@ -116,23 +107,24 @@ test('a service with ports is ready when all of them accept a connection', async
   const image = await createImage(IMAGE, ['EXPOSE 7001 7002 53/udp'])
   t.images.push(image)
   const { events, result } = await runJob(
-    jobWith(
-      [{ name: 'late', image: image.name, command: listener(7001, 0, 7002, 2) }],
-      ['exec 3<>/dev/tcp/late/7002 && echo connected'],
-    ),
+    containerJob({}, ['exec 3<>/dev/tcp/late/7002 && echo connected'], {
+      services: [{ name: 'late', image: image.name, command: listener(7001, 0, 7002, 2) }],
+    }),
   )
 
   const blocks = blocksOf(events)
   assert.is(result, 'passed')
   assert.match(startBlock(blocks).output, /"late" accepts connections on ports 7001 and 7002 after/)
-  assert.is(blocks[4]?.output, 'connected\n')
+  assert.is(blocks[FIRST]?.output, 'connected\n')
 })
 
 test('a port that stays closed when others are open does not fail the job', async (t) => {
   const image = await createImage(IMAGE, ['EXPOSE 7001 7002 7003'])
   t.images.push(image)
   const { events, result } = await runJob(
-    jobWith([{ name: 'half', image: image.name, command: listener(7002, 0) }], ['true']),
+    containerJob({}, ['true'], {
+      services: [{ name: 'half', image: image.name, command: listener(7002, 0) }],
+    }),
     { args: ['--service-start-timeout', '1s'] },
   )
 
@@ -150,7 +142,7 @@ test('a port that answers nothing at all does not hide those that are open', asy
   const image = await createImage(IMAGE, ['EXPOSE 80 81'])
   t.images.push(image)
   const service = { name: 'walled', image: image.name, command: ['perl', '-e', SWALLOW] }
-  const { events, result } = await runJob(jobWith([service], ['true'], {}), {
+  const { events, result } = await runJob(containerJob({}, ['true'], { services: [service] }), {
     args: ['--service-start-timeout', '15s'],
   })
 
@@ -164,10 +156,9 @@ test('a port that is open on the service’s loopback only does not count', asyn
   t.images.push(image)
   const local = LISTEN.replace('LocalPort', "LocalAddr => '127.0.0.1', LocalPort")
   const { events, result } = await runJob(
-    jobWith(
-      [{ name: 'shy', image: image.name, command: ['perl', '-e', local, '7001', '0'] }],
-      ['true'],
-    ),
+    containerJob({}, ['true'], {
+      services: [{ name: 'shy', image: image.name, command: ['perl', '-e', local, '7001', '0'] }],
+    }),
     { args: ['--service-start-timeout', '1s'] },
   )
 
@@ -182,10 +173,9 @@ test('a service that ends fails the job at once, with its exit code and its last
   const image = await createImage(IMAGE, ['EXPOSE 7001'])
   t.images.push(image)
   const { events, result } = await runJob(
-    jobWith(
-      [{ name: 'db', image: image.name, command: `bash -c 'seq 1 60; exit 7'` }],
-      ['echo no'],
-    ),
+    containerJob({}, ['echo no'], {
+      services: [{ name: 'db', image: image.name, command: `bash -c 'seq 1 60; exit 7'` }],
+    }),
     { args: ['--service-start-timeout', '1h'] },
   )
 
@@ -204,13 +194,12 @@ test('also one that has nothing to wait for, while another one is waited for', a
   const image = await createImage(IMAGE, ['EXPOSE 7001'])
   t.images.push(image)
   const { events, result } = await runJob(
-    jobWith(
-      [
+    containerJob({}, ['echo no'], {
+      services: [
         { name: 'never', image: image.name, command: 'sleep 1000' },
         { name: 'gone', image: IMAGE, command: 'bash -c "exit 3"' },
       ],
-      ['echo no'],
-    ),
+    }),
     { args: ['--service-start-timeout', '1h'] },
   )
 
@@ -228,13 +217,15 @@ test('a health check that the engine would run in an hour passes as soon as it c
   t.images.push(image)
   const command = ['bash', '-c', 'sleep 1; touch /tmp/ready; exec "$@"', 'up', ...listener(7001, 1)]
   const { events, result } = await runJob(
-    jobWith([{ name: 'db', image: image.name, command }], ['exec 3<>/dev/tcp/db/7001 && echo up']),
+    containerJob({}, ['exec 3<>/dev/tcp/db/7001 && echo up'], {
+      services: [{ name: 'db', image: image.name, command }],
+    }),
   )
 
   const blocks = blocksOf(events)
   assert.is(result, 'passed')
   assert.match(startBlock(blocks).output, /^Service "db" is healthy after \d+\.\d s\.$/m)
-  assert.is(blocks[4]?.output, 'up\n')
+  assert.is(blocks[FIRST]?.output, 'up\n')
 })
 
 test('a service that is unhealthy fails the job at once', async (t) => {
@@ -243,10 +234,9 @@ test('a service that is unhealthy fails the job at once', async (t) => {
   ])
   t.images.push(image)
   const { events, result } = await runJob(
-    jobWith(
-      [{ name: 'db', image: image.name, command: 'bash -c "echo up >&2; sleep 1000"' }],
-      ['echo no'],
-    ),
+    containerJob({}, ['echo no'], {
+      services: [{ name: 'db', image: image.name, command: 'bash -c "echo up >&2; sleep 1000"' }],
+    }),
     { args: ['--service-start-timeout', '1h'] },
   )
 
@@ -259,7 +249,9 @@ test('a service that is unhealthy fails the job at once', async (t) => {
 test('--service-start-timeout is how long a health check may take, by flag and by variable', async (t) => {
   const image = await createImage(IMAGE, ['HEALTHCHECK --interval=30s CMD exit 1'])
   t.images.push(image)
-  const job = jobWith([{ name: 'db', image: image.name, command: 'sleep 1000' }], ['echo no'])
+  const job = containerJob({}, ['echo no'], {
+    services: [{ name: 'db', image: image.name, command: 'sleep 1000' }],
+  })
   const byFlag = await runJob(job, { args: ['--service-start-timeout', '200ms'] })
   const byVariable = await runJob(job, {
     environment: { SEMAPHORE_AGENT_SERVICE_START_TIMEOUT: '200ms' },
@@ -276,9 +268,13 @@ test('a main image without bash is told at once, whatever its services wait for'
   const bare = await createImage('agent-test/bare', ['ENV PATH=/nowhere'])
   t.images.push(service, bare)
   const { events, result } = await runJob(
-    jobWith([{ name: 'never', image: service.name, command: 'sleep 1000' }], ['echo no'], {
-      image: bare.name,
-    }),
+    containerJob(
+      {
+        image: bare.name,
+      },
+      ['echo no'],
+      { services: [{ name: 'never', image: service.name, command: 'sleep 1000' }] },
+    ),
     { args: ['--service-start-timeout', '1h'] },
   )
 
@@ -295,13 +291,12 @@ test('a stop while services are waited for leaves nothing', async (t) => {
   const image = await createImage(IMAGE, ['EXPOSE 7001'])
   t.images.push(image)
   const job = await startJob(
-    jobWith(
-      [
+    containerJob({}, ['echo no'], {
+      services: [
         { name: 'never', image: image.name, command: 'sleep 1000' },
         { name: 'idle', image: IMAGE, command: 'sleep 1000' },
       ],
-      ['echo no'],
-    ),
+    }),
   )
   await waitFor(() => job.stdout.includes('nothing to wait for'), 'services are waited for')
 

@@ -1,31 +1,12 @@
 /** How `cache`, `checkout`, `checksum` and `retry` get into a job, and what they leave alone. */
 
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { runJob } from '../helpers/agent.ts'
-import { type EngineObjects, engineObjects } from '../helpers/engine.ts'
+import { cacheSuite } from '../helpers/engine-suite.ts'
 import { blocksOf } from '../helpers/events.ts'
 import { describeJob, inJob, PLACES } from '../helpers/in-job.ts'
 
-interface Context {
-  before: EngineObjects
-  cacheDirectory: string
-}
-
-const test = suite<Context>('commands inside a job')
-
-test.before.each(async (t) => {
-  t.before = await engineObjects()
-  t.cacheDirectory = await mkdtemp(join(tmpdir(), 'cache-'))
-})
-
-test.after.each(async (t) => {
-  await rm(t.cacheDirectory, { recursive: true, force: true })
-  assert.equal(await engineObjects(), t.before)
-})
+const test = cacheSuite('commands inside a job')
 
 const COMMANDS = 'checkout cache checksum retry'
 

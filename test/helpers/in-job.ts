@@ -2,6 +2,7 @@
 
 import { ENGINE_SOCKET, HOST_SOCKET } from '../setup/engine.ts'
 import { encode, type FinishedJob, type RunOptions, runJob } from './agent.ts'
+import { containerJob, IMAGE } from './container-job.ts'
 import { type Block, blocksOf } from './events.ts'
 
 export type Place = 'container' | 'host'
@@ -46,14 +47,12 @@ export async function inJob(
 export function describeJob(
   place: Place,
   directives: readonly string[],
-  { variables = {}, files = [], image = 'agent-test/debian', user }: InJobOptions = {},
+  { variables = {}, files = [], image = IMAGE, user }: InJobOptions = {},
 ): object {
-  return {
-    ...(place === 'host'
-      ? {}
-      : { executor: 'dockercompose', compose: { containers: [{ name: 'main', image, user }] } }),
+  const rest = {
     env_vars: Object.entries(variables).map(([name, value]) => ({ name, value: encode(value) })),
     files: files.map((file) => ({ ...file, content: encode(file.content) })),
-    commands: directives.map((directive) => ({ directive })),
   }
+  if (place === 'container') return containerJob({ image, user }, directives, rest)
+  return { commands: directives.map((directive) => ({ directive })), ...rest }
 }

@@ -18,9 +18,9 @@ const ALONE = /jump-point/
 
 /** As a whole: each would see the other's containers. */
 const LOOKS_AT_ENGINE =
-  /engineObjects|callEngine|startEngineProxy|helpers\/(container|engine|images|machine)\.ts/
+  /engineObjects|callEngine|startEngineProxy|helpers\/(container|engine|engine-suite|images|machine)\.ts/
 
-const RUNS_CONTAINERS = /agent-test\/|dockercompose|helpers\/in-job\.ts/
+const RUNS_CONTAINERS = /agent-test\/|dockercompose|helpers\/(container-job|in-job)\.ts/
 
 /** They are about something else than jobs in containers, or bring an engine of their own. */
 const NOT_ABOUT_ENGINE =
