@@ -131,7 +131,8 @@ async function open(path: string): Promise<IncomingMessage> {
   })
 }
 
-async function waitForVersion(name: string, socketPath: string): Promise<string> {
+/** @throws {Error} with the end of what it printed when it does not answer in time */
+export async function waitForVersion(name: string, socketPath: string): Promise<string> {
   const deadline = performance.now() + START_LIMIT_MS
   for (;;) {
     const answer = await callEngineAt(socketPath, 'GET', '/version').catch(() => undefined)
