@@ -56,7 +56,10 @@ while :; do
   case \${1-} in
     -t | --times) tries=\${2-}; shift 2 || break ;;
     -s | --sleep) pause=\${2-}; shift 2 || break ;;
+    -t* | --times=*) tries=\${1#-t} tries=\${tries#--times=}; shift ;;
+    -s* | --sleep=*) pause=\${1#-s} pause=\${pause#--sleep=}; shift ;;
     --) shift; break ;;
+    -*) set --; break ;;
     *) break ;;
   esac
 done

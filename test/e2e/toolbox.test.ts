@@ -59,7 +59,12 @@ const SMALL: readonly (readonly [directive: string, output: string])[] = [
     'f() { echo "f $1"; }; export -f f; retry f 1; retry nope 2>/dev/null | tail -n 1',
     `f 1\n${failed(3, 3, 127, 'No more retries')}`,
   ],
+  [
+    'retry -t2 -s0.01 false; retry --times=1 --sleep=0 false || :',
+    `${failed(1, 2, 1, 'Retrying')}${failed(2, 2, 1, 'No more retries')}${failed(1, 1, 1, 'No more retries')}`,
+  ],
   ['retry 2>&1; echo $?', RETRY_USAGE],
+  ['retry -x true 2>&1; echo $?', RETRY_USAGE],
   ['retry -t 0 true 2>&1; echo $?', RETRY_USAGE],
   ['retry -s x true 2>&1; echo $?', RETRY_USAGE],
   ['retry -t 2>&1; echo $?', RETRY_USAGE],
