@@ -114,6 +114,9 @@ checkout_tag() {
     return 1
   fi
   enter
+  # A branch of the same name has come in its place.
+  git rev-parse --quiet --verify "refs/tags/$tag" >/dev/null ||
+    fetch --depth "$depth" origin "+refs/tags/$tag:refs/tags/$tag" || return 1
   git checkout -qf "refs/tags/$tag" -- && echo "HEAD is now at $sha Release $tag"
 }
 

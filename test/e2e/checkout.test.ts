@@ -28,12 +28,13 @@ mkdir 'a dir'; echo x >'a dir/ünï côdé.txt'
 for i in 01 02 03 04 05 06 07 08 09 10 11 12 13 14 15 16 17 18 19 20; do commit $i; mark m$i; done
 git tag light m10 2>/dev/null || git tag light HEAD~10; mark light light
 git tag -a -m annotated annotated HEAD~5; mark annotated 'annotated^{commit}'
+git tag both HEAD~13; mark both both; git branch both HEAD~1
 git checkout -qb feature/ünï HEAD~3; commit feature; mark feature
 git checkout -qb subs main; git update-index --add --cacheinfo 160000,$(git rev-parse main),sub
 printf '[submodule "sub"]\\n\\tpath = sub\\n\\turl = http://127.0.0.1:1/nope.git\\n' >.gitmodules; git add .gitmodules; git commit -qm subs; mark subs
 git checkout -qb pr HEAD~2; commit pr; mark pr
 git checkout -qb forced main; commit lost; mark lost
-git push -q origin main feature/ünï subs forced light annotated pr:refs/pull/7/head
+git push -q origin main feature/ünï subs forced light annotated refs/tags/both refs/heads/both pr:refs/pull/7/head
 git reset -q --hard main; commit found; mark found; git push -qf origin forced
 cat ../shas`
 
@@ -147,6 +148,12 @@ const casesOf = (sha: Context['sha']): readonly Case[] => [
     what: 'a light tag',
     variables: { BRANCH: 'light', SHA: 'light', REF_TYPE: 'tag', TAG_NAME: 'light' },
     at: 'light',
+    on: 'nothing',
+  },
+  {
+    what: 'a tag beside a branch of the same name',
+    variables: { BRANCH: 'both', SHA: 'both', REF_TYPE: 'tag', TAG_NAME: 'both' },
+    at: 'both',
     on: 'nothing',
   },
   {
