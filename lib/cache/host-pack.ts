@@ -18,6 +18,7 @@ import {
 } from 'node:fs'
 import { open } from 'node:fs/promises'
 import { CacheError } from '../errors.ts'
+import { notKept } from './job-files.ts'
 import { END_OF_TAR, encodeHeader, padding, type TarEntry } from './tar.ts'
 
 /** Handed on at once: fewer, larger pieces keep the compressor busy. */
@@ -46,7 +47,10 @@ export async function* packHostPath(
   let bytes = 0
   for (let place = places.pop(); place !== undefined; place = places.pop()) {
     const found = look(place, links)
-    if (found === undefined) continue
+    if (found === undefined) {
+      if (place.path === path) throw notKept(path)
+      continue
+    }
     const { entry } = found
     if (entry.type === 'directory') places.push(...children(place))
     const content = smallContent(place, entry)

@@ -7,6 +7,7 @@
  */
 
 import { createHash } from 'node:crypto'
+import { CacheError } from '../errors.ts'
 
 /** Whose the restored files become; absent = as they were stored. */
 export interface FileOwner {
@@ -36,7 +37,7 @@ export interface JobFiles {
   /**
    * What stands at `path` as a tar, in which it and everything below it is called `name`.
    *
-   * @throws {CacheError} when something in it cannot be read
+   * @throws {CacheError} when something in it cannot be read, or `path` itself is nothing to keep
    */
   pack(path: string, name: string, signal: AbortSignal): AsyncIterable<Buffer>
 
@@ -54,6 +55,13 @@ export async function md5Of(files: JobFiles, path: string, signal: AbortSignal):
   const hash = createHash('md5')
   for await (const chunk of files.read(path, signal)) hash.update(chunk)
   return hash.digest('hex')
+}
+
+/** For a path at which there is no file, directory or link: not any more, or never. */
+export function notKept(path: string): CacheError {
+  return new CacheError(`${fromLatin1(path)} is neither a file nor a directory nor a link`, {
+    hint: 'Store one of these: pipes, sockets and devices are not kept.',
+  })
 }
 
 /** A path as the asker wrote it, as an absolute one. */

@@ -6,7 +6,12 @@
  */
 
 import { posix } from 'node:path'
-import type { FileOwner, JobFiles, UnpackOptions } from '../../cache/job-files.ts'
+import {
+  type FileOwner,
+  type JobFiles,
+  notKept,
+  type UnpackOptions,
+} from '../../cache/job-files.ts'
 import { PathGuard } from '../../cache/path-guard.ts'
 import { encodeHeader, type TarEntry, TarReader } from '../../cache/tar.ts'
 import { rewriteTar } from '../../cache/tar-rewrite.ts'
@@ -67,11 +72,16 @@ export class ContainerFiles implements JobFiles {
       return slash === -1 ? name : name + found.slice(slash)
     }
     const { user } = this.#where
+    let count = 0
     const done = await this.#takeTurn(signal)
     try {
       await requireReadable(this.#where, path, signal)
       yield* rewriteTar(await this.#get(path, signal), (entry) => {
-        if (entry.type === 'other') return undefined
+        count++
+        if (entry.type === 'other') {
+          if (count === 1) throw notKept(path)
+          return undefined
+        }
         if (user !== undefined && !mayRead(user, entry)) throw unreadableEntry(user, entry)
         const target = entry.type === 'link' ? rename(entry.target) : entry.target
         return { ...entry, name: rename(entry.name), target }
