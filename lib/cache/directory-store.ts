@@ -169,7 +169,7 @@ export class DirectoryStore implements CacheStore {
     archive: AsyncIterable<Uint8Array>,
     signal: AbortSignal,
   ): Promise<number> {
-    const { limitBytes } = this.#options
+    const { directory, limitBytes } = this.#options
     const file = await open(path, 'wx', 0o600)
     try {
       const hash = createHash('sha256')
@@ -177,11 +177,12 @@ export class DirectoryStore implements CacheStore {
       for await (const chunk of archive) {
         signal.throwIfAborted()
         hash.update(chunk)
-        await writeAll(file, chunk, PREFACE_BYTES + bytes)
+        await unlessFull(directory, () => writeAll(file, chunk, PREFACE_BYTES + bytes))
         bytes += chunk.length
         if (bytes + PREFACE_BYTES > limitBytes) throw tooLarge(key, limitBytes)
       }
-      await writeAll(file, encodePreface({ key, sha256: hash.digest('hex') }), 0)
+      const preface = encodePreface({ key, sha256: hash.digest('hex') })
+      await unlessFull(directory, () => writeAll(file, preface, 0))
       return bytes
     } finally {
       await file.close()
@@ -229,12 +230,31 @@ async function keptFiles(directory: string): Promise<KeptFile[]> {
 async function makeRoom(directory: string, limitBytes: number, fresh: string): Promise<void> {
   const files = (await Promise.all(await projects(directory))).flat()
   let total = files.reduce((sum, { bytes }) => sum + bytes, 0)
-  for (const { path, bytes } of files.sort((a, b) => a.usedAt - b.usedAt)) {
+  for (const { path, bytes } of files.sort(leastRecentlyUsed)) {
     if (total <= limitBytes) return
     if (path === fresh) continue
     await rm(path, { force: true })
     total -= bytes
   }
+}
+
+/** A full disk is no reason to fail as long as there are keys to give way. */
+async function unlessFull(directory: string, write: () => Promise<void>): Promise<void> {
+  for (;;) {
+    try {
+      return await write()
+    } catch (error) {
+      const isFull = ['ENOSPC', 'EDQUOT'].includes((error as NodeJS.ErrnoException).code ?? '')
+      const files = isFull ? (await Promise.all(await projects(directory))).flat() : []
+      const [first] = files.sort(leastRecentlyUsed)
+      if (first === undefined) throw error
+      await rm(first.path, { force: true })
+    }
+  }
+}
+
+function leastRecentlyUsed(a: KeptFile, b: KeptFile): number {
+  return a.usedAt - b.usedAt
 }
 
 async function removeAbandoned(directory: string): Promise<void> {

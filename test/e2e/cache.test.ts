@@ -1,15 +1,19 @@
 /** What `cache` says and how it exits, in both executors: pipelines read these texts. */
 
 import { createHash } from 'node:crypto'
-import { mkdtemp, readdir, rm } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import * as assert from 'uvu/assert'
+import { compress } from '../../lib/cache/compress.ts'
+import { DirectoryStore } from '../../lib/cache/directory-store.ts'
+import { END_OF_TAR, encodeHeader } from '../../lib/cache/tar.ts'
 import { runJob, startJob } from '../helpers/agent.ts'
 import { cacheSuite } from '../helpers/engine-suite.ts'
 import { blocksOf } from '../helpers/events.ts'
 import { waitFor } from '../helpers/host.ts'
 import { describeJob, inJob, PLACES } from '../helpers/in-job.ts'
+import { run } from '../setup/run.ts'
 
 const test = cacheSuite('cache')
 
@@ -32,6 +36,10 @@ const TEXTS: readonly Expectation[] = [
   ['cache has_key x; echo $?', "Key 'x' doesn't exist in the cache store.\n1\n"],
   ['cache delete x; echo $?', "Key 'x' doesn't exist in the cache store.\n0\n"],
   ['cache store k nope; echo $?', "'nope' doesn't exist locally.\n0\n"],
+  [
+    'mkfifo p; cache store fifo p; cache has_key fifo; echo $?',
+    "Uploading 'p' with cache key 'fifo'...\nerror: /tmp/DIR/p is neither a file nor a directory nor a link. Store one of these: pipes, sockets and devices are not kept.\nKey 'fifo' doesn't exist in the cache store.\n1\n",
+  ],
   [
     'cache store mod/x-1 a; echo $?',
     "Key 'mod/x-1' is normalized to 'mod-x-1'.\nUploading 'a' with cache key 'mod-x-1'...\nUpload complete. Duration: D. Size: S.\n0\n",
@@ -151,6 +159,15 @@ for d in ${paths.join(' ')}; do mkdir -p $d; echo $d >$d/f; done`
 
 const LOOK_AT_ALL = `for d in ${paths.join(' ')}; do [[ $(<$d/f) == $d ]] || echo lost $d; done`
 
+/** With holes, where it is unpacked: nothing but zeros. */
+async function* createHugeTar(name: string, size: number): AsyncGenerator<Buffer, void> {
+  const rest = { mode: 0o644, uid: 0, gid: 0, mtime: 0, target: '' }
+  yield encodeHeader({ name, type: 'file', size, ...rest })
+  const zeros = Buffer.alloc(4 * 2 ** 20)
+  for (let left = size; left > 0; left -= zeros.length) yield zeros
+  yield END_OF_TAR
+}
+
 test('what is larger than the whole cache may be is refused, and what is there stays', async (t) => {
   const directives = [
     'cd "$(mktemp -d)"; echo x >small; head -c 100000 /dev/urandom >large; cache store small small >/dev/null',
@@ -164,6 +181,29 @@ test('what is larger than the whole cache may be is refused, and what is there s
     "Uploading 'large' with cache key 'large'...\nerror: 'large' is larger than the whole cache may be (65536 bytes). Store less under this key, or give the cache more room with --cache-limit.\n0\n1\n",
   )
   assert.is(outputs[2], '2\n')
+})
+
+test('on a full disk the keys that were not used for the longest time give way; what does not fit is said', async (t) => {
+  const disk = join(t.cacheDirectory, 'disk')
+  await mkdir(disk)
+  await run('mount', ['-t', 'tmpfs', '-o', 'size=20m', 'none', disk], { limitMs: 10_000 })
+  const directives = [
+    'cd "$(mktemp -d)"; for i in a b; do head -c 7M /dev/urandom >$i; cache store $i $i >/dev/null; done; cache restore a >/dev/null',
+    'checksum a; mv a c; cache store c c >/dev/null; rm c; cache restore c >/dev/null; checksum c; cache list | cut -c -3',
+    `cd ${disk}; cache restore c | tail -n 1; echo $?; rm c`,
+    'cd "$OLDPWD"; head -c 21M /dev/urandom >d; CACHE_FAIL_ON_ERROR=true cache store d d; echo $?; cache list',
+  ]
+  const { outputs } = await inJob('host', directives, {
+    cacheDirectory: join(disk, 'cache'),
+  }).finally(() => run('umount', [disk], { limitMs: 10_000 }))
+
+  const [sum, ...lines] = (outputs[1] ?? '').split('\n')
+  assert.equal(lines, [sum, 'KEY', 'c  ', 'a  ', ''])
+  assert.match(outputs[2] ?? '', /^error: The archive cannot be unpacked: ENOSPC: .*room\.\n0\n$/)
+  assert.match(
+    outputs[3] ?? '',
+    /\nerror: The cache in \S+ cannot be used: ENOSPC: .* disk has room,.*\n1\nCache is empty\.\n$/,
+  )
 })
 
 for (const place of PLACES) {
@@ -225,6 +265,35 @@ for (const place of PLACES) {
     })
     assert.is(await stored(), '~')
     await rm(directory, { recursive: true, force: true })
+  })
+
+  test(`${place}: a stop in the middle of a restore ends it at once, and keeps the key`, async (t) => {
+    const home = await mkdtemp(join(tmpdir(), 'home-'))
+    const store = new DirectoryStore({
+      directory: t.cacheDirectory,
+      project: '',
+      limitBytes: 2 ** 30,
+    })
+    const never = new AbortController().signal
+    await store.store('k', compress(createHugeTar('huge', 4 * 2 ** 30)), never)
+    const directives = ['cd; cache restore k', 'echo more']
+    const job = await startJob(describeJob(place, directives), {
+      home,
+      args: ['--cache-dir', t.cacheDirectory],
+    })
+    await waitFor(() => job.stdout.includes('HIT'), 'the archive is being unpacked')
+
+    job.signal('SIGTERM')
+    const { events, result } = await job.finished
+
+    assert.is(result, 'stopped')
+    assert.equal(blocksOf(events).at(-1), {
+      directive: directives[0],
+      output: "HIT: 'k', using key 'k'.\n",
+      exitCode: 1,
+    })
+    assert.equal(await readdir(join(t.cacheDirectory, '~')), ['k.tar.zst'])
+    await rm(home, { recursive: true, force: true })
   })
 
   test(`${place}: a store that is ended by a signal is given up, and the next one need not wait`, async (t) => {
