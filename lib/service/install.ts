@@ -7,11 +7,13 @@
 
 import { randomBytes } from 'node:crypto'
 import { existsSync } from 'node:fs'
-import { chmod, chown, readFile, rename, writeFile } from 'node:fs/promises'
+import { chown, readFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
-import { ConfigError, ServiceError } from '../errors.ts'
+import { ConfigError } from '../errors.ts'
 import { makeDirectory } from '../make-directory.ts'
 import { changeSettings } from '../settings/change-settings.ts'
+import { keepFiles, type Owner, replaceFile, writePrivate } from './files.ts'
+import { startService } from './start.ts'
 import { hasSystemd, runProgram, succeeds } from './system.ts'
 import {
   CONFIG_DIRECTORY,
@@ -40,16 +42,18 @@ export interface InstallOptions extends UnitOptions {
   readonly say: (line: string) => void
 }
 
-/** Secret even from members of the user's group. */
-const PRIVATE = 0o600
-
-/** @throws {AgentError} at the first step that fails; what was done until then stays */
+/**
+ * @throws {AgentError} at the first step that fails; what was done until then stays, but that a
+ *   service that runs and does not start any more is as it was
+ */
 export async function installService(options: InstallOptions): Promise<void> {
   const { user, say } = options
   requireSystemd('install')
   await prepareUser(user, say)
   await requireRunnable(options.agentPath, user)
   const owner = await ownerOf(user)
+  const isRunning = await succeeds('systemctl', 'is-active', '--quiet', SERVICE)
+  const old = isRunning ? await keepFiles([CONFIG_PATH, SECRET_PATH, UNIT_PATH]) : undefined
   await makeDirectory(CONFIG_DIRECTORY, 0o755)
   await writeSecret(options, owner)
   const base = options.configFile ?? CONFIG_PATH
@@ -60,12 +64,8 @@ export async function installService(options: InstallOptions): Promise<void> {
   await makeDirectories(options, owner)
   await replaceFile(UNIT_PATH, renderUnit(options), 0o644)
   say(`Unit: ${UNIT_PATH}`)
-  await runProgram('systemctl', 'daemon-reload')
-  await runProgram('systemctl', 'enable', '--quiet', SERVICE)
-  if (await succeeds('systemctl', 'is-active', '--quiet', SERVICE)) {
-    say('Restarting the service: a job that runs may go on to its end')
-  }
-  await startService()
+  if (isRunning) say('Restarting the service: a job that runs may go on to its end')
+  await startService(old)
 }
 
 /** Of the service that is installed, if one is. */
@@ -85,11 +85,6 @@ export function requireSystemd(command: string): void {
       hint: 'Let its own init system run: agent serve --config-file FILE.',
     })
   }
-}
-
-interface Owner {
-  readonly uid: number
-  readonly gid: number
 }
 
 async function ownerOf(user: string): Promise<Owner> {
@@ -112,39 +107,5 @@ async function makeDirectories({ directories, say }: InstallOptions, owner: Owne
     if ((await makeDirectory(path, 0o700)) === undefined) continue // it is there, as somebody wants it
     await chown(path, owner.uid, owner.gid)
     say(`Directory: ${path}, new`)
-  }
-}
-
-async function writePrivate(path: string, text: string, { uid, gid }: Owner): Promise<void> {
-  await replaceFile(path, text, PRIVATE)
-  await chown(path, uid, gid)
-}
-
-/** By rename, so that it is never there half. */
-async function replaceFile(path: string, text: string, mode: number): Promise<void> {
-  const temporary = `${path}.new`
-  await writeFile(temporary, text, { mode })
-  await chmod(temporary, mode)
-  await rename(temporary, path)
-}
-
-async function startService(): Promise<void> {
-  try {
-    await runProgram('systemctl', 'restart', SERVICE)
-  } catch (cause) {
-    const said = await runProgram(
-      'journalctl',
-      '-u',
-      SERVICE,
-      '-n',
-      '15',
-      '-o',
-      'cat',
-      '--no-pager',
-    )
-    throw new ServiceError(`The service does not start. The end of its log:\n${said.trimEnd()}`, {
-      hint: `Correct ${CONFIG_PATH} and run systemctl restart ${SERVICE}, or call agent install again.`,
-      cause,
-    })
   }
 }

@@ -249,13 +249,25 @@ test('installed once more for a user of its own, it keeps settings, secret and s
   assert.is(await machine.ask('systemctl is-active agent'), 'active')
 })
 
-test('a service that does not start is told with the end of its log', async ({ machine }) => {
-  const { code, output } = await machine.run('agent install --host 192.0.2.1')
+test('a service that would not start is told with the end of its log, and goes on as before', async (t) => {
+  const { machine } = t
+  const before = await machine.ask('cat /etc/agent/agent.yaml /etc/agent/secret')
+
+  const { code, output } = await machine.run(
+    'echo other >/run/other; agent install --user root --host 192.0.2.1 --auth-token-secret-file /run/other',
+  )
 
   assert.is(code, 2)
-  assert.match(output, /The service does not start\. The end of its log:[\s\S]*192\.0\.2\.1/)
-  assert.match(output, 'systemctl restart agent.service')
-  assert.is(await machine.ask('systemctl show -P User agent'), 'ci') // as it was
+  assert.match(
+    output,
+    /does not start like that: it is as before\. The end of its log:[\s\S]*192\.0\./,
+  )
+  assert.is(await machine.ask('cat /etc/agent/agent.yaml /etc/agent/secret'), before)
+  assert.is(await machine.ask('stat -c %U /etc/agent/secret /var/lib/agent'), 'ci\nci')
+  assert.is(
+    await machine.ask('systemctl show -P User agent; systemctl is-active agent'),
+    'ci\nactive',
+  )
 })
 
 test('a program that the user may not run is told, and the service goes on', async ({
@@ -283,6 +295,16 @@ test('a directory that only root can make is made for the user', async ({ machin
   assert.match(said, 'Directory: /srv/agents/one, new')
   assert.is(await machine.ask('stat -c "%a %U" /srv/agents/one'), '700 me')
   assert.is(await machine.ask('systemctl is-active agent'), 'active')
+})
+
+test('a service that never started is told where its settings are', async ({ machine }) => {
+  await machine.ask('systemctl stop agent')
+
+  const { code, output } = await machine.run('agent install --host 192.0.2.1')
+
+  assert.is(code, 2)
+  assert.match(output, /The service does not start\. The end of its log:[\s\S]*192\.0\.2\.1/)
+  assert.match(output, 'systemctl restart agent.service')
 })
 
 test('uninstalled, nothing of it is left', async ({ machine, files }) => {

@@ -1,0 +1,52 @@
+/**
+ * Starts the service on its new files; where that fails, on the old ones again.
+ *
+ * @module
+ */
+
+import { ServiceError } from '../errors.ts'
+import { type KeptFile, putBack } from './files.ts'
+import { runProgram, succeeds } from './system.ts'
+import { CONFIG_PATH, SERVICE } from './unit.ts'
+
+const LINES = 15
+
+/**
+ * @param old of a service that runs; undefined when none does
+ * @throws {ServiceError} with the end of the service's log when it does not start
+ */
+export async function startService(old: readonly KeptFile[] | undefined): Promise<void> {
+  try {
+    await reloadAndRestart()
+  } catch (cause) {
+    const log = `The end of its log:\n${(await readLog()).trimEnd()}`
+    if (old !== undefined && (await startAgain(old))) {
+      throw new ServiceError(`The service does not start like that: it is as before. ${log}`, {
+        hint: 'Call agent install again, with what it needs.',
+        cause,
+      })
+    }
+    throw new ServiceError(`The service does not start. ${log}`, {
+      hint: `Correct ${CONFIG_PATH} and run systemctl restart ${SERVICE}, or call agent install again.`,
+      cause,
+    })
+  }
+}
+
+async function reloadAndRestart(): Promise<void> {
+  await runProgram('systemctl', 'daemon-reload')
+  await runProgram('systemctl', 'enable', '--quiet', SERVICE)
+  await runProgram('systemctl', 'restart', SERVICE)
+}
+
+/** @returns false when it does not work that way either */
+async function startAgain(old: readonly KeptFile[]): Promise<boolean> {
+  await putBack(old)
+  await runProgram('systemctl', 'daemon-reload')
+  return await succeeds('systemctl', 'restart', SERVICE)
+}
+
+async function readLog(): Promise<string> {
+  const words = ['-u', SERVICE, '-n', `${LINES}`, '-o', 'cat', '--no-pager']
+  return await runProgram('journalctl', ...words)
+}
