@@ -99,13 +99,18 @@ checkout_without_branch() {
 }
 
 checkout_pull_request() {
+  # Else the main branch would be fetched, and pass for the pull request.
+  if [[ -z $ref ]]; then
+    echo '[CHECKOUT ERROR] SEMAPHORE_GIT_REF is unset: it says which pull request to check out.'
+    return 1
+  fi
   clone '' --depth "$depth" || return 1
   enter
   if ! fetch origin "+$ref:"; then
     echo "Revision: $sha not found .... Exiting"
     return 1
   fi
-  git checkout -qf FETCH_HEAD && echo "HEAD is now at $sha"
+  git checkout -qf FETCH_HEAD && echo "HEAD is now at $(git rev-parse HEAD)"
 }
 
 checkout_tag() {
@@ -117,7 +122,7 @@ checkout_tag() {
   # A branch of the same name has come in its place.
   git rev-parse --quiet --verify "refs/tags/$tag" >/dev/null ||
     fetch --depth "$depth" origin "+refs/tags/$tag:refs/tags/$tag" || return 1
-  git checkout -qf "refs/tags/$tag" -- && echo "HEAD is now at $sha Release $tag"
+  git checkout -qf "refs/tags/$tag" -- && echo "HEAD is now at $(git rev-parse HEAD) Release $tag"
 }
 
 if [[ -z $url || -z $dir || -z $branch || -z $sha ]]; then

@@ -59,6 +59,14 @@ const REPORT = `report() {
 ROOT=$(mktemp -d); cd "$ROOT"
 export SEMAPHORE_GIT_DIR=repo SEMAPHORE_GIT_DEPTH=5 GIT_CONFIG_GLOBAL=/dev/null`
 
+/** Aliases count from the line after. */
+const IN_AN_ODD_SHELL = `cd "$(mktemp -d)"; bash -c '
+shopt -s expand_aliases; alias git=false cd=false rm=false echo=false checkout="checkout "
+function git { false; }; function cd { false; }; function rm { false; }; export -f git cd rm
+CDPATH=/:/tmp; IFS=oe; set -euo pipefail
+checkout >log 2>&1 3>&1
+printf "%s\\n" "$PWD"; printf "%s\\n" "$(<../log)"'`
+
 interface Case {
   readonly what: string
   /** Without the prefix SEMAPHORE_GIT_. */
@@ -179,6 +187,19 @@ const casesOf = (sha: Context['sha']): readonly Case[] => [
     ],
   },
   {
+    what: 'a pull request that has got on since: it says where it is',
+    variables: { BRANCH: 'main', SHA: 'm20', REF_TYPE: 'pull-request', REF: 'refs/pull/7/head' },
+    says: [new RegExp(`^HEAD is now at ${sha['pr']}$`)],
+    at: 'pr',
+    on: 'nothing',
+  },
+  {
+    what: 'a pull request without a reference',
+    variables: { BRANCH: 'main', SHA: 'm20', REF_TYPE: 'pull-request' },
+    status: 1,
+    says: [/^\[CHECKOUT ERROR\] SEMAPHORE_GIT_REF is unset: /],
+  },
+  {
     what: 'submodules, which stay untouched',
     variables: { BRANCH: 'subs', SHA: 'subs' },
     at: 'subs',
@@ -259,16 +280,16 @@ test('host: over http with a password', async (t) => {
 test('host: from a bare repository in a directory', async (t) => {
   const main = { SEMAPHORE_GIT_BRANCH: 'main', SEMAPHORE_GIT_SHA: t.sha['m03'] ?? '' }
   const variables = { SEMAPHORE_GIT_URL: t.repository.path, SEMAPHORE_GIT_DIR: 'repo', ...main }
-  const { outputs } = await inJob(
-    'host',
-    ['checkout', 'git --no-pager log -1 --format=%s; basename "$PWD"'],
-    {
-      variables,
-    },
-  )
+  const directives = [
+    'checkout',
+    'git --no-pager log -1 --format=%s; basename "$PWD"',
+    IN_AN_ODD_SHELL,
+  ]
+  const { outputs } = await inJob('host', directives, { variables })
 
   assert.match(outputs[0] ?? '', /^Performing shallow clone with depth: 50$/m)
   assert.is(outputs[1], '03\nrepo\n')
+  assert.match(outputs[2] ?? '', /^\/\S+\/repo\nPerforming (.|\n)*HEAD is now at \w+ 03\n$/)
 })
 
 test('container: over ssh, with a key among the job’s files', async (t) => {
@@ -290,6 +311,7 @@ test('container: over ssh, with a key among the job’s files', async (t) => {
     'checkout',
     'git --no-pager log -1 --format=%s; basename "$PWD"; [[ -v GIT_SSH_COMMAND ]] || echo unset',
     'cd; GIT_SSH_COMMAND="echo mine >&2; false" checkout || echo "status $?"',
+    'rm ~/.ssh/known_hosts; checkout || echo "status $?"',
   ]
   const { outputs } = await inJob('container', directives, { files, image: 'agent-test/checkout' })
   await server.close()
@@ -297,6 +319,7 @@ test('container: over ssh, with a key among the job’s files', async (t) => {
   assert.match(outputs[2] ?? '', /^HEAD is now at \w+ 03\n\/root\/repo\n$/m)
   assert.is(outputs[4], '03\nrepo\nunset\n')
   assert.match(outputs[5] ?? '', /^mine(.|\n)*\[2\/3\] Execution Failed(.|\n)*status 1\n$/m)
+  assert.match(outputs[6] ?? '', /Host key verification failed[\s\S]*\nstatus 1\n$/)
 })
 
 test('container: over http, as another user, in a script under set -euo pipefail', async (t) => {
