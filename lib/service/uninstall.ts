@@ -13,7 +13,14 @@ import { SERVE_SETTINGS } from '../settings/serve-settings.ts'
 import { fileLayer } from '../settings/settings-file.ts'
 import { requireSystemd } from './install.ts'
 import { runProgram, succeeds } from './system.ts'
-import { CONFIG_DIRECTORY, CONFIG_PATH, SERVICE, STATE_DIRECTORY, UNIT_PATH } from './unit.ts'
+import {
+  CONFIG_DIRECTORY,
+  CONFIG_PATH,
+  DROP_INS_PATH,
+  SERVICE,
+  STATE_DIRECTORY,
+  UNIT_PATH,
+} from './unit.ts'
 import { undoUsers } from './users.ts'
 
 /**
@@ -41,7 +48,7 @@ export async function uninstallService(say: (line: string) => void): Promise<voi
   await undoUsers(say)
   const others = await findOtherDirectories()
   // The settings last: as long as they are there, the removal can be repeated.
-  for (const path of [STATE_DIRECTORY, JUMP_POINT_PATH, CONFIG_DIRECTORY]) {
+  for (const path of [DROP_INS_PATH, STATE_DIRECTORY, JUMP_POINT_PATH, CONFIG_DIRECTORY]) {
     if (!existsSync(path)) continue
     await rm(path, { recursive: true, force: true })
     say(`Removed: ${path}`)

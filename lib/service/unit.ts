@@ -10,6 +10,9 @@ import { JUMP_POINT_PATH } from '../host/jump-point.ts'
 export const SERVICE = 'agent.service'
 export const UNIT_PATH = `/etc/systemd/system/${SERVICE}`
 
+/** What `systemctl edit` adds to it. */
+export const DROP_INS_PATH = `${UNIT_PATH}.d`
+
 export const CONFIG_DIRECTORY = '/etc/agent'
 export const CONFIG_PATH = `${CONFIG_DIRECTORY}/agent.yaml`
 export const SECRET_PATH = `${CONFIG_DIRECTORY}/secret`

@@ -3,6 +3,7 @@
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import type { TlsMaterial } from '../../lib/server/listen.ts'
+import { DROP_INS_PATH } from '../../lib/service/unit.ts'
 import { fingerprintOf } from '../../lib/tls/certificate.ts'
 import { runAgent } from '../helpers/agent.ts'
 import { blocksOf } from '../helpers/events.ts'
@@ -308,6 +309,7 @@ test('a service that never started is told where its settings are', async ({ mac
 })
 
 test('uninstalled, nothing of it is left', async ({ machine, files }) => {
+  await machine.ask(`mkdir -p ${DROP_INS_PATH} && echo '[Service]' >${DROP_INS_PATH}/override.conf`)
   const said = await machine.ask('agent uninstall')
   assert.match(said, 'Left: /srv/agents/one, a directory of your choice')
   await machine.ask('rm -r /srv/agents')
