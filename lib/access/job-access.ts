@@ -7,7 +7,12 @@
 import { randomBytes } from 'node:crypto'
 import { explain } from '../errors.ts'
 import { addKeys, decodeKeys, formatKeys } from '../host/authorized-keys.ts'
-import { containerJumpPoint, shellJumpPoint, writeJumpPoint } from '../host/jump-point.ts'
+import {
+  containerJumpPoint,
+  JUMP_POINT_PATH,
+  shellJumpPoint,
+  writeJumpPoint,
+} from '../host/jump-point.ts'
 import { identifyLeader, type Leader } from '../host/processes.ts'
 import type { Logger } from '../log.ts'
 import type { JobRequest } from '../request/job-request.ts'
@@ -81,11 +86,19 @@ export class JobAccess {
       this.#directory = await addRunningJob(jobsDirectory(), this.#job)
       const { keys } = this
       if (keys !== undefined) await addKeys(home, keys)
-      if (keys !== undefined || jumpPoint === 'always') {
-        await writeJumpPoint(this.#script(this.#directory))
-      }
+      if (keys !== undefined || jumpPoint === 'always') await this.#openJumpPoint(this.#directory)
     } catch (error) {
       log.warn(`Nobody can get into this job from outside: ${explain(error)}`)
+    }
+  }
+
+  /** In /tmp nobody but root replaces the file of another user. */
+  async #openJumpPoint(directory: string): Promise<void> {
+    try {
+      await writeJumpPoint(this.#script(directory))
+    } catch (error) {
+      const what = `${JUMP_POINT_PATH} does not lead into this job, only agent attach does`
+      this.#options.log.warn(`${what}. If it is another user's, remove it: ${explain(error)}`)
     }
   }
 

@@ -251,6 +251,20 @@ for (const [where, executor] of EXECUTORS) {
   })
 }
 
+test("a script of another user's agent is told, and gone with the next start", async ({
+  machine,
+}) => {
+  await machine.ask('rm -f /tmp/ssh_jump_point; touch /tmp/ssh_jump_point')
+  const id = await submitJob(machine, { commands: [{ directive: 'true' }] })
+  await whenOver(machine, id)
+
+  const said = await machine.ask('journalctl -u agent -o cat --no-pager')
+  await machine.ask('systemctl restart agent')
+
+  assert.match(said, /ssh_jump_point does not lead into this job, only agent attach does\. .*EPERM/)
+  assert.is((await machine.run('test -e /tmp/ssh_jump_point')).code, 1)
+})
+
 /** As a control plane does. */
 async function collect(machine: Machine, id: string): Promise<string> {
   let log = ''
