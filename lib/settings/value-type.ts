@@ -112,7 +112,10 @@ export function pairsOf(separator: ':' | '=', hint: string): ValueType<readonly 
       }
       // Not the text itself: what is left of a value with a comma in it may be a part of a secret.
       throw new ConfigError(`${source}: expected ${hint}, got a part without "${separator}"`, {
-        hint: 'A value with a comma in it can only be given in the file of --config-file.',
+        hint:
+          texts.length === 1
+            ? `Write it as ${hint.replace(',…', '')}.`
+            : 'A value with a comma in it can only be given in the file of --config-file.',
       })
     })
   const split = (text: string) => text.split(',').filter((part) => part.trim() !== '')

@@ -112,6 +112,10 @@ test('calls that cannot be carried out are told in a line, with where to look', 
     [['run', '-', '--stop-grace-period', '10'], '--stop-grace-period: expected a duration'],
     [['run', '-', '--callback-retry-attempts', '0'], '--callback-retry-attempts: expected a whole'],
     [['run', '-', '--format'], '--format needs a value'],
+    [
+      ['run', '-', '--files', '/a'],
+      '--files: expected host:dest,…, got a part without ":"\nWrite it as host:dest.\n',
+    ],
     [['version', 'now'], 'agent version does not know what to do with "now"'],
   ]
   for (const [args, complaint] of calls) {
