@@ -122,10 +122,9 @@ ask() {
     exec {requests}<>'${directory}/requests'
   elif [[ -w '${directory}/requests' ]]; then
     exec {requests}>>'${directory}/requests'
-  else
-    give_up 'the agent cannot be asked from here'
   fi
   exec {pause}<> <(:)
+  [[ -n $requests && -n $pause ]] || give_up 'the agent cannot be asked from here'
   for field in "$PWD" "$EUID" "\${GROUPS[0]-0}" "$#" "$@" ${REQUEST_VARIABLES.map((name) => `"${name}=\${${name}-}"`).join(' ')}; do
     field=\${field//'%'/%25}
     field=\${field//$'\\n'/%0A}

@@ -144,6 +144,14 @@ test('host: nobody but the job’s user can ask, or read an answer', async (t) =
   assert.is(outputs[0], '700\n600\n')
 })
 
+test('host: who cannot ask because no more files may be open is told so, once', async (t) => {
+  const ask =
+    '(ulimit -n 10; cache list; CACHE_FAIL_ON_ERROR=true cache list || echo $?) 2>/dev/null'
+  const { outputs } = await inJob('host', [ask], t)
+
+  assert.is(outputs[0], `${'error: the agent cannot be asked from here\n'.repeat(2)}1\n`)
+})
+
 test('an image with nothing but bash has all of them', async (t) => {
   const directives = [
     'cd /tmp; echo one >f; printf abc >sum',
