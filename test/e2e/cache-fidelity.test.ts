@@ -81,6 +81,7 @@ test('container: a job of another user gets its files as its own, also where par
     'cd "$(mktemp -d)"; mkdir -p v/w; echo x >v/w/f; cache store k v/w',
     `rm -r v; cache restore k; stat -c '%u:%g %n' v v/w v/w/f`,
     'cd /; cache restore k; echo $?; ls -d v || :',
+    'cd "$(mktemp -d)"; mkdir ro; echo old >ro/f; chmod 555 ro; cache store ro ro; chmod 755 ro; echo new >ro/f; chmod 555 ro; cache restore ro >/dev/null; cat ro/f; stat -c %a ro; cache delete ro >/dev/null',
     'cache store secret /etc/security/opasswd; cache store etc /etc; cache list',
   ]
   const { outputs } = await inJob('container', directives, { ...t, user: '1234:1235' })
@@ -90,8 +91,9 @@ test('container: a job of another user gets its files as its own, also where par
     outputs[2] ?? '',
     /error: The job's user \(1234:1235\) may not write to \/\..*\n0\nls: cannot access 'v'/,
   )
+  assert.match(outputs[3] ?? '', /\nold\n555\n$/)
   assert.match(
-    outputs[3] ?? '',
+    outputs[4] ?? '',
     /^.*\nerror: The job's user .* may not read \/etc\/security\/opasswd\..*\n.*\nerror: The job's user .* may not read etc\/.*\n.*\nk /,
   )
 })

@@ -26,7 +26,8 @@ export async function requireReadable(where: UserIn, path: string, signal: Abort
 
 /**
  * @param directory in which something is to be put
- * @param place of that thing; one that is there already has to be writable as well
+ * @param place of that thing; one that is there already has to be writable as well, or the
+ *   user's own, who could make it so
  * @throws {CacheError} when the user cannot write there
  */
 export async function requireWritable(
@@ -36,7 +37,8 @@ export async function requireWritable(
   signal: AbortSignal,
 ) {
   const [parent, word] = [quoteBytes(directory), quoteBytes(place)]
-  const test = `[[ -w ${parent} && -x ${parent} && ( ! -d ${word} || -L ${word} || -w ${word} ) ]]`
+  const isOpen = `! -d ${word} || -L ${word} || -w ${word} || -O ${word}`
+  const test = `[[ -w ${parent} && -x ${parent} && ( ${isOpen} ) ]]`
   await require(where, test, `write to ${toText(directory)}`, signal)
 }
 
