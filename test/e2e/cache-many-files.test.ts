@@ -4,13 +4,11 @@ import { existsSync } from 'node:fs'
 import { mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
-import { type EngineObjects, engineObjects } from '../helpers/engine.ts'
+import { engineSuite } from '../helpers/engine-suite.ts'
 import { inJob, PLACES } from '../helpers/in-job.ts'
 
 interface Context {
-  before: EngineObjects
   directory: string
 }
 
@@ -19,17 +17,15 @@ const LIMIT_MS = 240_000
 /** In memory, where there is some: for minutes ext4 is slow to make files where many have been deleted. */
 const PARENT = existsSync('/dev/shm') ? '/dev/shm' : tmpdir()
 
-const test = suite<Context>('cache: many files')
+const test = engineSuite<Context>('cache: many files')
 
 test.before.each(async (t) => {
-  t.before = await engineObjects()
   t.directory = await mkdtemp(join(PARENT, 'many-'))
   await mkdir(join(t.directory, 'work'))
 })
 
 test.after.each(async (t) => {
   await rm(t.directory, { recursive: true, force: true })
-  assert.equal(await engineObjects(), t.before)
 })
 
 /** Most are empty: so they take little memory. */
