@@ -41,14 +41,14 @@ export function lanesOf(files: readonly string[]): Lanes {
   }
 }
 
-/** All that run jobs in containers. */
+/** All that run jobs in containers; from the last to the first, so that the same two heavy ones do not meet. */
 export function lanesOnNewerEngine(files: readonly string[]): Lanes {
   const suites = files.filter(
     (file) => mentions(file, RUNS_CONTAINERS) && !NOT_ABOUT_ENGINE.test(file),
   )
   return {
     alone: suites.filter((file) => ALONE.test(file)),
-    besides: [suites.filter((file) => !ALONE.test(file))],
+    besides: [suites.filter((file) => !ALONE.test(file)).toReversed()],
   }
 }
 
