@@ -85,14 +85,16 @@ async function serve(config: ServeConfig, state: StateDirectory): Promise<void> 
   })
   const readTls = () => readCertificate(certificate)
   const listener = await listen(app, { host: config.host, port: config.port, tls: readTls, log })
+  // Before anything tells that the agent is there: who reads it may send a signal at once.
+  const manager = findServiceManager(hostEnvironment(), log)
+  const ended = untilAskedToEnd(jobs, config, { manager, log })
+  process.on('SIGHUP', () => renewCertificate(listener, () => fingerprintOf(readTls().cert), log))
   log.info(`Agent ${VERSION} listens on https://${config.host}:${listener.port}`)
   log.info(`State directory: ${state.path}`)
   log.info(`Certificate ${certificate.certPath}, SHA-256 ${fingerprintOf(readTls().cert)}`)
   jobs.begin()
-  const manager = findServiceManager(hostEnvironment(), log)
   void manager.ready()
-  process.on('SIGHUP', () => renewCertificate(listener, () => fingerprintOf(readTls().cert), log))
-  await untilAskedToEnd(jobs, config, { manager, log })
+  await ended
   await listener.close()
   log.info('The agent has ended')
 }
