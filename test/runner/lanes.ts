@@ -28,7 +28,7 @@ const RUNS_CONTAINERS = /agent-test\/|dockercompose|helpers\/(container-job|in-j
 
 /** They are about something else than jobs in containers, or bring an engine of their own. */
 const NOT_ABOUT_ENGINE =
-  /bad-input|cache-(backends|many-files)|doctor|engine-restart|install|podman|service(-jobs)?\.test/
+  /bad-input|cache-(backends|many-files)|doctor|engine-(disk|restart)|install|podman|service(-jobs)?\.test/
 
 export function lanesOf(files: readonly string[]): Lanes {
   const together = files.filter((file) => !ALONE.test(file))
