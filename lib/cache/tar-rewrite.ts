@@ -19,6 +19,9 @@ import {
  */
 const PIECE_BYTES = 524_288
 
+/** Not worth a copy to be with others. */
+const LARGE_BYTES = 65_536
+
 type Change = (entry: TarEntry) => TarEntry | undefined
 
 /**
@@ -34,17 +37,19 @@ export async function* rewriteTar(
   for await (const chunk of tar) {
     for (const event of reader.push(chunk)) {
       pieces.add(event)
-      if (pieces.bytes >= PIECE_BYTES) yield pieces.take()
+      if (pieces.bytes >= PIECE_BYTES) yield* pieces.take()
     }
   }
   reader.end()
-  yield Buffer.concat([pieces.take(), END_OF_TAR])
+  yield* pieces.take()
+  yield END_OF_TAR
 }
 
 class Pieces {
   bytes = 0
   readonly #change: Change
-  #pieces: Buffer[] = []
+  #ready: Buffer[] = []
+  #small: Buffer[] = []
   #current: TarEntry | undefined
 
   constructor(change: Change) {
@@ -60,15 +65,26 @@ class Pieces {
     }
   }
 
-  take(): Buffer {
-    const whole = Buffer.concat(this.#pieces)
-    this.#pieces = []
+  take(): readonly Buffer[] {
+    this.#gather()
+    const ready = this.#ready
+    this.#ready = []
     this.bytes = 0
-    return whole
+    return ready
   }
 
   #push(piece: Buffer): void {
-    this.#pieces.push(piece)
     this.bytes += piece.length
+    if (piece.length < LARGE_BYTES) {
+      this.#small.push(piece)
+    } else {
+      this.#gather()
+      this.#ready.push(piece)
+    }
+  }
+
+  #gather(): void {
+    if (this.#small.length > 0) this.#ready.push(Buffer.concat(this.#small))
+    this.#small = []
   }
 }
