@@ -1,5 +1,7 @@
 /** The store in S3 against a server: what is kept, what is refused, and bad networks. */
 
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import {
   CreateMultipartUploadCommand,
   ListMultipartUploadsCommand,
@@ -258,6 +260,69 @@ test('what is wrong with bucket, credentials and address is said, and what to do
     }
     await store.close()
   }
+})
+
+/** Moto, our server, is never full and never silent. */
+async function startBadServer(answer: (request: IncomingMessage, reply: ServerResponse) => void) {
+  const server = createServer((request, reply) => {
+    request.resume()
+    answer(request, reply)
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const { port } = server.address() as AddressInfo
+  return {
+    endpoint: `http://127.0.0.1:${port}`,
+    async close() {
+      server.closeAllConnections()
+      await new Promise((resolve) => server.close(resolve))
+    },
+  }
+}
+
+const xml = (name: string, content: string) => `<?xml version="1.0"?><${name}>${content}</${name}>`
+
+test('a server whose disk is full is said to be so, and left without parts', async (t) => {
+  const removed: string[] = []
+  const server = await startBadServer(({ method, url = '' }, reply) => {
+    if (method === 'DELETE') removed.push(url)
+    if (method === 'POST') {
+      return void reply.end(xml('InitiateMultipartUploadResult', '<UploadId>u1</UploadId>'))
+    }
+    if (method !== 'PUT') return void reply.end(xml('ListMultipartUploadsResult', ''))
+    reply.statusCode = 507
+    reply.end(xml('Error', '<Code>XMinioStorageFull</Code><Message>No drive space</Message>'))
+  })
+  const store = t.open({ endpoint: server.endpoint })
+
+  for (const bytes of [10, 40 * MIB]) {
+    const error = await rejection(store.store('key', createArchive(bytes).read(), never))
+    assert.instance(error, CacheError)
+    assert.match(error.message, /XMinioStorageFull: No drive space \(HTTP 507\)$/)
+    assert.match((error as CacheError).hint, /give the server more room/)
+  }
+  assert.is(removed.length, 1)
+  assert.match(removed[0] ?? '', 'uploadId=u1')
+  await store.close()
+  await server.close()
+})
+
+test('a restore that is stopped does not wait for a server that has fallen silent', async (t) => {
+  const server = await startBadServer((_request, reply) => {
+    reply.writeHead(200, { 'content-length': 1_000 })
+    reply.write('x')
+  })
+  const store = t.open({ endpoint: server.endpoint })
+  const stop = new AbortController()
+  const { archive } = (await store.open('key', stop.signal)) ?? {}
+  const chunks = archive?.[Symbol.asyncIterator]()
+  await chunks?.next()
+  const waiting = rejection(Promise.resolve(chunks?.next()))
+
+  stop.abort(new Error('stopped'))
+
+  assert.is((await waiting).message, 'stopped')
+  await store.close()
+  await server.close()
 })
 
 test.run()
