@@ -32,6 +32,9 @@ export type TarEvent =
   /** The current file has all its data. */
   | { readonly type: 'close' }
 
+/** What is read is no tar, or only a part of one. */
+export class DamagedTarError extends CacheError {}
+
 export const BLOCK_BYTES = 512
 export const END_OF_TAR = Buffer.alloc(2 * BLOCK_BYTES)
 
@@ -124,12 +127,12 @@ export class TarReader {
   #pax = new Map<string, string>()
   #ended = false
 
-  /** @throws {CacheError} when something is missing */
+  /** @throws {DamagedTarError} when something is missing */
   end(): void {
     if (!this.#ended) throw damaged('it ends too early')
   }
 
-  /** @throws {CacheError} for what is no tar */
+  /** @throws {DamagedTarError} for what is no tar */
   *push(chunk: Uint8Array): Generator<TarEvent, void> {
     const bytes = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength)
     let rest = this.#held.length === 0 ? bytes : Buffer.concat([this.#held, bytes])
@@ -242,8 +245,8 @@ function number(block: Buffer, at: number, length: number): number {
   return Number.parseInt(text(block, at, length).trim() || '0', 8)
 }
 
-function damaged(how: string): CacheError {
-  return new CacheError(`The archive is damaged: ${how}`, {
+function damaged(how: string): DamagedTarError {
+  return new DamagedTarError(`The archive is damaged: ${how}`, {
     hint: 'Delete the key and store it again.',
   })
 }

@@ -206,6 +206,20 @@ test('on a full disk the keys that were not used for the longest time give way; 
   )
 })
 
+test('container: what is cut short while it is stored is said to be so, and not stored', async (t) => {
+  const store =
+    'cd; mkdir d; truncate -s 8G d/a; exec 3< <(cache store k d); read -r line <&3; until [[ -s $(compgen -G "cache/*/.*.part") ]]; do sleep 0.01; done; : >d/a; cat <&3; cache list'
+  const { outputs } = await inJob('container', [store], {
+    ...t,
+    args: ['--files', `${t.cacheDirectory}:/root/cache`],
+  })
+
+  assert.is(
+    outputs[0],
+    'error: /root/d has changed while it was read. Store it when nothing writes to it any more.\nCache is empty.\n',
+  )
+})
+
 for (const place of PLACES) {
   test(`${place}: every command's text and exit code`, async (t) => {
     const { blocks } = await inJob(place, [START, ...TEXTS.map(([directive]) => directive)], t)

@@ -13,7 +13,7 @@ import {
   type UnpackOptions,
 } from '../../cache/job-files.ts'
 import { PathGuard } from '../../cache/path-guard.ts'
-import { encodeHeader, type TarEntry, TarReader } from '../../cache/tar.ts'
+import { DamagedTarError, encodeHeader, type TarEntry, TarReader } from '../../cache/tar.ts'
 import { rewriteTar } from '../../cache/tar-rewrite.ts'
 import { getTar, putTar, statPath } from '../../docker/archive.ts'
 import { CacheError, DockerRefusedError } from '../../errors.ts'
@@ -86,6 +86,8 @@ export class ContainerFiles implements JobFiles {
         const target = entry.type === 'link' ? rename(entry.target) : entry.target
         return { ...entry, name: rename(entry.name), target }
       })
+    } catch (error) {
+      throw error instanceof DamagedTarError ? changed(path, error) : error
     } finally {
       done()
     }
@@ -197,6 +199,14 @@ export class ContainerFiles implements JobFiles {
       signal.removeEventListener('abort', stop)
     }
   }
+}
+
+/** An engine breaks off where a file has become shorter than it was. */
+function changed(path: string, cause: unknown): CacheError {
+  return new CacheError(`${Buffer.from(path, 'latin1')} has changed while it was read`, {
+    hint: 'Store it when nothing writes to it any more.',
+    cause,
+  })
 }
 
 function unreadable(path: string): CacheError {
