@@ -1,5 +1,6 @@
 /** A machine of its own, run by systemd: a container that is installed into, rebooted, and thrown away. */
 
+import { readFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { callEngine, ENGINE_SOCKET } from '../setup/engine.ts'
 import { waitFor } from './host.ts'
@@ -32,6 +33,7 @@ const UP_LIMIT_MS = 60_000
 
 /** The agent's binary is in `/given`, and this host's engine its own. */
 export async function startMachine(): Promise<Machine> {
+  const cgroups = await mountedCgroups()
   const { Id } = await call<{ Id: string }>('POST', '/containers/create', {
     Image: 'agent-test/machine',
     Cmd: ['/lib/systemd/systemd'],
@@ -42,11 +44,11 @@ export async function startMachine(): Promise<Machine> {
       CapDrop: ['SYS_RESOURCE'],
       SecurityOpt: ['seccomp=unconfined', 'apparmor=unconfined'],
       Binds: [
-        '/sys/fs/cgroup:/sys/fs/cgroup:rw',
+        ...cgroups.map((path) => `${path}:${path}:rw`),
         `${resolve('dist')}:/given:ro`,
         `${ENGINE_SOCKET}:/run/docker.sock`,
       ],
-      Tmpfs: { '/run': '', '/tmp': 'exec' },
+      Tmpfs: { '/run': '', '/tmp': 'exec', ...(await coversOf(cgroups)) },
     },
   })
   const machine: Machine = {
@@ -85,6 +87,33 @@ export async function startMachine(): Promise<Machine> {
     await machine.remove()
     throw error
   }
+}
+
+const CGROUPS = '/sys/fs/cgroup'
+
+/** One place for cgroups v2; of v1 one for each hierarchy. */
+async function mountedCgroups(): Promise<readonly string[]> {
+  const table = await readFile('/proc/self/mounts', 'utf8')
+  const paths = table.split('\n').map((line) => line.split(' ')[1] ?? '')
+  const hierarchies = paths.filter((path) => path.startsWith(`${CGROUPS}/`))
+  return hierarchies.length === 0 ? [CGROUPS] : hierarchies
+}
+
+/**
+ * Something empty over the hierarchies that this host does without. systemd would mount them, and
+ * as long as they exist, containerd finds no cgroup of new containers: their engine does not hear
+ * what is killed in them for want of memory.
+ */
+async function coversOf(mounted: readonly string[]): Promise<Record<string, string>> {
+  if (mounted.includes(CGROUPS)) return {}
+  const table = await readFile('/proc/cgroups', 'utf8')
+  const names = table.split('\n').flatMap((line) => /^\w+/.exec(line)?.[0] ?? [])
+  const missing = names
+    .filter((name) => !mounted.includes(`${CGROUPS}/${name}`))
+    .map((name) => name.replace(/^net_(cls|prio)$/, 'net_cls,net_prio')) // systemd joins these
+  return Object.fromEntries(
+    [CGROUPS, ...missing.map((name) => `${CGROUPS}/${name}`)].map((path) => [path, 'mode=755']),
+  )
 }
 
 async function networkOf(container: string): Promise<{ IPAddress: string; Gateway: string }> {
