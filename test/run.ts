@@ -5,7 +5,8 @@
  * of them, and what these need; with `--newer-engine` on that engine only. Always closes with a line
  * `N passed, N failed`; the exit code is 1 when anything failed or nothing ran.
  *
- * The variable AGENT_TEST_ENGINE names the socket of another engine to run the jobs on.
+ * The variable AGENT_TEST_ENGINE names the socket of another engine to run the jobs on, which has to
+ * be in this network: what tests start on loopback is on its loopback, too.
  *
  * @module
  */
