@@ -20,7 +20,7 @@ import {
 } from 'node:zlib'
 import { CacheError } from '../errors.ts'
 import { ByteReader } from './byte-reader.ts'
-import { inOrder } from './in-order.ts'
+import { createGate, inOrder } from './in-order.ts'
 
 /**
  * Measured on node_modules: 0.88 of gzip's size in a twelfth of its time. 2 is a tenth larger and a
@@ -34,7 +34,10 @@ const BLOCK_BYTES = 4_194_304
 /** Of a block when handed on: a reader may do something else in between. */
 const CHUNK_BYTES = 262_144
 
-/** Blocks under way. Node has four threads for such work; one is left to write the job's log. */
+/**
+ * Blocks under way, of all archives together. Node has four threads for such work; one is left to
+ * write the job's log: with eight archives at once, and no such limit, its lines came 0.3 s late.
+ */
 const AT_ONCE = 3
 
 /** A skippable frame with two numbers: bytes of the next frame, and of what is in it. */
@@ -45,20 +48,23 @@ const MAX_BYTES = 16 * BLOCK_BYTES
 /** Node's zlib takes no smaller one. */
 const MIN_CHUNK_BYTES = 64
 
+const OPTIONS = {
+  chunkSize: BLOCK_BYTES,
+  params: {
+    [constants.ZSTD_c_compressionLevel]: LEVEL,
+    [constants.ZSTD_c_checksumFlag]: 1,
+  },
+}
+
 const GZIP_MAGIC = 0x8b1f
 
 const compressBlock = promisify(zstdCompress)
 const decompressBlock = promisify(zstdDecompress)
+const whenThreadIsFree = createGate(AT_ONCE)
 
 export function compress(tar: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void> {
   return inOrder(toBlocks(tar), AT_ONCE, async (block) => {
-    const frame = await compressBlock(block, {
-      chunkSize: BLOCK_BYTES,
-      params: {
-        [constants.ZSTD_c_compressionLevel]: LEVEL,
-        [constants.ZSTD_c_checksumFlag]: 1,
-      },
-    })
+    const frame = await whenThreadIsFree(() => compressBlock(block, OPTIONS))
     return Buffer.concat([encodeSizes(frame.length, block.length), frame])
   })
 }
@@ -100,9 +106,11 @@ async function* toBlocks(tar: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Ar
 async function* decompressBlocks(reader: ByteReader): AsyncGenerator<Uint8Array, void> {
   const blocks = inOrder(readFrames(reader), AT_ONCE, async ({ frame, bytes }) => {
     const options = { chunkSize: Math.max(bytes, MIN_CHUNK_BYTES), maxOutputLength: bytes }
-    const block = await decompressBlock(frame, options).catch((error: Error) => {
-      throw damaged(error.message, error)
-    })
+    const block = await whenThreadIsFree(() => decompressBlock(frame, options)).catch(
+      (error: Error) => {
+        throw damaged(error.message, error)
+      },
+    )
     if (block.length !== bytes) throw damaged('a part of it is too short')
     return block
   })

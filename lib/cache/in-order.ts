@@ -28,3 +28,22 @@ export async function* inOrder<Item, Result>(
     await Promise.allSettled(underWay)
   }
 }
+
+/** @returns a function that does work at once, or when less than `count` of others is under way */
+export function createGate(
+  count: number,
+): <Result>(work: () => Promise<Result>) => Promise<Result> {
+  const waiting: (() => void)[] = []
+  let free = count
+  return async (work) => {
+    if (free > 0) free--
+    else await new Promise<void>((resolve) => waiting.push(resolve))
+    try {
+      return await work()
+    } finally {
+      const next = waiting.shift()
+      if (next === undefined) free++
+      else next()
+    }
+  }
+}
