@@ -206,6 +206,28 @@ test('on a full disk the keys that were not used for the longest time give way; 
   )
 })
 
+test('an agent that is killed while it stores leaves no key, and the next one can store it', async (t) => {
+  const home = await mkdtemp(join(tmpdir(), 'home-'))
+  const store = 'cd; truncate -s 100G huge; cache store k huge'
+  const job = await startJob(describeJob('host', [store]), {
+    home,
+    args: ['--cache-dir', t.cacheDirectory],
+  })
+  const keptNames = async () => await readdir(join(t.cacheDirectory, '~')).catch(() => [])
+  await waitFor(async () => (await keptNames()).length > 0, 'the archive is being written')
+  job.signal('SIGKILL')
+  await job.exited
+
+  const { outputs } = await inJob('host', ['cache list; cd; echo 1 >f; cache store k f'], t)
+
+  await rm(home, { recursive: true, force: true })
+  assert.match(outputs[0] ?? '', /^Cache is empty\.\nUploading .*\nUpload complete\./)
+  assert.equal(
+    (await keptNames()).filter((name) => !name.endsWith('.part')),
+    ['k.tar.zst'],
+  )
+})
+
 test('container: what is cut short while it is stored is said to be so, and not stored', async (t) => {
   const store =
     'cd; mkdir d; truncate -s 8G d/a; exec 3< <(cache store k d); read -r line <&3; until [[ -s $(compgen -G "cache/*/.*.part") ]]; do sleep 0.01; done; : >d/a; cat <&3; cache list'

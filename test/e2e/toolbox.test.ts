@@ -157,6 +157,7 @@ test('an image with nothing but bash has all of them', async (t) => {
     'cd /tmp; echo one >f; printf abc >sum',
     'cache store k f >/dev/null; echo two >f; cache restore k >/dev/null; echo "$(<f)"',
     'checksum sum; retry -t 2 -s 0.1 false; echo $?',
+    'while read -r _ _ _ _ place _; do [[ $place != *agent* ]] || echo "$place"; done </proc/self/mountinfo',
     'checkout; SEMAPHORE_GIT_URL=x SEMAPHORE_GIT_DIR=x SEMAPHORE_GIT_BRANCH=x SEMAPHORE_GIT_SHA=x checkout; echo $?',
   ]
   const { outputs } = await inJob('container', directives, { ...t, image: 'agent-test/bare' })
@@ -166,7 +167,8 @@ test('an image with nothing but bash has all of them', async (t) => {
     outputs[2],
     `900150983cd24fb0d6963f7d28e17f72\n${failed(1, 2, 1, 'Retrying')}${failed(2, 2, 1, 'No more retries')}1\n`,
   )
-  assert.match(outputs[3] ?? '', /\n\[CHECKOUT ERROR\] There is no git on the PATH.*\n1\n$/)
+  assert.is(outputs[3], '') // nothing of the agent's is mounted
+  assert.match(outputs[4] ?? '', /\n\[CHECKOUT ERROR\] There is no git on the PATH.*\n1\n$/)
 })
 
 test('a job that kills who passes its questions on is told so, and is answered the next time', async (t) => {
