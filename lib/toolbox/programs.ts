@@ -67,9 +67,16 @@ if [[ ! $tries =~ ^[1-9][0-9]*$ || ! $pause =~ ^[0-9]+(\\.[0-9]+)?$ || $# == 0 ]
   echo 'Usage: retry [-t TIMES] [-s SECONDS] COMMAND...' >&2
   exit 2
 fi
+# Those of an exported SHELLOPTS are for the command alone.
+options=$-
+set +eu
 for (( try = 1; ; try++ )); do
-  # One word that is no command may be a whole line of shell.
-  if (( $# == 1 )) && ! type -t -- "$1" >/dev/null; then ( eval "$1" ); else ( "$@" ); fi
+  (
+    [[ $options != *e* ]] || set -e
+    [[ $options != *u* ]] || set -u
+    # One word that is no command may be a whole line of shell.
+    if (( $# == 1 )) && ! type -t -- "$1" >/dev/null; then eval "$1"; else "$@"; fi
+  )
   status=$?
   (( status != 0 )) || exit 0
   if (( try >= tries )); then
@@ -110,6 +117,8 @@ ask cache "$@"
 
 function askAgent(directory: string): string {
   return `
+set +o posix # of POSIXLY_CORRECT: there, a file that cannot be opened yet ends the program
+
 give_up() {
   echo "error: $1"
   [[ \${CACHE_FAIL_ON_ERROR-} != true ]]

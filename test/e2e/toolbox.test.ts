@@ -20,7 +20,7 @@ PATH=$PATH:$PWD asks-all`
 const IN_AN_ODD_SHELL = `bash -euo pipefail -c '
 function read { false; }; function printf { false; }; function echo { false; }; export -f read printf echo
 shopt -s expand_aliases; alias builtin=false exec=false; export BASH_ENV=/nope LC_ALL=C SHELLOPTS
-IFS=/; mkdir "a b"; cd "a b"; command echo one >"c d"; cache store "some key" "c d" | cat >log; rm "c d"
+export POSIXLY_CORRECT=1; IFS=/; mkdir "a b"; cd "a b"; command echo one >"c d"; cache store "some key" "c d" | cat >log; rm "c d"
 cache restore "some key" >>log 2>&1; cat "c d"
 if cache has_key nope >>log; then command echo there; else command echo absent $?; fi'`
 
@@ -62,6 +62,10 @@ const SMALL: readonly (readonly [directive: string, output: string])[] = [
   [
     'retry -t2 -s0.01 false; retry --times=1 --sleep=0 false || :',
     `${failed(1, 2, 1, 'Retrying')}${failed(2, 2, 1, 'No more retries')}${failed(1, 1, 1, 'No more retries')}`,
+  ],
+  [
+    `bash -euc 'export SHELLOPTS; retry -t 2 "echo a; false; echo b" || echo $?'`,
+    `a\n${failed(1, 2, 1, 'Retrying')}a\n${failed(2, 2, 1, 'No more retries')}1\n`,
   ],
   ['retry 2>&1; echo $?', RETRY_USAGE],
   ['retry -x true 2>&1; echo $?', RETRY_USAGE],
