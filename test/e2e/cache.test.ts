@@ -58,6 +58,10 @@ const TEXTS: readonly Expectation[] = [
     "MISS: 'no-.*'.\nHIT: 'mod-x', using key 'mod-x-2'.\nRestored: a. Duration: D. Size: S.\ntwo\n",
   ],
   [
+    '(export SEMAPHORE_PROJECT_ID=exact; cache store k a >/dev/null; cache store k2 a >/dev/null; cache restore k | head -n 1; cache has_key k.; cache clear) || :',
+    "HIT: 'k', using key 'k'.\nKey 'k.' doesn't exist in the cache store.\nDeleted all caches.\n",
+  ],
+  [
     'cache restore mod-x-1,mod-x-2; cat a/b/c',
     "HIT: 'mod-x-1', using key 'mod-x-1'.\nRestored: a. Duration: D. Size: S.\none\n",
   ],
