@@ -31,7 +31,7 @@ const LEVEL = 3
 /** Of a tar, to a frame. Smaller ones find less that repeats: at 1 MB the archive is 7 % larger. */
 const BLOCK_BYTES = 2_097_152
 
-/** By which a frame is larger than a block of noise, at the most: so it is one piece of memory. */
+/** More than a frame adds to a block of noise: so what comes of it is one piece of memory, both ways. */
 const FRAME_BYTES = 65_536
 
 /** Of a block when handed on: a reader may do something else in between. */
@@ -48,8 +48,6 @@ const SIZES_MAGIC = 0x184d2a5b
 const SIZES_BYTES = 16
 /** Whoever says more has not been this program. */
 const MAX_BYTES = 32 * BLOCK_BYTES
-/** Node's zlib takes no smaller one. */
-const MIN_CHUNK_BYTES = 64
 
 const OPTIONS = {
   params: {
@@ -65,9 +63,11 @@ const decompressBlock = promisify(zstdDecompress)
 const whenThreadIsFree = createGate(AT_ONCE)
 
 export async function* compress(tar: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void> {
-  const frames = inOrder(toBlocks(tar), AT_ONCE, async (block) => {
+  const free: Buffer[] = []
+  const frames = inOrder(toBlocks(tar, free), AT_ONCE, async (block) => {
     const options = { ...OPTIONS, chunkSize: block.length + FRAME_BYTES }
     const frame = await whenThreadIsFree(() => compressBlock(block, options))
+    if (block.length === BLOCK_BYTES) free.push(block)
     return { frame, bytes: block.length }
   })
   for await (const { frame, bytes } of frames) {
@@ -96,23 +96,32 @@ export async function* decompress(
   }
 }
 
-async function* toBlocks(tar: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void> {
-  let parts: Uint8Array[] = []
-  let bytes = 0
+/** @param free blocks to be filled again: left to the collector, they pile up */
+async function* toBlocks(
+  tar: AsyncIterable<Uint8Array>,
+  free: Buffer[],
+): AsyncGenerator<Buffer, void> {
+  const nextBlock = () => free.pop() ?? Buffer.allocUnsafe(BLOCK_BYTES)
+  let block = nextBlock()
+  let filled = 0
   for await (const part of tar) {
-    parts.push(part)
-    bytes += part.length
-    if (bytes < BLOCK_BYTES) continue
-    yield Buffer.concat(parts)
-    parts = []
-    bytes = 0
+    for (let at = 0; at < part.length; ) {
+      const taken = Math.min(part.length - at, BLOCK_BYTES - filled)
+      block.set(part.subarray(at, at + taken), filled)
+      at += taken
+      filled += taken
+      if (filled < BLOCK_BYTES) continue
+      yield block
+      block = nextBlock()
+      filled = 0
+    }
   }
-  if (bytes > 0) yield Buffer.concat(parts)
+  if (filled > 0) yield block.subarray(0, filled)
 }
 
 async function* decompressBlocks(reader: ByteReader): AsyncGenerator<Uint8Array, void> {
   const blocks = inOrder(readFrames(reader), AT_ONCE, async ({ frame, bytes }) => {
-    const options = { chunkSize: Math.max(bytes, MIN_CHUNK_BYTES), maxOutputLength: bytes }
+    const options = { chunkSize: bytes + FRAME_BYTES, maxOutputLength: bytes }
     const block = await whenThreadIsFree(() => decompressBlock(frame, options)).catch(
       (error: Error) => {
         throw damaged(error.message, error)

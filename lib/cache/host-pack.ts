@@ -143,11 +143,13 @@ async function* largeContent(
     Promise.reject(unreadable(path, error)),
   )
   try {
+    const buffer = Buffer.allocUnsafe(4 * PIECE_BYTES) // one for all: left to the collector, they pile up
     for (let left = size; left > 0; ) {
       signal.throwIfAborted()
-      const buffer = Buffer.allocUnsafe(Math.min(left, 4 * PIECE_BYTES))
-      const { bytesRead } = await file.read(buffer, 0, buffer.length, null)
-      const got = bytesRead === 0 ? buffer.fill(0) : buffer.subarray(0, bytesRead)
+      const wanted = Math.min(left, buffer.length)
+      const { bytesRead } = await file.read(buffer, 0, wanted, null)
+      const got =
+        bytesRead === 0 ? buffer.fill(0).subarray(0, wanted) : buffer.subarray(0, bytesRead)
       left -= got.length
       yield got
     }

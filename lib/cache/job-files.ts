@@ -35,7 +35,8 @@ export interface JobFiles {
   read(path: string, signal: AbortSignal): AsyncIterable<Uint8Array>
 
   /**
-   * What stands at `path` as a tar, in which it and everything below it is called `name`.
+   * What stands at `path` as a tar, in which it and everything below it is called `name`. Each piece
+   * is good until the next one is asked for.
    *
    * @throws {CacheError} when something in it cannot be read, or `path` itself is nothing to keep
    */
