@@ -22,11 +22,11 @@ import {
 } from '@aws-sdk/client-s3'
 import { isS3Error } from './s3-error.ts'
 
-/** S3 takes 10,000 parts of at least 5 MiB: this makes room for 160 GB in one archive. */
-const PART_BYTES = 16 * 1_048_576
+/** S3 takes 10,000 parts of at least 5 MiB: this makes room for 80 GB in one archive. */
+const PART_BYTES = 8 * 1_048_576
 
-/** With the one being filled, what an upload holds in memory: 64 MiB. */
-const PARTS_AT_ONCE = 3
+/** With the one being filled, what an upload holds in memory: 40 MiB. */
+const PARTS_AT_ONCE = 4
 
 /** Parts of an upload that was killed are seen by nobody, but paid for. */
 const ABANDONED_MS = 24 * 3_600_000

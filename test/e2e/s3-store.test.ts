@@ -69,7 +69,7 @@ async function unfinishedUploads({ server, project }: Context): Promise<number> 
 }
 
 test('an archive comes back as it was stored, in one part or in several', async (t) => {
-  for (const bytes of [0, 1, 5 * MIB, 16 * MIB, 16 * MIB + 1, 50 * MIB]) {
+  for (const bytes of [0, 1, 5 * MIB, 8 * MIB, 8 * MIB + 1, 16 * MIB, 50 * MIB]) {
     const archive = createArchive(bytes)
 
     assert.is(await t.store.store(`key-${bytes}`, archive.read(), never), bytes)
