@@ -195,7 +195,7 @@ test('on a full disk the keys that were not used for the longest time give way; 
     'cd "$(mktemp -d)"; for i in a b; do head -c 7M /dev/urandom >$i; cache store $i $i >/dev/null; done; cache restore a >/dev/null',
     'checksum a; mv a c; cache store c c >/dev/null; rm c; cache restore c >/dev/null; checksum c; cache list | cut -c -3',
     `cd ${disk}; cache restore c | tail -n 1; echo $?; rm c`,
-    'cd "$OLDPWD"; head -c 21M /dev/urandom >d; CACHE_FAIL_ON_ERROR=true cache store d d; echo $?; cache list',
+    'cd "$OLDPWD"; head -c 21M /dev/urandom >d; CACHE_FAIL_ON_ERROR=true cache store d d; echo $?; cache list; rm b d',
   ]
   const { outputs } = await inJob('host', directives, {
     cacheDirectory: join(disk, 'cache'),
