@@ -43,9 +43,9 @@ export async function openStore(seeker: StoreSeeker): Promise<CacheStore> {
     case undefined:
       return await openDirectory(seeker)
     case 's3': {
-      const { parseS3Settings } = await import('./s3-settings.ts')
+      const { parseS3Settings } = await import('./s3/settings.ts')
       const settings = parseS3Settings(variables, place.environment)
-      const { S3Store } = await import('./s3-store.ts')
+      const { S3Store } = await import('./s3/store.ts')
       return new S3Store(settings)
     }
     case 'sftp':
@@ -65,11 +65,11 @@ async function openDirectory({ variables, place }: StoreSeeker): Promise<CacheSt
 
 async function openSftp(seeker: StoreSeeker): Promise<CacheStore> {
   const { variables, place } = seeker
-  const { parseSftpAddress } = await import('./sftp-settings.ts')
+  const { parseSftpAddress } = await import('./sftp/settings.ts')
   const address = parseSftpAddress(variables)
   const privateKey = await readSmall(seeker, address.privateKeyPath)
   const knownHosts = await readKnownHosts(seeker)
-  const { SftpStore } = await import('./sftp-store.ts')
+  const { SftpStore } = await import('./sftp/store.ts')
   return new SftpStore({ ...address, privateKey, knownHosts, limitBytes: place.limitBytes })
 }
 

@@ -6,7 +6,7 @@
 
 import { posix } from 'node:path'
 import { CacheError } from '../errors.ts'
-import { compress, decompress } from './compress.ts'
+import { compress, decompress } from './archive/compress.ts'
 import { absolutePath, type JobFiles } from './job-files.ts'
 import type { CacheStore } from './store.ts'
 

@@ -30,12 +30,12 @@ export class HostFiles implements JobFiles {
   }
 
   async *pack(path: string, name: string, signal: AbortSignal): AsyncGenerator<Buffer, void> {
-    const { packHostPath } = await import('../cache/host-pack.ts')
+    const { packHostPath } = await import('../cache/archive/host-pack.ts')
     yield* packHostPath(path, name, signal)
   }
 
   async unpack(tar: AsyncIterable<Uint8Array>, options: UnpackOptions): Promise<string> {
-    const { unpackToHost } = await import('../cache/host-unpack.ts')
+    const { unpackToHost } = await import('../cache/archive/host-unpack.ts')
     return await unpackToHost(tar, options)
   }
 }

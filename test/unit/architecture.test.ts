@@ -26,7 +26,7 @@ const ROWS: readonly (readonly string[])[] = [
 
 /** Package → the files that may import it, by how their paths begin. A new package is given its place here. */
 const PACKAGES: Readonly<Record<string, readonly string[]>> = {
-  '@aws-sdk/client-s3': ['lib/cache/'],
+  '@aws-sdk/client-s3': ['lib/cache/s3/'],
   '@hono/node-server': ['lib/server/'],
   '@peculiar/x509': ['lib/tls/'],
   '@smithy/signature-v4': ['lib/aws/'],
@@ -37,7 +37,7 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   'reflect-metadata': ['lib/tls/'],
   'prom-client': ['lib/metrics/'],
   shlex: ['lib/request/'],
-  ssh2: ['lib/cache/sftp-session.ts'],
+  ssh2: ['lib/cache/sftp/session.ts'],
   'string-width': ['lib/cli/'],
   'tar-stream': ['lib/docker/archive.ts'],
   undici: ['lib/docker/client.ts', 'lib/outbound.ts'],

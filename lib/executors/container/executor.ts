@@ -20,13 +20,13 @@ import type {
   StopPolicy,
   Variable,
 } from '../executor.ts'
-import { setUpCredentials } from './credentials.ts'
 import { injectContainerFiles } from './files.ts'
 import { endHostSetup, runHostSetup } from './host-setup.ts'
+import { setUpCredentials } from './images/credentials.ts'
+import { ensureImages, type PullReport } from './images/pull.ts'
 import { JobObjects, type Ownership } from './job-objects.ts'
 import type { MainContainer } from './main-container.ts'
 import { Patience } from './patience.ts'
-import { ensureImages, type PullReport } from './pull.ts'
 import { Staging } from './staging.ts'
 import { type StartOptions, startContainers } from './start.ts'
 import { ContainerToolbox } from './toolbox.ts'

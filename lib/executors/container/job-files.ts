@@ -6,15 +6,15 @@
  */
 
 import { posix } from 'node:path'
+import { PathGuard } from '../../cache/archive/path-guard.ts'
+import { DamagedTarError, encodeHeader, type TarEntry, TarReader } from '../../cache/archive/tar.ts'
+import { rewriteTar } from '../../cache/archive/tar-rewrite.ts'
 import {
   type FileOwner,
   type JobFiles,
   notKept,
   type UnpackOptions,
 } from '../../cache/job-files.ts'
-import { PathGuard } from '../../cache/path-guard.ts'
-import { DamagedTarError, encodeHeader, type TarEntry, TarReader } from '../../cache/tar.ts'
-import { rewriteTar } from '../../cache/tar-rewrite.ts'
 import { getTar, putTar, statPath } from '../../docker/archive.ts'
 import { CacheError, DockerRefusedError } from '../../errors.ts'
 import {

@@ -5,8 +5,8 @@
  * @module
  */
 
+import type { TarEntry } from '../../cache/archive/tar.ts'
 import type { FileOwner } from '../../cache/job-files.ts'
-import type { TarEntry } from '../../cache/tar.ts'
 import type { DockerClient } from '../../docker/client.ts'
 import { runExec } from '../../docker/exec.ts'
 import { CacheError } from '../../errors.ts'

@@ -4,7 +4,7 @@ import { randomBytes } from 'node:crypto'
 import { gzipSync, zstdCompressSync } from 'node:zlib'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
-import { compress, decompress } from '../../../lib/cache/compress.ts'
+import { compress, decompress } from '../../../lib/cache/archive/compress.ts'
 import { CacheError } from '../../../lib/errors.ts'
 
 const test = suite('cache: compress')

@@ -2,7 +2,7 @@
 
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { knownKeys } from '../../../lib/cache/known-hosts.ts'
+import { knownKeys } from '../../../lib/cache/sftp/known-hosts.ts'
 
 const keys = (text: string, host: string, port: number) =>
   knownKeys(text, host, port).map(({ key }) => key)

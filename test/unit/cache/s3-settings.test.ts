@@ -2,7 +2,7 @@
 
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { parseS3Settings } from '../../../lib/cache/s3-settings.ts'
+import { parseS3Settings } from '../../../lib/cache/s3/settings.ts'
 import { CacheError } from '../../../lib/errors.ts'
 
 const NEEDED = { SEMAPHORE_PROJECT_ID: 'p', SEMAPHORE_CACHE_S3_BUCKET: 'b' }

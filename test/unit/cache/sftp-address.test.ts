@@ -2,7 +2,7 @@
 
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { parseSftpAddress } from '../../../lib/cache/sftp-settings.ts'
+import { parseSftpAddress } from '../../../lib/cache/sftp/settings.ts'
 import { CacheError } from '../../../lib/errors.ts'
 
 const NEEDED = {

@@ -12,7 +12,7 @@ import {
   padding,
   type TarEntry,
   TarReader,
-} from '../../../lib/cache/tar.ts'
+} from '../../../lib/cache/archive/tar.ts'
 import { CacheError } from '../../../lib/errors.ts'
 
 interface Context {

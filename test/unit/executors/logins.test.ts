@@ -6,8 +6,8 @@ import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { DockerClient } from '../../../lib/docker/client.ts'
 import type { RegistryLogin } from '../../../lib/docker/images.ts'
-import { setUpCredentials } from '../../../lib/executors/container/credentials.ts'
-import { ensureImages } from '../../../lib/executors/container/pull.ts'
+import { setUpCredentials } from '../../../lib/executors/container/images/credentials.ts'
+import { ensureImages } from '../../../lib/executors/container/images/pull.ts'
 import { type FakeDaemon, fakeDaemon } from '../docker/fake-daemon.ts'
 
 interface Context {

@@ -1,6 +1,6 @@
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
-import { PullProgress } from '../../../lib/executors/container/pull-progress.ts'
+import { PullProgress } from '../../../lib/executors/container/images/pull-progress.ts'
 
 const test = suite('executors: pull progress')
 

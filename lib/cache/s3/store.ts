@@ -14,12 +14,12 @@ import {
   paginateListObjectsV2,
   type S3Client,
 } from '@aws-sdk/client-s3'
-import { createS3Client } from './s3-client.ts'
-import { isS3Error, toCacheError } from './s3-error.ts'
-import type { S3Settings } from './s3-settings.ts'
-import { uploadArchive } from './s3-upload.ts'
-import type { CacheStore, StoredKey, Usage } from './store.ts'
-import { WatchedArchive } from './watched-archive.ts'
+import type { CacheStore, StoredKey, Usage } from '../store.ts'
+import { WatchedArchive } from '../watched-archive.ts'
+import { createS3Client } from './client.ts'
+import { isS3Error, toCacheError } from './error.ts'
+import type { S3Settings } from './settings.ts'
+import { uploadArchive } from './upload.ts'
 
 const DELETIONS_AT_ONCE = 8
 

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { RunOptions } from '../executor.ts'
+import type { RunOptions } from '../../executor.ts'
 import type { PortOptions } from './ports.ts'
 
 export interface Service {

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { PullMessage } from '../../docker/images.ts'
+import type { PullMessage } from '../../../docker/images.ts'
 
 /** Between two lines about one image. */
 const INTERVAL_MS = 2_000

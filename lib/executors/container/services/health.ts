@@ -5,10 +5,10 @@
  */
 
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { DockerClient } from '../../docker/client.ts'
-import { inspectContainer } from '../../docker/containers.ts'
-import { runExec } from '../../docker/exec.ts'
-import { ContainerError, DockerRefusedError } from '../../errors.ts'
+import type { DockerClient } from '../../../docker/client.ts'
+import { inspectContainer } from '../../../docker/containers.ts'
+import { runExec } from '../../../docker/exec.ts'
+import { ContainerError, DockerRefusedError } from '../../../errors.ts'
 import { awaitPorts, type PortOptions } from './ports.ts'
 import {
   FAILED_HINT,

@@ -10,10 +10,10 @@
  */
 
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { DockerClient } from '../../docker/client.ts'
-import { inspectContainer } from '../../docker/containers.ts'
-import { runExec } from '../../docker/exec.ts'
-import { DockerRefusedError } from '../../errors.ts'
+import type { DockerClient } from '../../../docker/client.ts'
+import { inspectContainer } from '../../../docker/containers.ts'
+import { runExec } from '../../../docker/exec.ts'
+import { DockerRefusedError } from '../../../errors.ts'
 
 export interface PortOptions {
   readonly signal: AbortSignal

@@ -5,16 +5,21 @@
  * @module
  */
 
-import type { DockerClient } from '../../docker/client.ts'
-import { type ImageInfo, inspectImage, pullImage, type RegistryLogin } from '../../docker/images.ts'
-import { isSamePlatform } from '../../docker/platform.ts'
-import { type ImageReference, parseReference } from '../../docker/reference.ts'
-import { ImagePullError } from '../../errors.ts'
-import type { PullPolicy } from '../../request/job-request.ts'
-import type { RunOptions } from '../executor.ts'
+import type { DockerClient } from '../../../docker/client.ts'
+import {
+  type ImageInfo,
+  inspectImage,
+  pullImage,
+  type RegistryLogin,
+} from '../../../docker/images.ts'
+import { isSamePlatform } from '../../../docker/platform.ts'
+import { type ImageReference, parseReference } from '../../../docker/reference.ts'
+import { ImagePullError } from '../../../errors.ts'
+import type { PullPolicy } from '../../../request/job-request.ts'
+import type { RunOptions } from '../../executor.ts'
+import { retryPassing } from '../retry.ts'
+import { settleAll } from '../settle.ts'
 import { PullProgress } from './pull-progress.ts'
-import { retryPassing } from './retry.ts'
-import { settleAll } from './settle.ts'
 import { StallWatch } from './stall-watch.ts'
 
 export interface WantedImage {

@@ -9,13 +9,13 @@
  */
 
 import { randomBytes } from 'node:crypto'
-import { CacheError } from '../errors.ts'
-import { isStatus, nameOf, STATUS, toCacheError } from './sftp-error.ts'
-import { SftpLink } from './sftp-link.ts'
-import type { SftpSettings } from './sftp-settings.ts'
-import { readBlocks, writeBlocks } from './sftp-transfer.ts'
-import type { CacheStore, StoredKey, Usage } from './store.ts'
-import { WatchedArchive } from './watched-archive.ts'
+import { CacheError } from '../../errors.ts'
+import type { CacheStore, StoredKey, Usage } from '../store.ts'
+import { WatchedArchive } from '../watched-archive.ts'
+import { isStatus, nameOf, STATUS, toCacheError } from './error.ts'
+import { SftpLink } from './link.ts'
+import type { SftpSettings } from './settings.ts'
+import { readBlocks, writeBlocks } from './transfer.ts'
 
 interface KeptFile extends StoredKey {
   readonly name: string

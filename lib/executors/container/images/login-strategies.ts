@@ -5,8 +5,8 @@
  * @module
  */
 
-import type { RegistryLogin } from '../../docker/images.ts'
-import { DOCKER_HUB, normalizeRegistry } from '../../docker/reference.ts'
+import type { RegistryLogin } from '../../../docker/images.ts'
+import { DOCKER_HUB, normalizeRegistry } from '../../../docker/reference.ts'
 
 /** A credential's decoded values; a missing one is the job author's mistake, and told as such. */
 export interface Credential {
@@ -84,7 +84,7 @@ async function resolveEcr(
     endpoints: { ecr: endpoint('ECR'), sts: endpoint('STS') },
     signal,
   }
-  const { getEcrLogin } = await import('../../aws/ecr-login.ts') // only these jobs need a signer
+  const { getEcrLogin } = await import('../../../aws/ecr-login.ts') // only these jobs need a signer
   const { address, ...login } = await getEcrLogin(access)
   return { ...registryAt(address), ...login }
 }

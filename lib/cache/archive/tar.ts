@@ -8,7 +8,7 @@
  * @module
  */
 
-import { CacheError } from '../errors.ts'
+import { CacheError } from '../../errors.ts'
 
 export interface TarEntry {
   /** latin1, without a slash at its end. */

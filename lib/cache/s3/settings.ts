@@ -5,7 +5,7 @@
  * @module
  */
 
-import { CacheError } from '../errors.ts'
+import { CacheError } from '../../errors.ts'
 
 export interface S3Credentials {
   readonly accessKeyId: string

@@ -11,10 +11,10 @@ import ssh2, {
   type SFTPWrapper,
   type Stats,
 } from 'ssh2'
-import { CacheError } from '../errors.ts'
+import { CacheError } from '../../errors.ts'
+import { ConnectionLostError, nameOf } from './error.ts'
 import { type KnownKey, knownKeys } from './known-hosts.ts'
-import { ConnectionLostError, nameOf } from './sftp-error.ts'
-import type { SftpSettings } from './sftp-settings.ts'
+import type { SftpSettings } from './settings.ts'
 
 /** To the end of the log-in. */
 const CONNECT_TIMEOUT_MS = 20_000

@@ -4,8 +4,8 @@
  * @module
  */
 
-import { CacheError } from '../errors.ts'
-import type { S3Settings } from './s3-settings.ts'
+import { CacheError } from '../../errors.ts'
+import type { S3Settings } from './settings.ts'
 
 /** What the SDK's errors have in common, as far as they have it. */
 interface SdkError {

@@ -5,10 +5,10 @@
  * @module
  */
 
-import type { DockerClient } from '../../docker/client.ts'
-import { inspectContainer, lastLines, waitContainer } from '../../docker/containers.ts'
-import { ContainerError } from '../../errors.ts'
-import type { RunOptions } from '../executor.ts'
+import type { DockerClient } from '../../../docker/client.ts'
+import { inspectContainer, lastLines, waitContainer } from '../../../docker/containers.ts'
+import { ContainerError } from '../../../errors.ts'
+import type { RunOptions } from '../../executor.ts'
 import { awaitHealthy } from './health.ts'
 import { awaitPorts, listPorts } from './ports.ts'
 import {

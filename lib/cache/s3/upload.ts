@@ -20,7 +20,7 @@ import {
   type S3Client,
   UploadPartCommand,
 } from '@aws-sdk/client-s3'
-import { isS3Error } from './s3-error.ts'
+import { isS3Error } from './error.ts'
 
 /** S3 takes 10,000 parts of at least 5 MiB: this makes room for 80 GB in one archive. */
 const PART_BYTES = 8 * 1_048_576

@@ -27,9 +27,9 @@ import {
   writeSync,
 } from 'node:fs'
 import { promisify } from 'node:util'
-import { CacheError } from '../errors.ts'
-import { makeDirectorySync } from '../make-directory.ts'
-import type { FileOwner, UnpackOptions } from './job-files.ts'
+import { CacheError } from '../../errors.ts'
+import { makeDirectorySync } from '../../make-directory.ts'
+import type { FileOwner, UnpackOptions } from '../job-files.ts'
 import { PathGuard } from './path-guard.ts'
 import { type TarEntry, type TarEvent, TarReader } from './tar.ts'
 

@@ -17,8 +17,8 @@ import {
   type Stats,
 } from 'node:fs'
 import { open } from 'node:fs/promises'
-import { CacheError } from '../errors.ts'
-import { notKept } from './job-files.ts'
+import { CacheError } from '../../errors.ts'
+import { notKept } from '../job-files.ts'
 import { END_OF_TAR, encodeHeader, padding, type TarEntry } from './tar.ts'
 
 /** Handed on at once: fewer, larger pieces keep the compressor busy. */

@@ -4,8 +4,8 @@
  * @module
  */
 
-import { CacheError } from '../errors.ts'
-import type { SftpAddress } from './sftp-settings.ts'
+import { CacheError } from '../../errors.ts'
+import type { SftpAddress } from './settings.ts'
 
 /** @see draft-ietf-secsh-filexfer-02, section 7: version 3, the one all servers speak */
 export const STATUS = { NO_SUCH_FILE: 2, PERMISSION_DENIED: 3, FAILURE: 4 } as const

@@ -18,7 +18,7 @@ import {
   zstdCompress,
   zstdDecompress,
 } from 'node:zlib'
-import { CacheError } from '../errors.ts'
+import { CacheError } from '../../errors.ts'
 import { ByteReader } from './byte-reader.ts'
 import { createGate, inOrder } from './in-order.ts'
 

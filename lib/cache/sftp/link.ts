@@ -5,9 +5,9 @@
  */
 
 import { setTimeout as sleep } from 'node:timers/promises'
-import { ConnectionLostError } from './sftp-error.ts'
-import { SftpSession } from './sftp-session.ts'
-import type { SftpSettings } from './sftp-settings.ts'
+import { ConnectionLostError } from './error.ts'
+import { SftpSession } from './session.ts'
+import type { SftpSettings } from './settings.ts'
 
 const ATTEMPTS = 6
 

@@ -7,8 +7,8 @@
 import { Agent as HttpAgent } from 'node:http'
 import { Agent as HttpsAgent } from 'node:https'
 import { S3Client } from '@aws-sdk/client-s3'
-import { trustedAuthorities } from '../trust.ts'
-import type { S3Settings } from './s3-settings.ts'
+import { trustedAuthorities } from '../../trust.ts'
+import type { S3Settings } from './settings.ts'
 
 /** Resets, refusals, 5xx and "slow down" are tried again, after 0.1 s at first, 3 s in the end. */
 const MAX_ATTEMPTS = 6

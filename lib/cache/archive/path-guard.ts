@@ -5,7 +5,7 @@
  * @module
  */
 
-import { CacheError } from '../errors.ts'
+import { CacheError } from '../../errors.ts'
 import type { TarEntry } from './tar.ts'
 
 export class PathGuard {

@@ -5,14 +5,14 @@
  * @module
  */
 
-import type { DockerClient } from '../../docker/client.ts'
-import { type RegistryLogin, verifyLogin } from '../../docker/images.ts'
-import { ContentError, ImagePullError } from '../../errors.ts'
-import { decodeBase64 } from '../../request/base64.ts'
-import type { PullCredential } from '../../request/job-request.ts'
-import type { RunOptions } from '../executor.ts'
+import type { DockerClient } from '../../../docker/client.ts'
+import { type RegistryLogin, verifyLogin } from '../../../docker/images.ts'
+import { ContentError, ImagePullError } from '../../../errors.ts'
+import { decodeBase64 } from '../../../request/base64.ts'
+import type { PullCredential } from '../../../request/job-request.ts'
+import type { RunOptions } from '../../executor.ts'
+import { retryPassing } from '../retry.ts'
 import { type Credential, findStrategy } from './login-strategies.ts'
-import { retryPassing } from './retry.ts'
 import { StallWatch } from './stall-watch.ts'
 
 export interface CredentialOptions extends RunOptions {
