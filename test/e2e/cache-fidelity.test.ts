@@ -70,7 +70,7 @@ for (const place of PLACES) {
     const { outputs } = await inJob(place, directives, t)
 
     assert.is(
-      outputs[3]?.replace(/\/tmp\/tmp\.\w+/, 'DIR'),
+      outputs[3]?.replace(/\/tmp\/\S*?tmp\.\w+/, 'DIR'),
       './f\n./p/q/r/f\n./p/q/r/l\none\ntwo\n../../p\n',
     )
   })

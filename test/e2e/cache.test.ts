@@ -255,7 +255,7 @@ for (const place of PLACES) {
         .slice(1)
         .map(({ directive, output }) => [
           directive,
-          mask(output).replace(/\/tmp\/tmp\.\w+/, '/tmp/DIR'),
+          mask(output).replace(/\/tmp\/\S*?tmp\.\w+/, '/tmp/DIR'),
         ]),
       TEXTS,
     )

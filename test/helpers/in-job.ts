@@ -1,5 +1,8 @@
 /** Directives in a job of either executor, for what has to be the same in both. */
 
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { ENGINE_SOCKET, HOST_SOCKET } from '../setup/engine.ts'
 import { encode, type FinishedJob, type RunOptions, runJob } from './agent.ts'
 import { containerJob, IMAGE } from './container-job.ts'
@@ -28,11 +31,30 @@ export interface FinishedDirectives {
   readonly job: FinishedJob
 }
 
-/** @param place in which a job runs them in one shell, until the first that fails */
+/**
+ * What a job on the host makes by `mktemp` goes with it.
+ *
+ * @param place in which a job runs them in one shell, until the first that fails
+ */
 export async function inJob(
   place: Place,
   directives: readonly string[],
   options: InJobOptions = {},
+): Promise<FinishedDirectives> {
+  if (place === 'container') return await runDirectives(place, directives, options)
+  const directory = await mkdtemp(join(tmpdir(), 'job-'))
+  try {
+    const variables = { TMPDIR: directory, ...options.variables }
+    return await runDirectives(place, directives, { ...options, variables })
+  } finally {
+    await rm(directory, { recursive: true, force: true })
+  }
+}
+
+async function runDirectives(
+  place: Place,
+  directives: readonly string[],
+  options: InJobOptions,
 ): Promise<FinishedDirectives> {
   const { cacheDirectory, args = [] } = options
   const cache = cacheDirectory === undefined ? [] : ['--cache-dir', cacheDirectory]
