@@ -19,8 +19,9 @@ import {
   zstdDecompress,
 } from 'node:zlib'
 import { CacheError } from '../../errors.ts'
+import { inBlocks } from '../blocks.ts'
+import { createGate, inOrder } from '../in-order.ts'
 import { ByteReader } from './byte-reader.ts'
-import { createGate, inOrder } from './in-order.ts'
 
 /**
  * Measured on node_modules: 0.90 of gzip's size in a twelfth of its time. 2 is a tenth larger and a
@@ -64,7 +65,7 @@ const whenThreadIsFree = createGate(AT_ONCE)
 
 export async function* compress(tar: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void> {
   const free: Buffer[] = []
-  const frames = inOrder(toBlocks(tar, free), AT_ONCE, async (block) => {
+  const frames = inOrder(inBlocks(tar, BLOCK_BYTES, free), AT_ONCE, async (block) => {
     const options = { ...OPTIONS, chunkSize: block.length + FRAME_BYTES }
     const frame = await whenThreadIsFree(() => compressBlock(block, options))
     if (block.length === BLOCK_BYTES) free.push(block)
@@ -94,29 +95,6 @@ export async function* decompress(
   } finally {
     await reader.close()
   }
-}
-
-/** @param free blocks to be filled again: left to the collector, they pile up */
-async function* toBlocks(
-  tar: AsyncIterable<Uint8Array>,
-  free: Buffer[],
-): AsyncGenerator<Buffer, void> {
-  const nextBlock = () => free.pop() ?? Buffer.allocUnsafe(BLOCK_BYTES)
-  let block = nextBlock()
-  let filled = 0
-  for await (const part of tar) {
-    for (let at = 0; at < part.length; ) {
-      const taken = Math.min(part.length - at, BLOCK_BYTES - filled)
-      block.set(part.subarray(at, at + taken), filled)
-      at += taken
-      filled += taken
-      if (filled < BLOCK_BYTES) continue
-      yield block
-      block = nextBlock()
-      filled = 0
-    }
-  }
-  if (filled > 0) yield block.subarray(0, filled)
 }
 
 async function* decompressBlocks(reader: ByteReader): AsyncGenerator<Uint8Array, void> {

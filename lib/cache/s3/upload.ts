@@ -20,6 +20,7 @@ import {
   type S3Client,
   UploadPartCommand,
 } from '@aws-sdk/client-s3'
+import { inBlocks } from '../blocks.ts'
 import { isS3Error } from './error.ts'
 
 /** S3 takes 10,000 parts of at least 5 MiB: this makes room for 80 GB in one archive. */
@@ -67,7 +68,7 @@ export async function uploadArchive(
   signal: AbortSignal,
 ): Promise<number | undefined> {
   const free: Buffer[] = []
-  const parts = partsOf(archive, free)
+  const parts = inBlocks(archive, PART_BYTES, free)
   try {
     const head = await take(parts, 2)
     if (head.length < 2) return await uploadWhole(client, target, head[0] ?? NOTHING, signal)
@@ -180,28 +181,6 @@ async function finish(
     })
     return Metadata?.[UPLOAD_ID] === id
   }
-}
-
-async function* partsOf(
-  archive: AsyncIterable<Uint8Array>,
-  free: Buffer[],
-): AsyncGenerator<Buffer, void> {
-  const nextBuffer = () => free.pop() ?? Buffer.allocUnsafe(PART_BYTES)
-  let part = nextBuffer()
-  let filled = 0
-  for await (const chunk of archive) {
-    for (let at = 0; at < chunk.length; ) {
-      const taken = Math.min(chunk.length - at, PART_BYTES - filled)
-      part.set(chunk.subarray(at, at + taken), filled)
-      at += taken
-      filled += taken
-      if (filled < PART_BYTES) continue
-      yield part
-      part = nextBuffer()
-      filled = 0
-    }
-  }
-  if (filled > 0) yield part.subarray(0, filled)
 }
 
 async function take(parts: AsyncGenerator<Buffer, void>, count: number): Promise<Buffer[]> {

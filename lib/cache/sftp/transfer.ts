@@ -5,6 +5,9 @@
  * @module
  */
 
+import { inBlocks } from '../blocks.ts'
+import { inOrder } from '../in-order.ts'
+
 /** Servers take 32 KiB at least, most of them 255. */
 const BLOCK_BYTES = 131_072
 
@@ -22,21 +25,14 @@ export async function writeBlocks(
   limitBytes: number,
   { write, tooLarge }: BlockWriter,
 ): Promise<number> {
-  const pending: Array<Promise<void>> = []
   let bytes = 0
-  try {
-    for await (const block of blocksOf(archive)) {
-      const writing = write(block, bytes)
-      writing.catch(() => undefined) // awaited below, in its turn
-      pending.push(writing)
-      bytes += block.length
-      if (bytes > limitBytes) throw tooLarge()
-      if (pending.length >= BLOCKS_AT_ONCE) await pending.shift()
-    }
-    await Promise.all(pending)
-  } finally {
-    await Promise.allSettled(pending)
-  }
+  const writes = inOrder(inBlocks(archive, BLOCK_BYTES), BLOCKS_AT_ONCE, async (block) => {
+    const position = bytes
+    bytes += block.length
+    if (bytes > limitBytes) throw tooLarge()
+    await write(block, position)
+  })
+  while (!(await writes.next()).done); // it writes as it is asked
   return bytes
 }
 
@@ -45,40 +41,12 @@ export async function* readBlocks(
   bytes: number,
   read: (position: number, length: number) => Promise<Buffer>,
 ): AsyncGenerator<Buffer, void> {
-  const pending: Array<Promise<Buffer>> = []
-  let asked = 0
-  try {
-    for (;;) {
-      while (asked < bytes && pending.length < BLOCKS_AT_ONCE) {
-        const length = Math.min(BLOCK_BYTES, bytes - asked)
-        const reading = read(asked, length)
-        reading.catch(() => undefined) // awaited below, in its turn
-        pending.push(reading)
-        asked += length
-      }
-      const next = pending.shift()
-      if (next === undefined) return
-      yield await next
-    }
-  } finally {
-    await Promise.allSettled(pending)
-  }
+  yield* inOrder(blocksWithin(bytes), BLOCKS_AT_ONCE, (position) =>
+    read(position, Math.min(BLOCK_BYTES, bytes - position)),
+  )
 }
 
-async function* blocksOf(archive: AsyncIterable<Uint8Array>): AsyncGenerator<Buffer, void> {
-  let block = Buffer.allocUnsafe(BLOCK_BYTES)
-  let filled = 0
-  for await (const chunk of archive) {
-    for (let at = 0; at < chunk.length; ) {
-      const taken = Math.min(chunk.length - at, BLOCK_BYTES - filled)
-      block.set(chunk.subarray(at, at + taken), filled)
-      at += taken
-      filled += taken
-      if (filled < BLOCK_BYTES) continue
-      yield block
-      block = Buffer.allocUnsafe(BLOCK_BYTES)
-      filled = 0
-    }
-  }
-  if (filled > 0) yield block.subarray(0, filled)
+/** Their positions. */
+async function* blocksWithin(bytes: number): AsyncGenerator<number, void> {
+  for (let position = 0; position < bytes; position += BLOCK_BYTES) yield position
 }
