@@ -120,7 +120,11 @@ export async function enterContainer(docker: DockerClient, options: EnterOptions
   signal.addEventListener('abort', () => void stream.destroy(), { once: true })
   const stopReading = () => unread.abort()
   standard.stdout.once('error', stopReading)
-  const resize = () => void setSize(docker, id, sizeOf(standard))
+  let resizing = Promise.resolve()
+  const resize = () => {
+    // In turn: an old size that the engine is slow to take must not come after a new one.
+    resizing = resizing.then(() => setSize(docker, id, sizeOf(standard)))
+  }
   const restore = terminal === undefined ? undefined : makeRaw(standard.stdin)
   if (terminal !== undefined) {
     resize()
