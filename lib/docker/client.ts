@@ -9,7 +9,7 @@ import type { Duplex, Readable } from 'node:stream'
 import { Client, type Dispatcher, Pool } from 'undici'
 import { DockerRefusedError, type DockerUnreachableError } from '../errors.ts'
 import { type EngineVersion, negotiateVersion } from './api-version.ts'
-import { halfAnswered, refusal, unreachable } from './failures.ts'
+import { halfAnswered, refusal, unreachable, wasCutOff } from './failures.ts'
 
 type QueryValue = boolean | number | string
 
@@ -63,17 +63,20 @@ export class DockerClient {
   }
 
   /**
-   * One call with a JSON answer, or none.
+   * One call with a JSON answer, or none. One that only reads is made again, once, when the
+   * connection was cut: that may have been kept from an earlier call, and be the end of it.
    *
    * @throws {DockerRefusedError} for a status that is not among `ok`
    * @throws {DockerUnreachableError} when there is no answer, or only half of one
    * @throws the signal's reason when it was aborted
    */
   async call<T = undefined>(call: Call): Promise<Reply<T>> {
-    const { statusCode: status, headers, body } = await this.#request(call)
-    const text = await this.#guard(call, () => body.text())
-    const value = text !== '' && isSuccess(status) ? this.#parse<T>(text) : undefined
-    return { status, headers, value }
+    try {
+      return await this.#exchange<T>(call)
+    } catch (error) {
+      if (call.method !== 'GET' || !wasCutOff(error)) throw error
+      return await this.#exchange<T>(call)
+    }
   }
 
   /**
@@ -106,6 +109,13 @@ export class DockerClient {
   /** Ends what is still under way. */
   async close(): Promise<void> {
     await this.#pool.destroy()
+  }
+
+  async #exchange<T>(call: Call): Promise<Reply<T>> {
+    const { statusCode: status, headers, body } = await this.#request(call)
+    const text = await this.#guard(call, () => body.text())
+    const value = text !== '' && isSuccess(status) ? this.#parse<T>(text) : undefined
+    return { status, headers, value }
   }
 
   async #request(call: Call): Promise<Dispatcher.ResponseData> {

@@ -70,6 +70,13 @@ export function unreachable(
   })
 }
 
+/** Whether an error says that the connection ended in the middle of a call. */
+export function wasCutOff(error: unknown): boolean {
+  if (!(error instanceof DockerUnreachableError)) return false
+  const { code = '' } = error.cause as { code?: string }
+  return REASONS[code] === CLOSED
+}
+
 /** For an answer that came, but is not whole. */
 export function halfAnswered(socketPath: string, cause: unknown): DockerUnreachableError {
   return new DockerUnreachableError(socketPath, cause, {

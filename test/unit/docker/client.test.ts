@@ -1,3 +1,4 @@
+import type { IncomingMessage } from 'node:http'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { type Call, DockerClient } from '../../../lib/docker/client.ts'
@@ -103,6 +104,31 @@ test('half an answer is no answer', async ({ daemon, docker }) => {
   const error = await rejection(docker.call(CALL))
 
   assert.instance(error, DockerUnreachableError)
+})
+
+test('a call that only reads is made again when its connection is cut, once', async ({
+  daemon,
+  docker,
+}) => {
+  const call = { ...CALL, method: 'GET' } as const
+  daemon.handle('GET /it', (request) => {
+    request.socket.destroy()
+    daemon.answer('GET /it', 200, { Id: 'abc' })
+  })
+  const cutAlways = (request: IncomingMessage) => request.socket.destroy()
+  daemon.handle('GET /cut', cutAlways)
+  daemon.handle('POST /it', cutAlways)
+
+  const { value } = await docker.call(call)
+  const errors = [
+    await rejection(docker.call({ ...call, path: '/cut' })),
+    await rejection(docker.call(CALL)),
+  ]
+
+  assert.equal(value, { Id: 'abc' })
+  for (const error of errors) assert.instance(error, DockerUnreachableError)
+  const made = daemon.calls.filter((text) => text !== 'GET /version')
+  assert.equal(made, ['GET /it', 'GET /it', 'GET /cut', 'GET /cut', 'POST /it'])
 })
 
 test('a stream that stalls is given up, one that is cut is told', async ({ daemon, docker }) => {
