@@ -24,11 +24,14 @@ main() {
 
   name=agent-linux-$(find_architecture)
   directory=$(find_directory)
-  target=$directory/agent
   if ! mkdir -p "$directory" 2>/dev/null || ! [ -w "$directory" ]; then
     fail "$directory cannot be written to" \
       "Run the installer as root, or name another directory: AGENT_INSTALL_DIR=\$HOME/bin"
   fi
+  directory=$(CDPATH='' cd "$directory" && pwd) # for PATH, which is looked at from anywhere
+  target=$directory/agent
+  [ ! -d "$target" ] ||
+    fail "$target is a directory" "Remove it, or name another place: AGENT_INSTALL_DIR=\$HOME/bin"
   find_tools
 
   # Beside the target: from there it can be renamed, which an agent that runs does not notice.
@@ -78,7 +81,9 @@ find_directory() {
   elif [ "$(id -u)" = 0 ]; then
     echo /usr/local/bin
   else
-    echo "${HOME:?is not set}/.local/bin"
+    [ -n "${HOME:-}" ] ||
+      fail "HOME is not set" "Set it, or name the directory for the agent: AGENT_INSTALL_DIR=/opt/bin"
+    echo "$HOME/.local/bin"
   fi
 }
 
@@ -188,7 +193,7 @@ say_what_is_next() {
       say "$directory is not on your PATH; to have it there: export PATH=\"$directory:\$PATH\""
       ;;
   esac
-  say
+  say ''
   say "Next:"
   [ ! -e /etc/systemd/system/agent.service ] ||
     say "  systemctl restart agent  let the service use it; waits for a job that runs"
@@ -197,4 +202,4 @@ say_what_is_next() {
   say "  $command --help          everything else"
 }
 
-main "$@"
+main

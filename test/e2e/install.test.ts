@@ -65,6 +65,24 @@ test('the script is POSIX sh without a fault that shellcheck knows', async () =>
   await promisify(execFile)('shellcheck', ['--shell=sh', INSTALLER])
 })
 
+for (const shell of ['dash', 'bash --posix', 'busybox sh', 'mksh', 'posh', 'yash']) {
+  test(`${shell} installs by it, and says where`, async ({ directory, release }) => {
+    const bin = join(directory, `by ${shell}`)
+    const { stderr } = await promisify(execFile)('sh', ['-c', `${shell} <${INSTALLER}`], {
+      cwd: directory,
+      env: {
+        PATH: process.env['PATH'],
+        AGENT_DOWNLOAD_URL: `file://${release}/small`,
+        AGENT_INSTALL_DIR: `by ${shell}`,
+      },
+    })
+
+    assert.match(stderr, ` as ${bin}/agent\n`)
+    assert.match(stderr, `export PATH="${bin}:$PATH"`)
+    await promisify(execFile)('cmp', [join(release, 'small', 'agent-linux-x64'), `${bin}/agent`])
+  })
+}
+
 test('Debian: curl into sh installs an agent that runs, and a second time changes nothing', async (t) => {
   const before = await engineObjects()
 
@@ -158,6 +176,16 @@ interface Trouble {
 }
 
 const TROUBLES: readonly Trouble[] = [
+  {
+    title: 'a directory in the place of the agent',
+    prepare: 'export AGENT_INSTALL_DIR=/opt; mkdir /opt/agent',
+    says: '/opt/agent is a directory.\nRemove it',
+  },
+  {
+    title: 'a user without a home',
+    prepare: `unset HOME; printf '#!/bin/sh\\necho 1000\\n' >/usr/bin/id`,
+    says: 'HOME is not set.\nSet it',
+  },
   {
     title: 'a spoilt download',
     mischief: { 'agent-linux-x64.gz': (response) => response.end('spoilt') },

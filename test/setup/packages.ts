@@ -25,13 +25,16 @@ const PACKAGES: Readonly<Record<string, string>> = {
   'libstdc++6-arm64-cross': '/usr/aarch64-linux-gnu/lib/libstdc++.so.6',
   'man-db': '/usr/bin/man',
   mandoc: '/usr/bin/mandoc',
+  mksh: '/usr/bin/mksh',
   mmdebstrap: '/usr/bin/mmdebstrap',
   'openssh-client': '/usr/bin/ssh',
   openssl: '/usr/bin/openssl',
   'openssh-server': '/usr/sbin/sshd',
+  posh: '/usr/bin/posh',
   'qemu-user-static': '/usr/bin/qemu-aarch64-static',
   shellcheck: '/usr/bin/shellcheck',
   virtualenv: '/usr/bin/virtualenv',
+  yash: '/usr/bin/yash',
   zsh: '/usr/bin/zsh',
 }
 
