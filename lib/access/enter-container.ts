@@ -21,7 +21,7 @@ import {
   type TerminalSize,
 } from '../docker/exec.ts'
 import { readFrames } from '../docker/frames.ts'
-import { AgentError, ContainerError } from '../errors.ts'
+import { AgentError, ContainerError, DockerRefusedError } from '../errors.ts'
 import { makeRaw } from './raw-terminal.ts'
 
 /** `process`, as a rule. */
@@ -172,6 +172,9 @@ async function openInTurn(
     }
   } catch (error) {
     opening.then(({ stream }) => stream.destroy()).catch(() => undefined) // too late
+    const isRefused = error instanceof DockerRefusedError
+    if (isRefused && !(await containerRuns(docker, containerId, options.signal)))
+      throw isGone(error)
     throw error
   } finally {
     ended.abort()

@@ -46,17 +46,22 @@ export async function enterJob(directory: string, options: EnterJobOptions): Pro
 }
 
 async function enterContainerOf(
-  { dockerSocketPath, mainContainer = '' }: RunningJob,
+  { id: jobId, dockerSocketPath, containerNames: [main = '', ...others] = [] }: RunningJob,
   directory: string,
-  { container = mainContainer, command, environment, standard, signal }: EnterJobOptions,
+  { container = main, command, environment, standard, signal }: EnterJobOptions,
 ): Promise<number> {
+  if (container !== main && !others.includes(container)) {
+    throw new ContainerError(`Job "${jobId}" has no container "${container}"`, {
+      hint: `It has: ${[main, ...others].join(', ')}.`,
+    })
+  }
   const docker = new DockerClient(dockerSocketPath)
   try {
     const { id } = await awaitContainer(docker, directory, container, {
       signal,
       output: standard.stderr,
     })
-    const shell = container === mainContainer ? 'bash' : 'sh'
+    const shell = container === main ? 'bash' : 'sh'
     const { TERM: term } = environment
     return await enterContainer(docker, {
       containerId: id,

@@ -71,7 +71,7 @@ export class JobAccess {
       since: new Date().toISOString(),
       dockerSocketPath,
       containers: [],
-      mainContainer: request.compose?.containers[0]?.name,
+      containerNames: request.compose?.containers.map(({ name }) => name),
       keys: this.keys === undefined ? undefined : { home, text: this.keys },
       remains,
     }

@@ -49,8 +49,8 @@ export interface RunningJob {
   readonly dockerSocketPath: string
   /** All that are made so far. */
   readonly containers: readonly JobContainer[]
-  /** Name of the one the commands run in. */
-  readonly mainContainer?: string | undefined
+  /** Of all that there will be; the commands run in the first. */
+  readonly containerNames?: readonly string[] | undefined
   /** Whose `~/.ssh` has the job's keys, and exactly what was added there. */
   readonly keys?: { readonly home: string; readonly text: string } | undefined
   /** Of an agent that keeps no journal: for the next one, should this one be killed. */

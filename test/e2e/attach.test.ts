@@ -114,6 +114,18 @@ test('on the host: a shell at the person’s own terminal', async (t) => {
   assert.is(code, 6)
 })
 
+test('a container that the job does not have is told at once, with those that it has', async (t) => {
+  const job = await openJob(t, IN_CONTAINERS)
+  await waitFor(() => job.stdout.includes('"ready\\n"'), 'the job runs')
+
+  const { code, stderr } = await runAgent(['attach', job.id, '--container', 'nope'])
+  job.signal('SIGTERM')
+  await job.finished
+
+  assert.is(code, 2)
+  assert.is(stderr, `agent: Job "${job.id}" has no container "nope"\nIt has: main, tiny.\n`)
+})
+
 test('a job that does not run is told, with those that do', async (t) => {
   const job = await openJob(t, { commands: [{ directive: 'echo ready; sleep 1000' }] })
   await waitFor(() => job.stdout.includes('"ready\\n"'), 'the job runs')
