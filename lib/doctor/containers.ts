@@ -6,10 +6,10 @@
 
 import { readFile, stat } from 'node:fs/promises'
 import { connect } from 'node:net'
-import { userInfo } from 'node:os'
 import { parseDockerHost } from '../config.ts'
 import { NEWEST_API, OLDEST_API } from '../docker/api-version.ts'
 import { type Call, DockerClient } from '../docker/client.ts'
+import { currentUser } from '../user.ts'
 import { type Check, ok, problem, type Verdict, warning } from './check.ts'
 import { examineSpace } from './space.ts'
 
@@ -39,7 +39,7 @@ async function examineSocket(
   { socketPath, isNamed }: EngineOptions,
   signal: AbortSignal,
 ): Promise<Verdict> {
-  const { username, uid } = userInfo()
+  const { name: username, uid } = currentUser()
   switch (await tryToConnect(socketPath, signal)) {
     case undefined: {
       const group = uid === 0 ? undefined : await groupOf(socketPath)

@@ -6,10 +6,11 @@
 
 import { execFile } from 'node:child_process'
 import { mkdtemp, rmdir } from 'node:fs/promises'
-import { arch, release, totalmem, userInfo } from 'node:os'
+import { arch, release, totalmem } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { findProgram } from '../terminal/script.ts'
+import { currentUser } from '../user.ts'
 import { VERSION } from '../version.ts'
 import { type Check, ok, problem, type Verdict, warning } from './check.ts'
 import { examineSpace, formatBytes } from './space.ts'
@@ -37,7 +38,7 @@ export function machineChecks({ temporaryDirectory, path }: MachineOptions): Che
 }
 
 function describeAgent(): string {
-  return `version ${VERSION}, on Linux ${release()} (${arch()}), as user ${userInfo().username}`
+  return `version ${VERSION}, on Linux ${release()} (${arch()}), as user ${currentUser().name}`
 }
 
 /** Within the limit of the agent's own control group, if it has one. */

@@ -5,7 +5,6 @@
  */
 
 import { appendFile, mkdir, rm, writeFile } from 'node:fs/promises'
-import { userInfo } from 'node:os'
 import { join } from 'node:path'
 import type { CachePlace } from '../cache/open-store.ts'
 import { ShellError } from '../errors.ts'
@@ -31,6 +30,7 @@ import type { HostTerminal } from '../terminal/program.ts'
 import { findProgram } from '../terminal/script.ts'
 import { pathAfter, toolboxPrelude } from '../toolbox/files.ts'
 import { HostToolbox } from '../toolbox/host-toolbox.ts'
+import { currentUser } from '../user.ts'
 import type {
   Executor,
   InjectedFile,
@@ -253,11 +253,11 @@ export class ShellExecutor implements Executor {
 
 /** A service may be started with hardly any environment; a login shell expects these. */
 function withDefaults(environment: Readonly<Record<string, string>>): Record<string, string> {
-  const user = userInfo()
+  const user = currentUser()
   return {
-    HOME: user.homedir,
-    USER: user.username,
-    LOGNAME: user.username,
+    HOME: user.home,
+    USER: user.name,
+    LOGNAME: user.name,
     PATH: DEFAULT_PATH,
     TERM: 'xterm-256color',
     ...environment,

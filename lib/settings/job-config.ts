@@ -4,12 +4,13 @@
  * @module
  */
 
-import { homedir, tmpdir } from 'node:os'
+import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import type { CachePlace } from '../cache/open-store.ts'
 import { jobEnvironment, parseDockerHost } from '../config.ts'
 import { ConfigError } from '../errors.ts'
 import type { EncodedVariable } from '../request/job-request.ts'
+import { currentUser } from '../user.ts'
 import type { JOB_SETTINGS } from './job-settings.ts'
 import type { SettingValues } from './setting.ts'
 import type { Pair } from './value-type.ts'
@@ -53,7 +54,7 @@ export function toJobConfig(
     })),
     hostFiles: files.map(toHostFile),
     jobEnvironment: withoutCredentials(jobEnvironment(environment)),
-    home: environment['HOME'] || homedir(),
+    home: environment['HOME'] || currentUser().home,
     temporaryDirectory: tmpdir(),
     cache: {
       directories:
@@ -76,7 +77,7 @@ function toHostFile([source, target]: Pair): HostFile {
 
 /** @see https://specifications.freedesktop.org/basedir-spec/latest/ for the one of other users */
 export function defaultStateDirectories(environment: NodeJS.ProcessEnv, isRoot: boolean): string[] {
-  const home = environment['HOME'] || homedir()
+  const home = environment['HOME'] || currentUser().home
   const state = environment['XDG_STATE_HOME'] || join(home, '.local', 'state')
   return [...(isRoot ? ['/var/lib/agent'] : []), join(state, 'agent')]
 }

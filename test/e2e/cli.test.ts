@@ -117,6 +117,27 @@ test('colours are for terminals', async ({ directory }) => {
   )
 })
 
+test('a user whom the system does not know, without a home, runs jobs like any other', async () => {
+  const asStranger = async (words: string) =>
+    await promisify(execFile)(
+      'setpriv',
+      ['--reuid=54321', '--regid=54321', '--clear-groups', 'bash', '-c', words, BINARY],
+      { env: { PATH: process.env['PATH'] }, cwd: '/', timeout: LIMIT_MS },
+    ).catch((error: unknown) => error as { stdout: string; stderr: string })
+
+  const ran = await asStranger(`echo 'commands: [{directive: "id -u; pwd"}]' | "$0" run -`)
+  const attached = await asStranger('"$0" attach')
+  const examined = await asStranger('"$0" doctor')
+  await rm('/tmp/agent-jobs-54321', { recursive: true })
+
+  assert.match(ran.stdout, '\n54321\n/\n')
+  assert.match(ran.stdout, 'Job passed')
+  assert.is(ran.stderr, '')
+  assert.match(attached.stderr, 'No job of this user runs on this machine')
+  assert.match(examined.stdout, 'as user 54321')
+  assert.match(examined.stdout, /ok +login /)
+})
+
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
   test(`${signal} stops the job, and says so`, async () => {
     const marker = `sleep 1000.${process.pid}`

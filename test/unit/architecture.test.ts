@@ -20,7 +20,7 @@ const ROWS: readonly (readonly string[])[] = [
   ['aws', 'settings', 'toolbox'],
   ['cache', 'config.ts', 'docker', 'host', 'outbound.ts', 'terminal', 'tls'],
   ['events', 'request', 'shell'],
-  ['log-file.ts', 'log.ts', 'make-directory.ts', 'time.ts', 'trust.ts'],
+  ['log-file.ts', 'log.ts', 'make-directory.ts', 'time.ts', 'trust.ts', 'user.ts'],
   ['errors.ts', 'version.ts'],
 ]
 
