@@ -22,6 +22,7 @@ export type ErrorCode =
   | 'ERR_INJECTION_FAILED'
   | 'ERR_JOB_LOG_FAILED'
   | 'ERR_JOB_NOT_RUNNING'
+  | 'ERR_OUTPUT_FAILED'
   | 'ERR_REQUEST_INVALID'
   | 'ERR_SERVICE_FAILED'
   | 'ERR_SHELL_FAILED'
@@ -94,6 +95,11 @@ export class TerminalMissingError extends AgentError {
 /** The file under a job's log can no longer be written or read. */
 export class JobLogError extends AgentError {
   readonly code = 'ERR_JOB_LOG_FAILED'
+}
+
+/** What a command prints cannot be written. */
+export class OutputError extends AgentError {
+  readonly code = 'ERR_OUTPUT_FAILED'
 }
 
 /** Somebody wants to get into a job that is not there, or not there any more. */

@@ -10,6 +10,7 @@ import { renderBash } from './completion/bash.ts'
 import { renderFish } from './completion/fish.ts'
 import { renderZsh } from './completion/zsh.ts'
 import { describeProgram } from './definitions.ts'
+import { print } from './print.ts'
 
 const RENDERERS = { bash: renderBash, zsh: renderZsh, fish: renderFish } as const
 
@@ -43,6 +44,6 @@ Examples:
           hint: `Use one of: ${SHELLS.join(', ')}.`,
         })
       }
-      process.stdout.write(render(await describeProgram(program)))
+      await print(render(await describeProgram(program)))
     },
   })

@@ -21,6 +21,7 @@ import type { ConfigSources } from '../settings/serve-config.ts'
 import { SERVE_SETTINGS } from '../settings/serve-settings.ts'
 import { variableOf } from '../settings/setting.ts'
 import { oneOf } from '../settings/value-type.ts'
+import { print } from './print.ts'
 import { settingArgs } from './setting-args.ts'
 
 const REPORT_SETTINGS = {
@@ -67,7 +68,7 @@ Examples:
     const colours = args.color && wantsColours(hostEnvironment(), isTerminal)
     const findings = await examineAll(await findChecks(args))
     const text = format === 'json' ? renderJson(findings) : renderTable(findings, { colours })
-    await new Promise<void>((done) => process.stdout.write(text, () => done()))
+    await print(text)
     process.exit(overallState(findings) === 'problem' ? 1 : 0) // whatever a check still waits for
   },
 })

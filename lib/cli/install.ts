@@ -26,6 +26,7 @@ import {
 } from '../settings/serve-config.ts'
 import { SERVE_SETTINGS } from '../settings/serve-settings.ts'
 import { PATH } from '../settings/value-type.ts'
+import { print } from './print.ts'
 import { settingArgs } from './setting-args.ts'
 
 /** Not kept in the settings file: they say where it, and the secret, come from. */
@@ -81,7 +82,7 @@ Examples:
     const stopTimeoutMs = shutdownTimeout + config.job.stopGracePeriod + STOP_MARGIN_MS
     const unit = { agentPath: process.execPath, user, stopTimeoutMs }
     if (args['dry-run'] === true) {
-      process.stdout.write(renderUnit(unit))
+      await print(renderUnit(unit))
       return
     }
     await installService({

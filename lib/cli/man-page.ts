@@ -9,6 +9,7 @@ import { type CommandDef, defineCommand } from 'citty'
 import { hostEnvironment } from '../config.ts'
 import { VERSION } from '../version.ts'
 import { describeProgram } from './definitions.ts'
+import { print } from './print.ts'
 import { renderManPage } from './roff.ts'
 
 export const createManPageCommand = (program: CommandDef) =>
@@ -23,7 +24,7 @@ Examples:
     },
     run: async () => {
       const edition = { version: VERSION, date: dateOfEdition(hostEnvironment()) }
-      process.stdout.write(renderManPage(await describeProgram(program), edition))
+      await print(renderManPage(await describeProgram(program), edition))
     },
   })
 

@@ -7,6 +7,7 @@
 
 import { type CommandDef, runCommand, type SubCommandsDef } from 'citty'
 import { AgentError, ConfigError, explain } from '../errors.ts'
+import { print } from './print.ts'
 import { listCommands, renderCommandUsage, renderProgramUsage } from './usage.ts'
 import { checkWords, joinLists, splitWords } from './words.ts'
 
@@ -35,7 +36,7 @@ async function dispatch(main: CommandDef, words: readonly string[]): Promise<voi
   if (name === '--version' || name === '-v') return await dispatch(main, ['version'])
   if (name === 'help' && rest[0] !== undefined) return await dispatch(main, [rest[0], '--help'])
   if (name === undefined || isHelp(name) || name === 'help') {
-    return print(await renderProgramUsage(main))
+    return await print(`${await renderProgramUsage(main)}\n`)
   }
 
   const subCommands = (main.subCommands ?? {}) as SubCommandsDef
@@ -48,17 +49,13 @@ async function dispatch(main: CommandDef, words: readonly string[]): Promise<voi
   }
   const command = (typeof load === 'function' ? await load() : await load) as CommandDef
   const { own, others } = splitWords(command.args ?? {}, rest)
-  if (own.some(isHelp)) return print(renderCommandUsage(main, command))
+  if (own.some(isHelp)) return await print(`${renderCommandUsage(main, command)}\n`)
   checkWords(name, command.args ?? {}, own)
   await runCommand(command, { rawArgs: [...joinLists(command.args ?? {}, own)], data: others })
 }
 
 function isHelp(word: string): boolean {
   return word === '--help' || word === '-h'
-}
-
-function print(text: string): void {
-  process.stdout.write(`${text}\n`)
 }
 
 function report(error: unknown): number {

@@ -6,6 +6,7 @@
 
 import { defineCommand } from 'citty'
 import { VERSION } from '../version.ts'
+import { print } from './print.ts'
 
 export const versionCommand = defineCommand({
   meta: {
@@ -16,7 +17,5 @@ Examples:
   agent version
   agent --version`,
   },
-  run: () => {
-    process.stdout.write(`${VERSION}\n`)
-  },
+  run: () => print(`${VERSION}\n`),
 })

@@ -224,6 +224,18 @@ test('a full disk under standard output ends the job, and says so', async ({ dir
   assert.match(stderr, 'The log cannot be written to standard output: ENOSPC')
 })
 
+test('what cannot be printed is told, and is a failure', async () => {
+  for (const words of ['--help', 'version', 'man-page', 'completion zsh', 'doctor --format json']) {
+    const { stdout } = await promisify(execFile)(
+      'bash',
+      ['-c', `'${BINARY}' ${words} 2>&1 >/dev/full; echo "ended with $?"`],
+      { timeout: LIMIT_MS },
+    )
+    assert.match(stdout, 'Standard output cannot be written to: ENOSPC', words)
+    assert.match(stdout, 'ended with 2')
+  }
+})
+
 test('help into a pipe that is closed is no failure', async () => {
   const { stdout, stderr } = await promisify(execFile)(
     'bash',

@@ -1,0 +1,23 @@
+/**
+ * What a command is called for, on standard output: whole, or told.
+ *
+ * @module
+ */
+
+import { OutputError } from '../errors.ts'
+
+/**
+ * Resolves when the text is where standard output goes to. A reader that has gone away has had enough.
+ *
+ * @throws {OutputError} e.g. on a full disk
+ */
+export async function print(text: string): Promise<void> {
+  const error = await new Promise<NodeJS.ErrnoException | null | undefined>((resolve) => {
+    process.stdout.write(text, resolve)
+  })
+  if (error == null || error.code === 'EPIPE') return
+  throw new OutputError(`Standard output cannot be written to: ${error.message}`, {
+    hint: 'Make room where it goes to, or send it elsewhere.',
+    cause: error,
+  })
+}
