@@ -11,7 +11,7 @@ import { branchOf, LOCK_FILES, restoreKeys, storeKey } from './lock-files.ts'
 import { findMatch } from './match-key.ts'
 import { type CachePlace, openStore } from './open-store.ts'
 import type { CacheStore } from './store.ts'
-import { transferIn, transferOut } from './transfer.ts'
+import { placeOf, transferIn, transferOut } from './transfer.ts'
 
 /** Texts are latin1, as everything from the job: one character a byte. */
 export interface CacheCall {
@@ -117,7 +117,7 @@ async function store(work: Work, key?: string, path?: string): Promise<number> {
 
 async function storePath(work: Work, rawKey: string, path: string): Promise<void> {
   const { directory, files, print, signal } = work
-  if (path === '' || !(await files.exists(absolutePath(directory, toLatin1(path)), signal))) {
+  if (path === '' || !(await files.exists(placeOf(directory, toLatin1(path)), signal))) {
     return await print(`'${path}' doesn't exist locally.`)
   }
   const key = await normalize(work, rawKey)
@@ -147,7 +147,9 @@ async function restore(work: Work, keys?: string): Promise<number> {
 
 async function restoreFirst(work: Work, rawKeys: readonly string[]): Promise<void> {
   const { print, signal } = work
-  for (const rawKey of rawKeys.filter((key) => key !== '')) {
+  const given = rawKeys.filter((key) => key !== '')
+  if (given.length === 0) throw emptyKey()
+  for (const rawKey of given) {
     const key = await normalize(work, rawKey)
     const match = await findKey(work, key)
     const opened = match === undefined ? undefined : await work.store.open(match, signal)
@@ -248,7 +250,7 @@ async function detect({ directory, variables, files, signal }: Work): Promise<re
 
 async function normalize({ print }: Work, rawKey: string): Promise<string> {
   const key = rawKey.replaceAll('/', '-')
-  if (key === '') throw new CacheError('A key is empty', { hint: 'Give it a name.' })
+  if (key === '') throw emptyKey()
   if (Buffer.byteLength(key) > MAX_KEY_BYTES) {
     throw new CacheError(`A key is longer than ${MAX_KEY_BYTES} bytes`, {
       hint: 'Shorten it; a checksum stands for any text.',
@@ -256,6 +258,10 @@ async function normalize({ print }: Work, rawKey: string): Promise<string> {
   }
   if (key !== rawKey) await print(`Key '${rawKey}' is normalized to '${key}'.`)
   return key
+}
+
+function emptyKey(): CacheError {
+  return new CacheError('A key is empty', { hint: 'Give it a name.' })
 }
 
 function since(startedAt: number): string {

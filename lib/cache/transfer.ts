@@ -29,11 +29,11 @@ export async function transferIn(
   key: string,
   path: string,
 ): Promise<number | undefined> {
-  const place = tidy(absolutePath(directory, path))
+  const place = placeOf(directory, path)
   const name = tidy(path)
   // Relative paths stay relative, as long as they stay below the directory they are relative to.
   const isBelow = name !== '..' && !name.startsWith('../')
-  if (place === '/') {
+  if (tidy(place) === '/') {
     throw new CacheError('The root directory cannot be stored', { hint: 'Name a directory in it.' })
   }
   const tar = files.pack(place, isBelow ? name : place, signal)
@@ -48,6 +48,11 @@ export async function transferOut(
   // As tar does it: root gives files back to their owners, everybody else makes them their own.
   const owner = uid === 0 ? undefined : { uid, gid }
   return await files.unpack(decompress(archive), { directory, owner, signal })
+}
+
+/** Of a path as the job wrote it; with a slash at the end, where one says that a link is to be followed. */
+export function placeOf(directory: string, path: string): string {
+  return tidy(absolutePath(directory, path)) + (/\/\.?$/.test(path) ? '/' : '')
 }
 
 /** Without `.`, `..` where it can be told, and a slash at the end. */

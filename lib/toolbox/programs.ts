@@ -118,6 +118,7 @@ ask cache "$@"
 function askAgent(directory: string): string {
   return `
 set +o posix # of POSIXLY_CORRECT: there, a file that cannot be opened yet ends the program
+cd -P . 2>/dev/null # a link that leads here is not what "." means
 
 give_up() {
   echo "error: $1"

@@ -60,6 +60,18 @@ for (const place of PLACES) {
     assert.is(outputs[3], 'real:\n\nt:\nd\nf\nl\n')
   })
 
+  test(`${place}: where a link leads to the current directory, or a slash follows one, what it leads to is meant`, async (t) => {
+    const directives = [
+      'cd "$(mktemp -d)"; mkdir real; echo one >real/f; ln -s real link; cd link; cache store here .; (cd ..; cache store slash link/)',
+      'echo two >f; echo three >g; cache restore here >/dev/null; cat f g; [[ -L ../link ]] && echo kept',
+      'cd ..; rm -r link real; cache restore slash >/dev/null; cat link/f; ls',
+    ]
+    const { outputs } = await inJob(place, directives, t)
+
+    assert.is(outputs[1], 'one\nthree\nkept\n')
+    assert.is(outputs[2], 'one\nlink\n')
+  })
+
   test(`${place}: a single file, a link, the current directory, parents that are missing`, async (t) => {
     const directives = [
       'cd "$(mktemp -d)"; mkdir -p p/q/r here; echo one >p/q/r/f; ln -s f p/q/r/l; echo two >here/f',

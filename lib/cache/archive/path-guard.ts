@@ -20,7 +20,7 @@ export class PathGuard {
 
   /** @throws {CacheError} when the entry leads out of the outermost one */
   admit({ name, type, target }: TarEntry): void {
-    if (this.#root === undefined) this.#begin(name)
+    if (this.#root === undefined) this.#begin(name, type)
     else if (!this.#isInside(name)) throw refusal(name)
     if (type === 'directory') {
       if (this.#files.has(name)) throw refusal(name)
@@ -33,9 +33,12 @@ export class PathGuard {
     else this.#files.delete(name) // a link now stands there: nothing may be linked to it
   }
 
-  #begin(name: string): void {
+  #begin(name: string, type: TarEntry['type']): void {
     const relative = name.startsWith('/') ? name.slice(1) : name
-    if (relative === '' || relative.split('/').includes('..') || name.includes('\0')) {
+    const parts = relative.split('/')
+    // In the place of a directory one stands in nothing else can be put.
+    const isMisplaced = parts.at(-1) === '.' && type !== 'directory'
+    if (relative === '' || parts.includes('..') || name.includes('\0') || isMisplaced) {
       throw refusal(name)
     }
     this.#root = name

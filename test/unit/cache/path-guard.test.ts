@@ -97,6 +97,8 @@ const TAMPERED: Readonly<Record<string, readonly Part[]>> = {
   ],
   'a file without its directory': [root, ['file', 'root/d/f']],
   'an empty name': [['file', '']],
+  'a link in place of the current directory': [['symlink', '.', '../outside']],
+  'a file in place of a directory one stands in': [['file', './.']],
   'the root directory': [['directory', '/']],
 }
 
