@@ -65,6 +65,14 @@ export function notKept(path: string): CacheError {
   })
 }
 
+/** For a file that became shorter: what is stored would be half of one version of it. */
+export function changed(path: string, cause?: unknown): CacheError {
+  return new CacheError(`${fromLatin1(path)} has changed while it was read`, {
+    hint: 'Store it when nothing writes to it any more.',
+    cause,
+  })
+}
+
 /** A path as the asker wrote it, as an absolute one. */
 export function absolutePath(directory: string, path: string): string {
   return path.startsWith('/') ? path : `${directory}/${path}`

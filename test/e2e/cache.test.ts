@@ -90,6 +90,10 @@ const TEXTS: readonly Expectation[] = [
   ['cache store; cache restore', 'Nothing to store in cache.\nNothing to restore from cache.\n'],
   ["cache store '' a; echo $?", 'error: A key is empty. Give it a name.\n0\n'],
   [
+    "cache restore ''; cache restore ,; echo $?",
+    'error: A key is empty. Give it a name.\nerror: A key is empty. Give it a name.\n0\n',
+  ],
+  [
     'cache frob | head -n 1; cache store k | head -n 1; cache | head -n 1',
     "error: cache has no command 'frob'\nerror: cache store: wrong number of arguments (1)\nerror: a command is missing\n",
   ],
@@ -207,6 +211,18 @@ test('on a full disk the keys that were not used for the longest time give way; 
   assert.match(
     outputs[3] ?? '',
     /\nerror: The cache in \S+ cannot be used: ENOSPC: .* disk has room,.*\n1\nCache is empty\.\n$/,
+  )
+})
+
+test('host: what is cut short while it is stored is said to be so, and not stored', async (t) => {
+  const store =
+    'cd "$(mktemp -d)"; mkdir d; truncate -s 8G d/a; exec 3< <(cache store k d); read -r line <&3; until [[ -s $(compgen -G "$CACHE/*/.*.part") ]]; do sleep 0.01; done; : >d/a; cat <&3; cache list'
+  const variables = { CACHE: t.cacheDirectory }
+  const { outputs } = await inJob('host', [store], { ...t, variables })
+
+  assert.match(
+    outputs[0] ?? '',
+    /^error: \/\S+\/d\/a has changed while it was read\. Store it when nothing writes to it any more\.\nCache is empty\.\n$/,
   )
 })
 

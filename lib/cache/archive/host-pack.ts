@@ -18,7 +18,7 @@ import {
 } from 'node:fs'
 import { open } from 'node:fs/promises'
 import { CacheError } from '../../errors.ts'
-import { notKept } from '../job-files.ts'
+import { changed, notKept } from '../job-files.ts'
 import { END_OF_TAR, encodeHeader, padding, type TarEntry } from './tar.ts'
 
 /** Handed on at once: fewer, larger pieces keep the compressor busy. */
@@ -103,12 +103,13 @@ function typeOf(stats: Stats): 'directory' | 'file' | 'symlink' | undefined {
 
 /** The last first: they are taken from the end. */
 function children({ path, name }: Place): Place[] {
+  const above = path.endsWith('/') ? path : `${path}/`
   try {
     return readdirSync(toPath(path), 'buffer')
       .map((child) => child.toString('latin1'))
       .sort()
       .reverse()
-      .map((child) => ({ path: `${path}/${child}`, name: `${name}/${child}` }))
+      .map((child) => ({ path: above + child, name: `${name}/${child}` }))
   } catch (error) {
     throw unreadable(path, error)
   }
@@ -118,19 +119,21 @@ function children({ path, name }: Place): Place[] {
 function smallContent({ path }: Place, { type, size }: TarEntry): Buffer[] {
   if (type !== 'file' || size === 0 || size > SMALL_FILE_BYTES) return []
   try {
-    const content = Buffer.alloc(size) // a file that has shrunk since is filled up with zeros
+    const content = Buffer.allocUnsafe(size)
     const file = openSync(toPath(path), 'r')
     try {
       let read = 0
-      for (let got = -1; got !== 0 && read < size; read += got) {
-        got = readSync(file, content, read, size - read, null)
+      while (read < size) {
+        const got = readSync(file, content, read, size - read, null)
+        if (got === 0) throw changed(path)
+        read += got
       }
     } finally {
       closeSync(file)
     }
     return [content, padding(size)]
   } catch (error) {
-    throw unreadable(path, error)
+    throw error instanceof CacheError ? error : unreadable(path, error)
   }
 }
 
@@ -148,10 +151,9 @@ async function* largeContent(
       signal.throwIfAborted()
       const wanted = Math.min(left, buffer.length)
       const { bytesRead } = await file.read(buffer, 0, wanted, null)
-      const got =
-        bytesRead === 0 ? buffer.fill(0).subarray(0, wanted) : buffer.subarray(0, bytesRead)
-      left -= got.length
-      yield got
+      if (bytesRead === 0) throw changed(path)
+      left -= bytesRead
+      yield buffer.subarray(0, bytesRead)
     }
     yield padding(size)
   } finally {

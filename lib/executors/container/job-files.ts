@@ -10,6 +10,7 @@ import { PathGuard } from '../../cache/archive/path-guard.ts'
 import { DamagedTarError, encodeHeader, type TarEntry, TarReader } from '../../cache/archive/tar.ts'
 import { rewriteTar } from '../../cache/archive/tar-rewrite.ts'
 import {
+  changed,
   type FileOwner,
   type JobFiles,
   notKept,
@@ -87,6 +88,7 @@ export class ContainerFiles implements JobFiles {
         return { ...entry, name: rename(entry.name), target }
       })
     } catch (error) {
+      // An engine breaks off where a file has become shorter than it was.
       throw error instanceof DamagedTarError ? changed(path, error) : error
     } finally {
       done()
@@ -199,14 +201,6 @@ export class ContainerFiles implements JobFiles {
       signal.removeEventListener('abort', stop)
     }
   }
-}
-
-/** An engine breaks off where a file has become shorter than it was. */
-function changed(path: string, cause: unknown): CacheError {
-  return new CacheError(`${Buffer.from(path, 'latin1')} has changed while it was read`, {
-    hint: 'Store it when nothing writes to it any more.',
-    cause,
-  })
 }
 
 function unreadable(path: string): CacheError {
