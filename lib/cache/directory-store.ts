@@ -66,14 +66,13 @@ export class DirectoryStore implements CacheStore {
   }
 
   async list(): Promise<readonly StoredKey[]> {
-    const files = await keptFiles(this.#directory)
-    const keys = await Promise.all(
-      files.map(async ({ path, name, bytes, storedAt }) => {
-        const key = name.includes('~') ? await readKey(path) : decodeURIComponent(name)
-        return key === '' ? [] : [{ key, bytes: bytes - PREFACE_BYTES, storedAt }]
-      }),
-    )
-    return keys.flat().sort((a, b) => b.storedAt - a.storedAt)
+    const keys: StoredKey[] = []
+    for (const { path, name, bytes, storedAt } of await keptFiles(this.#directory)) {
+      // One at a time: all at once, a thousand open files would be more than many hosts allow.
+      const key = name.includes('~') ? await readKey(path) : decodeURIComponent(name)
+      if (key !== '') keys.push({ key, bytes: bytes - PREFACE_BYTES, storedAt })
+    }
+    return keys.sort((a, b) => b.storedAt - a.storedAt)
   }
 
   async has(key: string): Promise<boolean> {

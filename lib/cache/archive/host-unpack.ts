@@ -77,7 +77,7 @@ class HostWriter {
   readonly #owner: FileOwner | undefined
   readonly #guard = new PathGuard()
   readonly #directories: Array<readonly [path: Buffer, entry: TarEntry]> = []
-  readonly #isRoot = process.getuid?.() === 0
+  readonly #user = process.geteuid?.()
   #file: { readonly fd: number; readonly entry: TarEntry; position: number } | undefined
 
   constructor(directory: string, owner: FileOwner | undefined) {
@@ -118,8 +118,7 @@ class HostWriter {
     if (first) makeDirectorySync(this.#path(parentOf(entry.name)))
     switch (entry.type) {
       case 'directory':
-        this.#makeDirectory(path)
-        this.#directories.push([path, entry])
+        if (this.#makeDirectory(path)) this.#directories.push([path, entry])
         return
       case 'file':
         this.#file = {
@@ -179,20 +178,27 @@ class HostWriter {
     this.close()
   }
 
-  /** A link to a directory that stands there is replaced: the files must not go through it. */
-  #makeDirectory(path: Buffer): void {
+  /**
+   * A link to a directory that stands there is replaced: the files must not go through it.
+   *
+   * @returns whether its mode and times can be set: somebody else's keeps those it has
+   */
+  #makeDirectory(path: Buffer): boolean {
     try {
       mkdirSync(path, 0o700)
+      return true
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
-      const stats = lstatSync(path)
-      if (stats.isDirectory()) {
-        chmodSync(path, stats.mode | 0o700)
-      } else {
-        rmSync(path)
-        mkdirSync(path, 0o700)
-      }
     }
+    const stats = lstatSync(path)
+    if (!stats.isDirectory()) {
+      rmSync(path)
+      mkdirSync(path, 0o700)
+      return true
+    }
+    const isOurs = this.#user === 0 || this.#user === stats.uid
+    if (isOurs) chmodSync(path, stats.mode | 0o700)
+    return isOurs
   }
 
   /** Whatever stands there goes, but only where it stands: links are not followed. */
@@ -207,7 +213,7 @@ class HostWriter {
   }
 
   #give(entry: TarEntry, change: (uid: number, gid: number) => void): void {
-    if (!this.#isRoot) return
+    if (this.#user !== 0) return
     const { uid, gid } = this.#owner ?? entry
     change(uid, gid)
   }

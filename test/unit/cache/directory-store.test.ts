@@ -2,9 +2,10 @@
 
 import { randomBytes } from 'node:crypto'
 import { readdirSync, readlinkSync } from 'node:fs'
-import { mkdtemp, open, readdir, readFile, rm, utimes, writeFile } from 'node:fs/promises'
+import { copyFile, mkdtemp, open, readdir, readFile, rm, utimes, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { DirectoryStore } from '../../../lib/cache/directory-store.ts'
@@ -73,6 +74,28 @@ test('keys keep their characters and stay apart, whatever they look like as file
   await t.store.delete('..')
   assert.not(await t.store.has('..'))
   assert.ok(await t.store.has('.'))
+})
+
+test('a thousand long keys are listed without a thousand open files', async (t) => {
+  await t.store.store('x'.repeat(900), createArchive(10).read(), never)
+  const [first = ''] = await files(t.directory)
+  for (let count = 1; count < 1_000; count++)
+    await copyFile(first, first.replace('x~', `~${count}`))
+  const openFiles = () => readdirSync('/proc/self/fd').length
+  const before = openFiles()
+  let most = before
+  let isListed = false
+
+  const listing = t.store.list().finally(() => {
+    isListed = true
+  })
+  while (!isListed) {
+    await nextTurn()
+    most = Math.max(most, openFiles())
+  }
+
+  assert.is((await listing).length, 1_000)
+  assert.ok(most < before + 50, `${most - before} more`)
 })
 
 test('projects do not see each other, and none is a project of its own', async (t) => {
