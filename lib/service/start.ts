@@ -47,6 +47,8 @@ async function startAgain(old: readonly KeptFile[]): Promise<boolean> {
 }
 
 async function readLog(): Promise<string> {
+  // The journal may be behind: what the service said last is the reason.
+  await succeeds('journalctl', '--sync')
   const words = ['-u', SERVICE, '-n', `${LINES}`, '-o', 'cat', '--no-pager']
   return await runProgram('journalctl', ...words)
 }
