@@ -98,9 +98,9 @@ Examples:
   },
 })
 
-/** @throws {ConfigError} for what no system takes as a name */
+/** @throws {ConfigError} for what no system takes as a name; what has digits alone is an id to systemd */
 function userOf(name: string | undefined): string | undefined {
-  if (name === undefined || /^[^\s:,/-][^\s:,/]*$/.test(name)) return name
+  if (name === undefined || /^(?!\d+$)[^\s:,/-][^\s:,/]*$/.test(name)) return name
   throw new ConfigError(`--user: expected the name of a user, got "${name}"`, {
     hint: 'Give a name such as ci; a user that is not there is made.',
   })

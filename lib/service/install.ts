@@ -49,6 +49,7 @@ export interface InstallOptions extends UnitOptions {
 export async function installService(options: InstallOptions): Promise<void> {
   const { user, say } = options
   requireSystemd('install')
+  const unit = renderUnit(options)
   await prepareUser(user, say)
   await requireRunnable(options.agentPath, user)
   const owner = await ownerOf(user)
@@ -62,7 +63,7 @@ export async function installService(options: InstallOptions): Promise<void> {
   await writePrivate(CONFIG_PATH, await changeSettings(before, settings, defaults), owner)
   say(`Settings: ${CONFIG_PATH}`)
   await makeDirectories(options, owner)
-  await replaceFile(UNIT_PATH, renderUnit(options), 0o644)
+  await replaceFile(UNIT_PATH, unit, 0o644)
   say(`Unit: ${UNIT_PATH}`)
   if (isRunning) say('Restarting the service: a job that runs may go on to its end')
   await startService(old)

@@ -5,6 +5,7 @@
  * @module
  */
 
+import { ConfigError } from '../errors.ts'
 import { JUMP_POINT_PATH } from '../host/jump-point.ts'
 
 export const SERVICE = 'agent.service'
@@ -34,6 +35,7 @@ export interface UnitOptions {
   readonly stopTimeoutMs: number
 }
 
+/** @throws {ConfigError} for a program that systemd would not run */
 export function renderUnit({ agentPath, user, stopTimeoutMs }: UnitOptions): string {
   return `# Written by agent install, removed by agent uninstall. Settings are in ${CONFIG_PATH}.
 [Unit]
@@ -50,7 +52,7 @@ User=${escapeSpecifiers(user)}
 WorkingDirectory=${CONFIG_DIRECTORY}
 StateDirectory=agent
 StateDirectoryMode=0700
-${user === 'root' ? '' : REMOVE_JUMP_POINT}ExecStart=${quoteArgument(agentPath)} serve --config-file ${CONFIG_PATH}
+${user === 'root' ? '' : REMOVE_JUMP_POINT}ExecStart=${quoteProgram(agentPath)} serve --config-file ${CONFIG_PATH}
 # Reads the certificate anew.
 ExecReload=/bin/kill -HUP $MAINPID
 Restart=always
@@ -88,11 +90,15 @@ export function userIn(unit: string): string | undefined {
   return /^User=(.+)$/m.exec(unit)?.[1]?.replaceAll('%%', '%')
 }
 
-/** One word of a command line. */
-function quoteArgument(word: string): string {
-  const escaped = escapeSpecifiers(word).replaceAll('$', '$$$$')
-  if (/^[\w@%+=:,./$-]+$/.test(escaped)) return escaped
-  return `"${escaped.replace(/["\\]/g, '\\$&')}"`
+/** The first word of a command line: in that one systemd leaves `$` alone, and takes no quotes at all. */
+function quoteProgram(path: string): string {
+  if (/["'\\\p{Cc}]/u.test(path)) {
+    throw new ConfigError(`systemd runs no program with such characters in its path: ${path}`, {
+      hint: 'Put it elsewhere, and call that one: install -m 0755 FILE /usr/local/bin/agent',
+    })
+  }
+  const escaped = escapeSpecifiers(path)
+  return /^[\w%./-]+$/.test(escaped) ? escaped : `"${escaped}"`
 }
 
 function escapeSpecifiers(text: string): string {

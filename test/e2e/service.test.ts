@@ -51,7 +51,7 @@ test('without systemd, or with settings that cannot be used, nothing is changed'
 }) => {
   const here = await runAgent(['install'])
   const wrong = await machine.run(
-    'agent install --port many; agent install --user "a b"; agent install --state-dir ""',
+    'agent install --port many; agent install --user "a b"; agent install --user 1000; agent install --state-dir ""',
   )
 
   assert.is(here.code, 2)
@@ -59,6 +59,7 @@ test('without systemd, or with settings that cannot be used, nothing is changed'
   assert.is(wrong.code, 2)
   assert.match(wrong.output, '--port: expected a port')
   assert.match(wrong.output, '--user: expected the name of a user, got "a b"')
+  assert.match(wrong.output, '--user: expected the name of a user, got "1000"')
   assert.match(wrong.output, '--state-dir: expected a value, got none')
   assert.is(await machine.ask(LIST_FILES), files)
 })
@@ -282,6 +283,23 @@ test('a program that the user may not run is told, and the service goes on', asy
   assert.match(output, 'User ci may not run /root/bin/agent\nPut it where everybody may')
   assert.match(await machine.ask('systemctl cat agent'), /^ExecStart=\/usr\/local\/bin\/agent /m)
   await machine.ask('rm -r /root/bin')
+})
+
+test('a path that means something to systemd is no trouble, or told before anything is changed', async ({
+  machine,
+}) => {
+  const said = await machine.ask(
+    `mkdir -p '/opt/50%n $HOME/it'"'"'s' && cd '/opt/50%n $HOME' && ln /usr/local/bin/agent agent && ln agent it\\'s/agent && ./agent install`,
+  )
+  const program = await machine.ask('readlink "/proc/$(systemctl show -P MainPID agent)/exe"')
+  const refused = await machine.run(`"/opt/50%n \\$HOME/it's/agent" install`)
+
+  assert.match(said, 'The service runs')
+  assert.is(program, '/opt/50%n $HOME/agent')
+  assert.is(refused.code, 2)
+  assert.match(refused.output, "such characters in its path: /opt/50%n $HOME/it's/agent")
+  assert.is(await machine.ask('readlink "/proc/$(systemctl show -P MainPID agent)/exe"'), program)
+  await machine.ask('/usr/local/bin/agent install; rm -r /opt/50*')
 })
 
 test('a user who was there before is put in the group docker', async ({ machine }) => {

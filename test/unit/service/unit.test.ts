@@ -11,8 +11,11 @@ test('the program is one word for systemd, whatever its path', () => {
   const execOf = (agentPath: string) => /^ExecStart=(.*) serve /m.exec(unitWith({ agentPath }))?.[1]
 
   assert.is(execOf('/usr/local/bin/agent'), '/usr/local/bin/agent')
-  assert.is(execOf('/opt/my "ci"/agent'), '"/opt/my \\"ci\\"/agent"')
-  assert.is(execOf('/opt/50%/$HOME/agent'), '/opt/50%%/$$HOME/agent')
+  assert.is(execOf('/opt/my ci/agent'), '"/opt/my ci/agent"')
+  assert.is(execOf('/opt/50%/$HOME/agent'), '"/opt/50%%/$HOME/agent"')
+  for (const path of ["/opt/it's/agent", '/opt/"ci"/agent', '/opt/a\\b/agent', '/opt/a\nb/agent']) {
+    assert.throws(() => execOf(path), /systemd runs no program with such characters/)
+  }
 })
 
 test('only root can speak in the name of another process', () => {
