@@ -4,12 +4,12 @@
  * @module
  */
 
-import { existsSync } from 'node:fs'
+import { accessSync, constants, existsSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { defineCommand } from 'citty'
 import { hostEnvironment, parseDuration } from '../config.ts'
 import { ConfigError } from '../errors.ts'
-import { findInstalledUser, installService } from '../service/install.ts'
+import { findInstalledUser, installService, requireSystemd } from '../service/install.ts'
 import {
   CONFIG_DIRECTORY,
   CONFIG_PATH,
@@ -72,6 +72,8 @@ Examples:
     ...settingArgs(SERVE_SETTINGS),
   },
   run: async ({ args }) => {
+    const isDryRun = args['dry-run'] === true
+    if (!isDryRun) requireSystemd('install')
     const user = userOf(args.user) ?? (await findInstalledUser()) ?? 'root'
     const settings = givenSettings(args)
     const configFile = args['config-file'] as string | undefined
@@ -81,7 +83,7 @@ Examples:
       config.shutdownTimeout ?? parseDuration('', DEFAULTS['shutdown-timeout'])
     const stopTimeoutMs = shutdownTimeout + config.job.stopGracePeriod + STOP_MARGIN_MS
     const unit = { agentPath: process.execPath, user, stopTimeoutMs }
-    if (args['dry-run'] === true) {
+    if (isDryRun) {
       await print(renderUnit(unit))
       return
     }
@@ -125,9 +127,18 @@ function sourcesOf(
   return { flags, environment, workingDirectory: CONFIG_DIRECTORY, isRoot: true }
 }
 
-/** Of an earlier installation. */
+/** Of an earlier installation. @throws {ConfigError} for who may not read it */
 function existingConfig(): string | undefined {
-  return existsSync(CONFIG_PATH) ? CONFIG_PATH : undefined
+  if (!existsSync(CONFIG_PATH)) return undefined
+  try {
+    accessSync(CONFIG_PATH, constants.R_OK)
+    return CONFIG_PATH
+  } catch (cause) {
+    throw new ConfigError(`There is a service, and its settings in ${CONFIG_PATH} are private`, {
+      hint: 'Call it as sudo agent install --dry-run.',
+      cause,
+    })
+  }
 }
 
 function say(line: string): void {

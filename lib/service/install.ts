@@ -43,12 +43,13 @@ export interface InstallOptions extends UnitOptions {
 }
 
 /**
+ * Where {@link requireSystemd} has nothing to say against it.
+ *
  * @throws {AgentError} at the first step that fails; what was done until then stays, but that a
  *   service that runs and does not start any more is as it was
  */
 export async function installService(options: InstallOptions): Promise<void> {
   const { user, say } = options
-  requireSystemd('install')
   const unit = renderUnit(options)
   await prepareUser(user, say)
   await requireRunnable(options.agentPath, user)

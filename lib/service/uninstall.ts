@@ -33,10 +33,12 @@ export async function uninstallService(say: (line: string) => void): Promise<voi
     say('There is no service to remove')
     return // what may be in the state directory is that of an agent started by hand
   }
-  if (existsSync(UNIT_PATH)) {
+  // One whose unit was removed by hand runs on.
+  if (existsSync(UNIT_PATH) || (await succeeds('systemctl', 'is-active', '--quiet', SERVICE))) {
     const uid = await uidOfService()
     say('Stopping the service: a job that runs may go on to its end')
-    await runProgram('systemctl', 'disable', '--quiet', '--now', SERVICE)
+    await runProgram('systemctl', 'stop', SERVICE)
+    await succeeds('systemctl', 'disable', '--quiet', SERVICE) // a complaint about its unit, if any
     await rm(UNIT_PATH, { force: true })
     await runProgram('systemctl', 'daemon-reload')
     await succeeds('systemctl', 'reset-failed', SERVICE) // unknown to systemd, unless it had failed

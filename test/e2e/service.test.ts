@@ -81,6 +81,16 @@ test('installed, it runs jobs over HTTPS, now and after each boot', async ({ mac
   )
 })
 
+test('who has forgotten sudo is told so, also where a service is there', async ({ machine }) => {
+  const asNobody = 'setpriv --reuid=65534 --clear-groups agent'
+  const { code, output } = await machine.run(`${asNobody} install --port 8443`)
+  const shown = await machine.run(`${asNobody} install --dry-run`)
+
+  assert.is(code, 2)
+  assert.match(output, 'agent install changes the system, which needs root\nCall it as sudo')
+  assert.match(shown.output, 'sudo agent install --dry-run')
+})
+
 test('doctor looks at the service that is installed', async ({ machine }) => {
   const { findings } = JSON.parse(await machine.ask('agent doctor --format json'))
 
@@ -347,6 +357,16 @@ test('uninstalled, nothing of it is left', async ({ machine, files }) => {
     '',
   )
   await machine.ask('mkdir /var/lib/agent && agent uninstall && rmdir /var/lib/agent')
+})
+
+test('a service whose unit was removed by hand is removed all the same', async ({ machine }) => {
+  await install(machine)
+  const pid = await mainPid(machine)
+
+  await machine.ask('rm /etc/systemd/system/agent.service && agent uninstall')
+
+  const left = `systemctl is-active agent; ls -d /proc/${pid} /etc/systemd/system/*/agent.service`
+  assert.match((await machine.run(left)).output, /^inactive\n(ls: .*\n){2}$/)
 })
 
 test.run()
