@@ -39,7 +39,7 @@ clone() {
   shift
   for try in 1 2 3; do
     rm -rf -- "$dir"
-    git clone "$@" -- "$url" "$dir" && return 0
+    git clone --origin origin "$@" -- "$url" "$dir" && return 0
     status=$?
     if [[ -n $name ]]; then
       git ls-remote --exit-code -- "$url" "$name" >/dev/null 2>&1
@@ -114,14 +114,14 @@ checkout_pull_request() {
 }
 
 checkout_tag() {
-  if ! clone "refs/tags/$tag" --depth "$depth" --branch "$tag"; then
+  clone "refs/tags/$tag" --depth "$depth" --branch "$tag" && enter && {
+    git rev-parse --quiet --verify "refs/tags/$tag" >/dev/null ||
+      # A branch of the same name has come in its place.
+      fetch --depth "$depth" origin "+refs/tags/$tag:refs/tags/$tag"
+  } || {
     echo "Release $tag not found .... Exiting"
     return 1
-  fi
-  enter
-  # A branch of the same name has come in its place.
-  git rev-parse --quiet --verify "refs/tags/$tag" >/dev/null ||
-    fetch --depth "$depth" origin "+refs/tags/$tag:refs/tags/$tag" || return 1
+  }
   git checkout -qf "refs/tags/$tag" -- && echo "HEAD is now at $(git rev-parse HEAD) Release $tag"
 }
 

@@ -57,7 +57,8 @@ const REPORT = `report() {
   cd "$ROOT"
 }
 ROOT=$(mktemp -d); cd "$ROOT"
-export SEMAPHORE_GIT_DIR=repo SEMAPHORE_GIT_DEPTH=5 GIT_CONFIG_GLOBAL=/dev/null`
+export SEMAPHORE_GIT_DIR=repo SEMAPHORE_GIT_DEPTH=5 GIT_CONFIG_GLOBAL=/dev/null
+export GIT_CONFIG_COUNT=1 GIT_CONFIG_KEY_0=clone.defaultRemoteName GIT_CONFIG_VALUE_0=theirs`
 
 /** Aliases count from the line after. */
 const IN_AN_ODD_SHELL = `cd "$(mktemp -d)"; bash -c '
@@ -169,6 +170,12 @@ const casesOf = (sha: Context['sha']): readonly Case[] => [
     variables: { BRANCH: 'x', SHA: 'm20', REF_TYPE: 'tag', TAG_NAME: 'v9' },
     status: 1,
     says: [/^Release v9 not found .... Exiting$/],
+  },
+  {
+    what: 'a tag that is not there, though a branch of its name is',
+    variables: { BRANCH: 'x', SHA: 'm20', REF_TYPE: 'tag', TAG_NAME: 'main' },
+    status: 1,
+    says: [/^Release main not found .... Exiting$/],
   },
   {
     what: 'a pull request',
