@@ -211,6 +211,13 @@ export function describeProblem({ path, message }: Problem): string {
   return path === '' ? message : `${path}: ${message}`
 }
 
+/** What failed and what to do about it, without the causes and in one line: for a job's log. */
+export function toLine(error: unknown): string {
+  const text = error instanceof Error ? error.message : String(error)
+  const whole = error instanceof AgentError ? `${text}. ${error.hint}` : text
+  return whole.replaceAll(/\s*\n\s*/g, ' ')
+}
+
 /** The whole cause chain, outermost first, one line a link: for the agent's own log. */
 export function explain(error: unknown): string {
   if (!(error instanceof Error)) return String(error)

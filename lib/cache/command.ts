@@ -5,7 +5,7 @@
  * @module
  */
 
-import { AgentError, CacheError } from '../errors.ts'
+import { CacheError, toLine } from '../errors.ts'
 import { absolutePath, fromLatin1, type JobFiles, md5Of, toLatin1 } from './job-files.ts'
 import { branchOf, LOCK_FILES, restoreKeys, storeKey } from './lock-files.ts'
 import { findMatch } from './match-key.ts'
@@ -81,7 +81,7 @@ export async function runCache(call: CacheCall): Promise<number> {
     return await command({ ...call, variables, store, print }, args)
   } catch (error) {
     signal.throwIfAborted()
-    await print(`error: ${describe(error)}`)
+    await print(`error: ${toLine(error)}`)
     return onError
   } finally {
     await store?.close()
@@ -279,9 +279,4 @@ function humanSize(bytes: number): string {
     text = `${value.toFixed(1)}${unit}`
   }
   return text
-}
-
-function describe(error: unknown): string {
-  if (error instanceof AgentError) return `${error.message}. ${error.hint}`
-  return error instanceof Error ? error.message : String(error)
 }

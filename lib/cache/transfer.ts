@@ -47,7 +47,11 @@ export async function transferOut(
 ): Promise<string> {
   // As tar does it: root gives files back to their owners, everybody else makes them their own.
   const owner = uid === 0 ? undefined : { uid, gid }
-  return await files.unpack(decompress(archive), { directory, owner, signal })
+  const root = await files.unpack(decompress(archive), { directory, owner, signal })
+  if (root !== '') return root
+  throw new CacheError('The archive is damaged: there is nothing in it', {
+    hint: 'Delete the key and store it again.',
+  })
 }
 
 /** Of a path as the job wrote it; with a slash at the end, where one says that a link is to be followed. */

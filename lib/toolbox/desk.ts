@@ -6,7 +6,7 @@
 
 import { absolutePath, type FileOwner, type JobFiles, md5Of, toLatin1 } from '../cache/job-files.ts'
 import type { CachePlace } from '../cache/open-store.ts'
-import { AgentError } from '../errors.ts'
+import { toLine } from '../errors.ts'
 import { RequestReader, type ToolboxRequest } from './request.ts'
 
 export interface DeskOptions {
@@ -87,7 +87,7 @@ export class Desk {
       await send(`=${exitCode}\n`)
     } catch (error) {
       if (signal.aborted) return // nobody waits any more
-      await send(`+${toLatin1(`error: ${describe(error)}`)}\n`, '=1\n').catch(() => undefined) // the job's end, or its engine's
+      await send(`+${toLatin1(`error: ${toLine(error)}`)}\n`, '=1\n').catch(() => undefined) // the job's end, or its engine's
     }
   }
 
@@ -111,9 +111,3 @@ export const LOST_ANSWER: readonly string[] = [
   '+error: the agent was cut off from this job in the middle of it. Try again.\n',
   '=1\n',
 ]
-
-/** One line. */
-function describe(error: unknown): string {
-  const text = error instanceof AgentError ? `${error.message}. ${error.hint}` : String(error)
-  return text.replaceAll(/\s*\n\s*/g, ' ')
-}

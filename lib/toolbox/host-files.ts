@@ -6,7 +6,7 @@
 
 import { createReadStream } from 'node:fs'
 import { lstat } from 'node:fs/promises'
-import type { JobFiles, UnpackOptions } from '../cache/job-files.ts'
+import { fromLatin1, type JobFiles, type UnpackOptions } from '../cache/job-files.ts'
 import { CacheError } from '../errors.ts'
 
 export class HostFiles implements JobFiles {
@@ -22,7 +22,7 @@ export class HostFiles implements JobFiles {
       yield* createReadStream(Buffer.from(path, 'latin1'), { signal }) as AsyncIterable<Uint8Array>
     } catch (cause) {
       signal.throwIfAborted()
-      throw new CacheError(`A file cannot be read: ${(cause as Error).message}`, {
+      throw new CacheError(`${fromLatin1(path)} cannot be read: ${(cause as Error).message}`, {
         hint: "Make it readable for the agent's user.",
         cause,
       })

@@ -134,6 +134,7 @@ for (const place of PLACES) {
         encodeHeader(entry('directory', 'd')),
         encodeHeader(entry('link', 'd/h', 0, '/etc/passwd')),
       ],
+      empty: [],
       cut: [encodeHeader(entry('directory', 'd')), file('d/f', 'x').subarray(0, 700)],
     }
     for (const [key, parts] of Object.entries(tampered)) {
@@ -154,6 +155,7 @@ for (const place of PLACES) {
       refused,
       refused,
       refused,
+      'error: The archive is damaged\nkept\n',
       'error: The archive is damaged\nkept\n',
     ])
   })

@@ -262,6 +262,22 @@ test('container: what is cut short while it is stored is said to be so, and not 
   )
 })
 
+test('container: what the engine cannot see is neither stored nor said to be restored', async (t) => {
+  const directives = [
+    'cd /dev/shm; echo 1 >f; cache store shm f; cache store shm ../shm/; cache store sock /run/docker.sock; cache list',
+    'cd; echo 2 >g; cache store k g >/dev/null; cd /dev/shm; CACHE_FAIL_ON_ERROR=true cache restore k || echo $?; cd /proc; cache restore k | tail -n 1; ls /dev/shm',
+  ]
+  const { outputs } = await inJob('container', directives, t)
+
+  const unseen = (path: string) =>
+    `error: The engine does not see what the kernel has in memory, as in ${path}. Use a directory on the container's disk.\n`
+  assert.is(
+    outputs[0],
+    `${unseen('/dev/shm/f')}${unseen('/dev/shm/')}Uploading '/run/docker.sock' with cache key 'sock'...\nerror: /run/docker.sock is neither a file nor a directory nor a link. Store one of these: pipes, sockets and devices are not kept.\nCache is empty.\n`,
+  )
+  assert.is(outputs[1], `HIT: 'k', using key 'k'.\n${unseen('/dev/shm')}1\n${unseen('/proc')}f\n`)
+})
+
 for (const place of PLACES) {
   test(`${place}: every command's text and exit code`, async (t) => {
     const { blocks } = await inJob(place, [START, ...TEXTS.map(([directive]) => directive)], t)

@@ -29,6 +29,9 @@ import {
 /** As many as the kernel follows. */
 const MAX_LINKS = 40
 
+/** Mounts of every container that are not on the disk the engine looks at: it would see what is below them. */
+const UNSEEN = /^\/(dev|proc|sys)(\/|$)/
+
 /** Of directories on the way to what is restored, where there are none. */
 const DIRECTORY_MODE = 0o755
 
@@ -87,6 +90,7 @@ export class ContainerFiles implements JobFiles {
         const target = entry.type === 'link' ? rename(entry.target) : entry.target
         return { ...entry, name: rename(entry.name), target }
       })
+      if (count === 0) throw notKept(path) // sockets are left out by the engine itself
     } catch (error) {
       // An engine breaks off where a file has become shorter than it was.
       throw error instanceof DamagedTarError ? changed(path, error) : error
@@ -135,6 +139,7 @@ export class ContainerFiles implements JobFiles {
   }
 
   async #stat(path: string, signal: AbortSignal) {
+    if (UNSEEN.test(path)) throw unseen(path)
     const bytes = Buffer.from(path, 'latin1')
     return await statPath(this.#where.docker, this.#where.containerId, bytes, signal)
   }
@@ -201,6 +206,13 @@ export class ContainerFiles implements JobFiles {
       signal.removeEventListener('abort', stop)
     }
   }
+}
+
+function unseen(path: string): CacheError {
+  const place = Buffer.from(path, 'latin1')
+  return new CacheError(`The engine does not see what the kernel has in memory, as in ${place}`, {
+    hint: "Use a directory on the container's disk.",
+  })
 }
 
 function unreadable(path: string): CacheError {
