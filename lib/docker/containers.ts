@@ -17,6 +17,8 @@ export interface Mount {
 export interface ContainerSpec {
   /** Unique on this engine. */
   readonly name: string
+  /** As the job's author knows it, for messages. */
+  readonly role: string
   readonly image: string
   /** Absent = the image's own. */
   readonly command?: readonly string[] | undefined
@@ -57,6 +59,8 @@ export interface ContainerState {
   readonly memoryLimit: number
   /** `none` without a health check. */
   readonly health: 'healthy' | 'none' | 'starting' | 'unhealthy'
+  /** Of the engine's last health check; it keeps the first 4,096 bytes. */
+  readonly healthOutput: string
 }
 
 interface InspectAnswer {
@@ -64,7 +68,10 @@ interface InspectAnswer {
     readonly Running: boolean
     readonly ExitCode: number
     readonly OOMKilled: boolean
-    readonly Health?: { readonly Status?: ContainerState['health'] } | null
+    readonly Health?: {
+      readonly Status?: ContainerState['health']
+      readonly Log?: ReadonlyArray<{ readonly Output?: string }> | null
+    } | null
   }
   readonly HostConfig?: { readonly Memory?: number }
 }
@@ -100,7 +107,7 @@ export async function createContainer(
   spec: ContainerSpec,
 ): Promise<CreatedContainer> {
   const { value } = await docker.call<{ Id: string; Warnings?: string[] | null }>({
-    action: `create a container from image "${spec.image}"`,
+    action: `create container "${spec.role}" from image "${spec.image}"`,
     method: 'POST',
     path: '/containers/create',
     query: { name: spec.name, ...(spec.platform ? { platform: spec.platform } : {}) },
@@ -115,13 +122,22 @@ export async function createContainer(
   return { id: value?.Id ?? spec.name, warnings: value?.Warnings ?? [] }
 }
 
-export async function startContainer(docker: DockerClient, id: string): Promise<void> {
+/** @param role as in {@link ContainerSpec} */
+export async function startContainer(
+  docker: DockerClient,
+  id: string,
+  role: string,
+): Promise<void> {
   await docker.call({
-    action: `start container ${shortId(id)}`,
+    action: `start container "${role}"`,
     method: 'POST',
     path: `/containers/${segment(id)}/start`,
     ok: [204, 304],
-    hints: REMOVED_HINTS,
+    hints: {
+      400: 'Check user, entrypoint and command of the container in the job.',
+      500: 'Check user, entrypoint and command of the container in the job; the log of the Docker Engine may say more.',
+      ...REMOVED_HINTS,
+    },
     timeoutMs: SLOW_TIMEOUT_MS,
   })
 }
@@ -181,6 +197,7 @@ export async function inspectContainer(
     outOfMemory: state?.OOMKilled ?? false,
     memoryLimit: value?.HostConfig?.Memory ?? 0,
     health: state?.Health?.Status ?? 'none',
+    healthOutput: state?.Health?.Log?.at(-1)?.Output ?? '',
   }
 }
 
@@ -317,6 +334,11 @@ function toConfig(spec: ContainerSpec): object {
     },
     NetworkingConfig: { EndpointsConfig: { [spec.network]: { Aliases: spec.aliases } } },
   }
+}
+
+/** Of a limit, for messages. */
+export function formatMemory(bytes: number): string {
+  return `${(bytes / 2 ** 20).toFixed(0)} MiB`
 }
 
 /** As `docker ps` shows it; names stay whole. */

@@ -119,15 +119,22 @@ test('the shell runs under the entrypoint script of the image', async (t) => {
   assert.is(blocks[FIRST]?.output, 'yes, by /entry.sh\n')
 })
 
-test('also under one that takes a whole command line', async (t) => {
-  const image = await createImage(IMAGE, ['ENTRYPOINT ["/bin/sh", "-c"]'])
+test('also under a shell, which takes a script or a whole command line', async (t) => {
+  const image = await createImage(IMAGE, ['ENTRYPOINT ["/bin/bash", "-lc"]'])
   t.images.push(image)
-  const { events, result } = await runJob(
-    containerJob({ image: image.name }, ['echo "$BASH_VERSION"']),
-  )
+  const mains = [
+    { image: image.name },
+    { image: image.name, entrypoint: [''] }, // none at all
+    { entrypoint: '/bin/sh -c' },
+    { entrypoint: '/bin/bash' },
+    { entrypoint: 'env A=b bash --login' },
+  ]
+  const jobs = mains.map((main) => runJob(containerJob(main, ['echo "$BASH_VERSION"'])))
 
-  assert.is(result, 'passed')
-  assert.match(blocksOf(events)[FIRST]?.output ?? '', /^5\./)
+  for (const { events, result } of await Promise.all(jobs)) {
+    assert.is(result, 'passed')
+    assert.match(blocksOf(events)[FIRST]?.output ?? '', /^5\./)
+  }
 })
 
 test('bash is found wherever the PATH of the image has it', async (t) => {

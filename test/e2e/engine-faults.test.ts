@@ -35,7 +35,7 @@ test('an engine that refuses with 500 is repeated with its reason', async ({ pro
   assert.is(last?.exitCode, 1)
   assert.match(
     last?.output ?? '',
-    'Docker refused to create a container from image "agent-test/bare": the disk is on fire (HTTP 500)',
+    'Docker refused to create container "main" from image "agent-test/bare": the disk is on fire (HTTP 500)',
   )
 })
 
@@ -112,7 +112,7 @@ test('an image that somebody removes before the container is created fails the j
   assert.is(job.result, 'failed')
   assert.match(
     lastBlock(job)?.output ?? '',
-    new RegExp(`Docker refused to create a container from image "${image}": No such image.*
+    new RegExp(`Docker refused to create container "main" from image "${image}": No such image.*
 The image may have been removed since it was pulled: run the job again.`),
   )
 })

@@ -244,6 +244,7 @@ test('a service that is unhealthy fails the job at once', async (t) => {
   assert.is(result, 'failed')
   assert.is(exitCode, 1)
   assert.match(output, 'Last output of service "db":\nup\nService "db" is unhealthy')
+  assert.match(output, 'its health check failed too often, at last with: not yet\n')
 })
 
 test('--service-start-timeout is how long a health check may take, by flag and by variable', async (t) => {

@@ -13,6 +13,8 @@ const BASE = 'agent-test/bare'
 export interface PushOptions {
   /** Of `/tmp/layer`, a layer of its own. Default: a thousand bytes no engine has. */
   readonly layer?: Buffer | string
+  /** More of that layer, by path. */
+  readonly programs?: Readonly<Record<string, Buffer>>
 }
 
 export interface PushedImage {
@@ -29,11 +31,11 @@ export interface PushedImage {
 export async function pushImage(
   registry: Registry,
   repository: string,
-  { layer = randomBytes(1_000) }: PushOptions = {},
+  { layer = randomBytes(1_000), programs = {} }: PushOptions = {},
 ): Promise<PushedImage> {
   const [path = '', tag = 'latest'] = repository.split(':')
   const name = `${registry.host}/${path}`
-  await commitImage({ name, tag, layer })
+  await commitImage({ name, tag, layer, programs })
   try {
     const { username, password } = registry
     const login = Buffer.from(JSON.stringify({ username, password })).toString('base64')
@@ -59,13 +61,12 @@ export async function hasImage(name: string): Promise<boolean> {
   return status === 200
 }
 
-interface Commit {
+interface Commit extends Required<PushOptions> {
   readonly name: string
   readonly tag: string
-  readonly layer: Buffer | string
 }
 
-async function commitImage({ name, tag, layer }: Commit): Promise<void> {
+async function commitImage({ name, tag, layer, programs }: Commit): Promise<void> {
   const config = { Image: BASE, Cmd: ['bash'], Labels: { 'agent.job': createJobId() } }
   const { text } = await call('POST', '/containers/create', json(config), {
     'content-type': 'application/json',
@@ -74,6 +75,9 @@ async function commitImage({ name, tag, layer }: Commit): Promise<void> {
   try {
     const tar = pack()
     tar.entry({ name: 'tmp/layer' }, layer)
+    for (const [path, content] of Object.entries(programs)) {
+      tar.entry({ name: path.replace(/^\//, ''), mode: 0o755 }, content)
+    }
     tar.finalize()
     await call('PUT', `/containers/${id}/archive?path=/`, Readable.from(tar))
     const target = `repo=${encodeURIComponent(name)}&tag=${tag}`

@@ -30,8 +30,8 @@ export interface Ownership {
     | undefined
 }
 
-/** What is left to say about a container when name, labels and network are the job's. */
-export type ContainerPlan = Omit<ContainerSpec, 'labels' | 'name' | 'network'>
+/** What is left to say about a container when names, labels and network are the job's. */
+export type ContainerPlan = Omit<ContainerSpec, 'labels' | 'name' | 'network' | 'role'>
 
 /** Between two tries to remove what an engine would not. */
 const RETRY_MS = 500
@@ -63,7 +63,7 @@ export class JobObjects {
   }
 
   /**
-   * @param role part of the container's real name, for people who look at `docker ps`
+   * @param role its name in the job; part of its real one, for people who look at `docker ps`
    */
   async createContainer(role: string, plan: ContainerPlan): Promise<CreatedContainer> {
     const suffix = role.replace(/[^A-Za-z0-9_.-]/g, '-')
@@ -73,7 +73,13 @@ export class JobObjects {
     const network = this.#network
     const labels = this.#labels
     try {
-      const created = await createContainer(this.#docker, { ...plan, name, network, labels })
+      const created = await createContainer(this.#docker, {
+        ...plan,
+        name,
+        role,
+        network,
+        labels,
+      })
       this.#onContainer?.({ name: role, id: created.id })
       return created
     } catch (error) {

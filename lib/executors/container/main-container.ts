@@ -7,7 +7,12 @@
 
 import { type ArchiveEntry, putArchive } from '../../docker/archive.ts'
 import type { DockerClient } from '../../docker/client.ts'
-import { inspectContainer, killContainer, startContainer } from '../../docker/containers.ts'
+import {
+  formatMemory,
+  inspectContainer,
+  killContainer,
+  startContainer,
+} from '../../docker/containers.ts'
 import { ranOutOfMemory } from '../../docker/events.ts'
 import { runExec } from '../../docker/exec.ts'
 import { Session } from '../../shell/session.ts'
@@ -49,15 +54,22 @@ const KILLED = 137
 
 export class MainContainer {
   readonly id: string
+  /** Its name in the job. */
+  readonly #role: string
   readonly #docker: DockerClient
   readonly #staging: Pick<Staging, 'bootPath' | 'bootToken'>
   /** Paths the agent has written. */
   readonly #written = new Set<string>()
   #session: Session | undefined
 
-  constructor(docker: DockerClient, id: string, staging: Pick<Staging, 'bootPath' | 'bootToken'>) {
+  constructor(
+    docker: DockerClient,
+    { id, role }: { readonly id: string; readonly role: string },
+    staging: Pick<Staging, 'bootPath' | 'bootToken'>,
+  ) {
     this.#docker = docker
     this.id = id
+    this.#role = role
     this.#staging = staging
   }
 
@@ -84,7 +96,7 @@ export class MainContainer {
   async open({ signal, onOutput }: RunOptions): Promise<Session> {
     const terminal = await ContainerTerminal.attach(this.#docker, this.id, signal)
     try {
-      await startContainer(this.#docker, this.id)
+      await startContainer(this.#docker, this.id, this.#role)
       this.#session = await Session.open(terminal, {
         bootToken: this.#staging.bootToken,
         signal,
@@ -127,7 +139,7 @@ export class MainContainer {
   ): Promise<void> {
     if (exitCode !== KILLED) return
     const { outOfMemory, memoryLimit } = await inspectContainer(this.#docker, this.id)
-    const megabytes = `${(memoryLimit / 2 ** 20).toFixed(0)} MiB`
+    const megabytes = formatMemory(memoryLimit)
     const say = async (text: string) => await onOutput(Buffer.from(text))
     if (outOfMemory || (memoryLimit > 0 && (await this.#wasShortOfMemory(since)))) {
       const limit = memoryLimit === 0 ? '' : ` (its limit: ${megabytes})`

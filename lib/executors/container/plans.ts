@@ -19,21 +19,28 @@ export interface MainExtras {
   readonly devices: readonly string[]
 }
 
+const SHELL = /^(?:\S*\/)?(?:ba|da|a|k|z)?sh$/
+
 /** The job's shell is the container's command, under the image's own entrypoint. */
 export function planMain(
   request: ContainerRequest,
   { startPath, entrypoint, mounts, devices }: MainExtras,
 ): ContainerPlan {
-  const words = ['bash', startPath]
-  const under = givenWords(request.entrypoint) ?? entrypoint ?? []
   return {
     ...planCommon(request),
-    // `sh -c` takes its first argument for the whole command.
-    command: under.at(-1) === '-c' ? [words.join(' ')] : words,
+    command: shellUnder(givenWords(request.entrypoint) ?? entrypoint ?? [], startPath),
     mounts,
     devices,
     output: 'attached',
   }
+}
+
+/** Under an entrypoint that is itself a shell, "bash" would be the name of a script. */
+function shellUnder(entrypoint: readonly string[], startPath: string): readonly string[] {
+  // `sh -c`, `bash -lc`: its first argument is the whole command.
+  if (/^-[A-Za-z]*c$/.test(entrypoint.at(-1) ?? '')) return [`bash ${startPath}`]
+  const program = entrypoint.findLast((word) => !word.startsWith('-')) ?? ''
+  return SHELL.test(program) ? [startPath] : ['bash', startPath]
 }
 
 export function planService(request: ContainerRequest): ContainerPlan {
@@ -57,10 +64,19 @@ function planCommon(request: ContainerRequest) {
     cpus: request.cpus,
     environment: request.envVars.map(({ name, value }) => {
       const what = `The value of ${name} of container "${request.name}"`
+      checkName(name, request.name)
       return `${name}=${decodeText(value, what)}`
     }),
     aliases: [request.name],
   }
+}
+
+/** Unlike a shell, programs take almost any name. */
+function checkName(name: string, container: string): void {
+  if (!/[=\0]/.test(name)) return
+  throw new ContentError(`${JSON.stringify(name)} is no name for a variable of "${container}"`, {
+    hint: 'A name has no "=" and no NUL byte in it.',
+  })
 }
 
 /** An empty string is how some clients leave a field out. */

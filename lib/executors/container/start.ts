@@ -12,6 +12,7 @@ import type { ImageInfo } from '../../docker/images.ts'
 import { AgentError, ContentError, DockerRefusedError } from '../../errors.ts'
 import type { ContainerRequest } from '../../request/job-request.ts'
 import type { RunOptions, Variable } from '../executor.ts'
+import { explainExecFailure } from './exec-failure.ts'
 import type { ContainerPlan, JobObjects } from './job-objects.ts'
 import { MainContainer } from './main-container.ts'
 import { planMain, planService } from './plans.ts'
@@ -75,13 +76,13 @@ export async function startContainers(request: StartRequest): Promise<Started> {
     settleAll(
       serviceRequests.map(async (service): Promise<Service> => {
         const id = await createContainer(request, service.name, planService(service))
-        const { healthCheck, exposedPorts = [] } = images.get(service.image) ?? {}
-        return { name: service.name, id, healthCheck, ports: exposedPorts }
+        const { healthCheck, exposedPorts = [], platform = '' } = images.get(service.image) ?? {}
+        return { name: service.name, id, healthCheck, ports: exposedPorts, platform }
       }),
     ),
   )
   signal.throwIfAborted()
-  await settleAll(services.map(({ id }) => startContainer(docker, id)))
+  await settleAll(services.map(({ id, name }) => startContainer(docker, id, name)))
   signal.throwIfAborted()
 
   const exitCode = await openWhileWaiting(request, main, services)
@@ -116,7 +117,7 @@ async function createMain(
     devices,
   })
   const id = await createContainer(request, container.name, plan)
-  const main = new MainContainer(request.docker, id, staging)
+  const main = new MainContainer(request.docker, { id, role: container.name }, staging)
   const owner = guessOwner(container.user || image?.user || '')
   await main.write([
     ...staging.boot(owner ?? { uid: 0, gid: 0 }),
@@ -144,10 +145,11 @@ function stageExports(
 
 /** Opens the shell and waits for the services meanwhile; the first failure ends the others. */
 async function openWhileWaiting(
-  { docker, signal, onOutput, serviceStartTimeoutMs }: StartRequest,
+  request: StartRequest,
   main: MainContainer,
   services: readonly Service[],
 ): Promise<number> {
+  const { docker, signal, onOutput, serviceStartTimeoutMs } = request
   const failed = new AbortController()
   const ready = new AbortController()
   const together = { signal: AbortSignal.any([signal, failed.signal]), onOutput }
@@ -160,7 +162,7 @@ async function openWhileWaiting(
     }
   }
   let exitCode = 0
-  const opened = guard(openShell(main, together)).then((code) => {
+  const opened = guard(openShell(request, main, together)).then((code) => {
     exitCode = code
     if (code !== 0) failed.abort(new Error('there is no shell to wait for services with'))
   })
@@ -177,23 +179,31 @@ async function openWhileWaiting(
   return exitCode
 }
 
-async function openShell(main: MainContainer, options: RunOptions): Promise<number> {
+async function openShell(
+  { docker, containers, images }: StartRequest,
+  main: MainContainer,
+  options: RunOptions,
+): Promise<number> {
   try {
     await main.open(options)
     return 0
   } catch (error) {
     options.signal.throwIfAborted()
     if (!(error instanceof AgentError) || error.code === 'ERR_DOCKER_UNREACHABLE') throw error
-    const reason = describeStartFailure(error)
+    const { platform = '' } = images.get(containers[0]?.image ?? '') ?? {}
+    const advice = await explainExecFailure(docker, error.message, platform, options.signal)
+    const reason = describeStartFailure(error, advice)
     await options.onOutput(Buffer.from(`Failed to start the docker image\n${reason}\n`))
     return 1
   }
 }
 
 /** One line, whatever the engine or the image had to say. */
-function describeStartFailure(error: AgentError): string {
+function describeStartFailure(error: AgentError, advice: string | undefined): string {
   const isRefusal = error instanceof DockerRefusedError
-  const reason = isRefusal ? error.reason : `${error.message} ${error.hint}`
+  const problem = isRefusal ? error.reason : error.message
+  const hint = advice ?? (isRefusal ? '' : error.hint)
+  const reason = hint === '' ? problem : `${problem.trim().replace(/\.?$/, '.')} ${hint}`
   const oneLine = reason.trim().replace(/\s*[\r\n]+\s*/g, '; ')
   return /"bash": (executable file not found|stat )/.test(oneLine)
     ? `The image has no bash on its PATH, which the job's commands need: install it in the image (${oneLine})`

@@ -24,6 +24,8 @@ const POLL_MS = 100
 /** Between two health checks of our own: each is a process in the container. */
 const CHECK_INTERVAL_MS = 500
 
+const MAX_QUOTED_CHARACTERS = 500
+
 /** One that hangs is let go of; the engine has its own limit for its own ones. */
 const CHECK_LIMIT_MS = 30_000
 
@@ -60,19 +62,27 @@ async function untilEngineSaysSo(
   const seconds = startStopwatch()
   const deadline = performance.now() + timeoutMs
   for (;;) {
-    const { health, running } = await inspectContainer(docker, id, signal)
+    const { health, healthOutput, running } = await inspectContainer(docker, id, signal)
     if (health === 'healthy') return
     // One that has ended is called unhealthy as well, and its watch tells the reason.
     if (health === 'unhealthy' && running) {
-      const problem = 'is unhealthy: its health check failed too often'
+      const problem = `is unhealthy: its health check failed too often${quoteCheck(healthOutput)}`
       throw new ContainerError(`Service "${name}" ${problem}`, { hint: FAILED_HINT })
     }
     if (performance.now() > deadline) {
-      const problem = `was not healthy within ${seconds()}`
+      const problem = `was not healthy within ${seconds()}${quoteCheck(healthOutput)}`
       throw new ContainerError(`Service "${name}" ${problem}`, { hint: LATE_HINT })
     }
     await sleep(POLL_MS, undefined, { signal })
   }
+}
+
+/** What the last check said, in one line: the service itself may know nothing of it. */
+function quoteCheck(output: string): string {
+  const text = output.trim().replace(/\s*[\r\n]+\s*/g, '; ')
+  if (text === '') return ''
+  const isLong = text.length > MAX_QUOTED_CHARACTERS
+  return `, at last with: ${isLong ? `${text.slice(0, MAX_QUOTED_CHARACTERS)}…` : text}`
 }
 
 /**

@@ -15,6 +15,8 @@ export interface Service {
   readonly healthCheck: readonly string[] | undefined
   /** Those its image exposes, TCP only. */
   readonly ports: readonly number[]
+  /** Of its image. */
+  readonly platform: string
 }
 
 export type ReadyOptions = PortOptions & RunOptions

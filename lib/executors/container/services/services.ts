@@ -6,9 +6,16 @@
  */
 
 import type { DockerClient } from '../../../docker/client.ts'
-import { inspectContainer, lastLines, waitContainer } from '../../../docker/containers.ts'
+import {
+  type ContainerState,
+  formatMemory,
+  inspectContainer,
+  lastLines,
+  waitContainer,
+} from '../../../docker/containers.ts'
 import { ContainerError } from '../../../errors.ts'
 import type { RunOptions } from '../../executor.ts'
+import { explainExecFailure } from '../exec-failure.ts'
 import { awaitHealthy } from './health.ts'
 import { awaitPorts, listPorts } from './ports.ts'
 import {
@@ -20,6 +27,9 @@ import {
 } from './service.ts'
 
 const SHOWN_LINES = 50
+
+/** 128 + SIGKILL */
+const KILLED = 137
 
 /** Reading the output of a service that failed must not take longer than the failure is worth. */
 const OUTPUT_TIMEOUT_MS = 10_000
@@ -69,13 +79,19 @@ export async function watchService(
     if (signal.aborted) return
     throw error
   }
-  const { exitCode, outOfMemory } = await inspectContainer(docker, service.id, signal)
-  await showLastLines(docker, service, onOutput)
-  const reason = outOfMemory ? ': it ran out of memory' : ''
-  throw new ContainerError(
-    `Service "${service.name}" ended with exit code ${exitCode}, before the job's commands${reason}`,
-    { hint: FAILED_HINT },
-  )
+  const state = await inspectContainer(docker, service.id, signal)
+  const said = await showLastLines(docker, service, onOutput)
+  const end = `ended with exit code ${state.exitCode}, before the job's commands`
+  throw new ContainerError(`Service "${service.name}" ${end}${memoryShortage(state)}`, {
+    hint: (await explainExecFailure(docker, said, service.platform, signal)) ?? FAILED_HINT,
+  })
+}
+
+function memoryShortage({ exitCode, outOfMemory, memoryLimit }: ContainerState): string {
+  const limit = memoryLimit === 0 ? '' : ` (its limit: ${formatMemory(memoryLimit)})`
+  if (outOfMemory) return `: it ran out of memory${limit}`
+  // A busy engine may miss it when the container ends in the same moment.
+  return exitCode === KILLED && limit !== '' ? `: it may have run out of memory${limit}` : ''
 }
 
 async function awaitOpen(
@@ -94,15 +110,18 @@ async function awaitOpen(
   await options.onOutput(Buffer.from(`Service "${name}" ${what}.\n`))
 }
 
+/** @returns them */
 async function showLastLines(
   docker: DockerClient,
   { name, id }: Service,
   onOutput: RunOptions['onOutput'],
-): Promise<void> {
+): Promise<string> {
   const lines = await lastLines(docker, id, SHOWN_LINES, AbortSignal.timeout(OUTPUT_TIMEOUT_MS))
   const text = Buffer.from(lines).toString()
-  if (text === '') return await onOutput(Buffer.from(`Service "${name}" has put out nothing.\n`))
-  await onOutput(
-    Buffer.from(`Last output of service "${name}":\n${text}${text.endsWith('\n') ? '' : '\n'}`),
-  )
+  const shown =
+    text === ''
+      ? `Service "${name}" has put out nothing.`
+      : `Last output of service "${name}":\n${text.replace(/\n$/, '')}`
+  await onOutput(Buffer.from(`${shown}\n`))
+  return text
 }

@@ -1,0 +1,19 @@
+/**
+ * The system section of the Engine API.
+ *
+ * @module
+ */
+
+import type { DockerClient } from './client.ts'
+
+/** @returns what the engine's own programs are for: `linux/amd64` */
+export async function enginePlatform(docker: DockerClient, signal?: AbortSignal): Promise<string> {
+  const { value } = await docker.call<{ Os?: string; Arch?: string }>({
+    action: 'say its version',
+    method: 'GET',
+    path: '/version',
+    signal,
+    ok: [200],
+  })
+  return [value?.Os, value?.Arch].filter(Boolean).join('/')
+}
