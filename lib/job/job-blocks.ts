@@ -58,7 +58,7 @@ export class JobBlocks {
     } catch (error) {
       isLost = !(error instanceof ContentError)
       if (!signal.aborted) await writer.say(describeFailure(error))
-      if (!(error instanceof AgentError)) log.error(explain(error))
+      if (isUnforeseen(error, signal)) log.error(explain(error))
     }
     if (signal.aborted) exitCode = 1
     await writer.finish(exitCode)
@@ -94,6 +94,13 @@ export class JobBlocks {
       this.#options.log.error(`The job's log lacks its ${event.event}: ${explain(error)}`)
     }
   }
+}
+
+/** Neither the agent's own word nor an echo of the stop: something for its log. */
+export function isUnforeseen(error: unknown, stop: AbortSignal): boolean {
+  if (error instanceof AgentError) return false
+  const isEcho = error === stop.reason || (error instanceof Error && error.cause === stop.reason)
+  return !stop.aborted || !isEcho
 }
 
 function describeFailure(error: unknown): string {

@@ -5,13 +5,13 @@
  */
 
 import { readFile } from 'node:fs/promises'
-import { AgentError, ContentError, explain } from '../errors.ts'
+import { ContentError, explain } from '../errors.ts'
 import type { EventSink, JobResult } from '../events/event.ts'
 import type { Executor, OnOutput, RunOptions, Variable, WriteBlock } from '../executors/executor.ts'
 import type { Logger } from '../log.ts'
 import type { Command, EncodedVariable, JobRequest } from '../request/job-request.ts'
 import { decodeFiles, decodeVariables } from './content.ts'
-import { JobBlocks } from './job-blocks.ts'
+import { isUnforeseen, JobBlocks } from './job-blocks.ts'
 import {
   advance,
   type Hooks,
@@ -176,7 +176,7 @@ export class Job {
       this.#isPrepared = ready
       return ready ? { kind: 'passed' } : { kind: 'failed', exitCode: 1 }
     } catch (error) {
-      if (!(error instanceof AgentError)) this.#options.log.error(explain(error))
+      if (isUnforeseen(error, this.#stop.signal)) this.#options.log.error(explain(error))
       if (this.#stop.signal.aborted) return { kind: 'stopped' }
       // No block of the executor's own could tell of it: this one does.
       await this.#block('Preparing the job', () => Promise.reject(error))

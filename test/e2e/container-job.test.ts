@@ -159,10 +159,11 @@ test('a stop while containers are starting leaves nothing', async () => {
   await waitFor(() => job.stdout.includes('Starting a new bash session'), 'containers start')
 
   job.signal('SIGINT')
-  const { code, result } = await job.finished
+  const { code, result, stderr } = await job.finished
 
   assert.is(code, 130)
   assert.is(result, 'stopped')
+  assert.not.match(stderr, 'error')
 })
 
 test('the main container has the engine’s socket', async () => {
