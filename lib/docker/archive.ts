@@ -45,7 +45,7 @@ export async function putArchive(
     ok: [200],
     hints: {
       400: 'Check that no file is to stand where the container has a directory, or below a file.',
-      500: 'Check that the container’s disk has room and is not read-only, and that no file is below another file.',
+      500: 'Check that the container’s disk has room and is not read-only, and that no file is to stand where the container has a directory, or below a file.',
     },
     timeoutMs: TIMEOUT_MS,
   })

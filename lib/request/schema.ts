@@ -148,7 +148,10 @@ const variable = record({
 })
 
 const file = record({
-  path: filledText('a path'),
+  path: v.pipe(
+    filledText('a path'),
+    v.check((path) => !path.includes('\0'), 'expected a path, got one with a NUL byte'),
+  ),
   content: text('a string of base64'),
   mode: v.pipe(
     v.optional(text('a string in quotes, such as "0644"'), DEFAULT_FILE_MODE),

@@ -132,4 +132,18 @@ test('a file that is to stand below another file fails the block with the reason
   assert.match(block?.output ?? '', /^Failed to write the files: [^\n]*passwd/m)
 })
 
+test('a file the engine would put where no job sees it fails the block', async () => {
+  const { events, result } = await runJob(
+    containerJob({}, ['echo no'], { files: [{ path: '/dev/shm/x', content: encode('x') }] }),
+  )
+
+  const block = blocksOf(events)[3]
+  assert.is(result, 'failed')
+  assert.is(block?.exitCode, 1)
+  assert.match(
+    block?.output ?? '',
+    'Failed to write the files: the engine puts no files into /dev\n',
+  )
+})
+
 test.run()

@@ -20,6 +20,9 @@ export interface InjectionTarget {
   readonly info: SessionInfo
 }
 
+/** Mounted in the container's own view alone: what the engine writes there, a job never sees. */
+const OUT_OF_REACH = /^\/(?:dev|proc|sys)\//
+
 /** Directories on the way to a file, where there are none. */
 const DIRECTORY_MODE = 0o755
 
@@ -43,6 +46,13 @@ export async function injectContainerFiles(
     entries.push({ path: resolvePath(path, home), content, mode, uid, gid })
   }
   await onOutput(Buffer.from(said))
+  const unreachable = entries.find(({ path }) => OUT_OF_REACH.test(path))
+  if (unreachable !== undefined) {
+    const reason = `the engine puts no files into ${unreachable.path.split('/', 2).join('/')}`
+    const hint = 'Inject it elsewhere, and copy it by a command of the job.'
+    await onOutput(Buffer.from(`Failed to write the files: ${reason}\n${hint}\n`))
+    return 1
+  }
   try {
     const directories = await missingDirectories(target, entries, signal)
     if (entries.length > 0) {
