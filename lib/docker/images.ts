@@ -36,6 +36,8 @@ export interface PullMessage {
 export interface RegistryLogin {
   /** Host and port, as {@link ImageReference.registry}. */
   readonly registry: string
+  /** The part of the registry it is for; empty = all of it. */
+  readonly path: string
   /** What the engine is told, e.g. `https://index.docker.io/v1/` for Docker Hub. */
   readonly address: string
   readonly username: string
@@ -129,6 +131,7 @@ export async function* pullImage(
     signal,
     ok: [200],
     hints: {
+      403: 'Check the name and the tag, and that its registry lets this host read it.',
       404: 'Check the name and the tag, and that its registry lets this host read it.',
       500: 'Check the name and the tag, and that its registry can be reached from this host.',
     },

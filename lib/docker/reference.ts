@@ -13,6 +13,8 @@ export interface ImageReference {
   readonly repository: string
   /** Host and port of the registry; `docker.io` when none is written. */
   readonly registry: string
+  /** What follows the registry in the repository. */
+  readonly path: string
   /** What the engine's `tag` parameter takes: a digest, else the tag, else `latest`. */
   readonly version: string
 }
@@ -38,15 +40,23 @@ export function parseReference(text: string): ImageReference {
     })
   }
   const [, repository = '', tag, digest] = match
-  return { text, repository, registry: registryOf(repository), version: digest ?? tag ?? 'latest' }
+  return { text, repository, ...placeOf(repository), version: digest ?? tag ?? 'latest' }
 }
 
 /** The first part is a host only if it looks like one: `team/app` is on Docker Hub. */
-function registryOf(repository: string): string {
+function placeOf(repository: string): Pick<ImageReference, 'path' | 'registry'> {
   const [host = '', ...rest] = repository.split('/')
-  if (rest.length === 0) return DOCKER_HUB
-  const isHost = /[.:A-Z]/.test(host) || host === 'localhost'
-  return isHost ? normalizeRegistry(host) : DOCKER_HUB
+  const isHost = rest.length > 0 && (/[.:A-Z]/.test(host) || host === 'localhost')
+  return isHost
+    ? { registry: normalizeRegistry(host), path: rest.join('/') }
+    : { registry: DOCKER_HUB, path: repository }
+}
+
+/** What is behind the host in the address of a registry: a team's part of it; not the API's version. */
+export function pathOfRegistry(url: string): string {
+  const [, ...parts] = url.replace(/^https?:\/\//, '').split('/')
+  const path = parts.filter((part) => part !== '').join('/')
+  return /^v[12]$/.test(path) ? '' : path
 }
 
 /** One spelling for one registry: no scheme, no path, no capitals, no alias of Docker Hub. */

@@ -69,6 +69,11 @@ export function toJobConfig(
 }
 
 function toHostFile([source, target]: Pair): HostFile {
+  if (target.includes(':')) {
+    throw new ConfigError(`--files: expected host:dest, got "${source}:${target}"`, {
+      hint: 'Leave out what follows the second colon: such files are mounted as they are.',
+    })
+  }
   if (target.startsWith('/')) return { source: resolve(source), target }
   throw new ConfigError(`--files: expected an absolute path in the container, got "${target}"`, {
     hint: `Give the whole path, e.g. ${source}:/etc/given`,

@@ -13,6 +13,7 @@ interface Context {
 
 const LOGIN = {
   registry: 'r:5000',
+  path: '',
   address: 'http://r:5000',
   username: 'me',
   password: 'pass?>wörd',

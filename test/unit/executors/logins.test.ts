@@ -41,8 +41,6 @@ const credential = (variables: Readonly<Record<string, string>>) => ({
   files: [],
 })
 
-const IMAGES = ['team/app', 'r.example.com:5000/app', 'other.example.com/app']
-
 const HUB = credential({
   DOCKER_CREDENTIAL_TYPE: 'DockerHub',
   DOCKERHUB_USERNAME: 'hub',
@@ -90,31 +88,48 @@ test('each pull gets the login of its registry, of two the later one, or none', 
     generic('https://R.example.com:5000/', 'early'),
     generic('r.example.com:5000', 'late'),
   ])
-  const users: Record<string, string> = {}
-  for (const image of IMAGES) {
+  const images = ['team/app', 'r.example.com:5000/app', 'other.example.com/app']
+
+  assert.equal(await usersOf(t, images, logins), ['hub', 'late', ''])
+})
+
+test('of several for parts of a registry the closest one counts, else the last', async (t) => {
+  const { logins } = await logIn(t, [
+    generic('r.example.com/a', 'a'),
+    generic('https://r.example.com/a/b/', 'ab'),
+    generic('r.example.com/v2/', 'all'),
+    generic('r.example.com/c', 'c'),
+  ])
+  const paths = ['a/x', 'a/b/x', 'ab/x', 'c/x', 'a/b', 'a']
+  const images = paths.map((path) => `r.example.com/${path}`)
+
+  assert.equal(await usersOf(t, images, logins), ['a', 'ab', 'all', 'c', 'ab', 'a'])
+  assert.equal(await usersOf(t, ['r.example.com/z'], logins.slice(0, 2)), ['ab'])
+})
+
+/** Whose login goes along with the pull of each image; empty = nobody's. */
+async function usersOf(
+  { daemon, docker }: Context,
+  images: readonly string[],
+  logins: readonly RegistryLogin[],
+): Promise<string[]> {
+  const users = new Map<string, string>()
+  for (const image of images) {
     const path = image.split('/').map(encodeURIComponent).join('/')
-    let pulled = false
-    t.daemon.handle(`GET /images/${path}/json`, (_request, response) => {
-      response.writeHead(pulled ? 200 : 404, { 'content-type': 'application/json' })
-      response.end(pulled ? '{"Id":"x"}' : '{"message":"No such image"}')
+    daemon.handle(`GET /images/${path}/json`, (_request, response) => {
+      response.writeHead(users.has(image) ? 200 : 404, { 'content-type': 'application/json' })
+      response.end(users.has(image) ? '{"Id":"x"}' : '{"message":"No such image"}')
     })
     const query = new URLSearchParams({ fromImage: image, tag: 'latest' })
-    t.daemon.handle(`POST /images/create?${query}`, (request, response) => {
-      users[image] = userOf(request)
-      pulled = true
+    daemon.handle(`POST /images/create?${query}`, (request, response) => {
+      users.set(image, userOf(request))
       response.end()
     })
   }
-
-  const images = IMAGES.map((image) => ({ image, pullPolicy: 'if-not-present' as const }))
-  await ensureImages(t.docker, images, { ...OPTIONS, logins })
-
-  assert.equal(users, {
-    'team/app': 'hub',
-    'r.example.com:5000/app': 'late',
-    'other.example.com/app': '',
-  })
-})
+  const wanted = images.map((image) => ({ image, pullPolicy: 'if-not-present' as const }))
+  await ensureImages(docker, wanted, { ...OPTIONS, logins })
+  return images.map((image) => users.get(image) ?? 'not pulled')
+}
 
 function userOf({ headers }: IncomingMessage): string {
   const header = headers['x-registry-auth']

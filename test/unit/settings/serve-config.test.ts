@@ -117,6 +117,7 @@ for (const [name, flags, message] of [
   ],
   ['a switch that is neither', { 'expose-kvm-device': 'yes' }, 'expected true or false'],
   ['a mount without a target', { files: '/a' }, '--files: expected host:dest'],
+  ['a mount with options', { files: '/a:/b:ro' }, '--files: expected host:dest, got "/a:/b:ro"'],
 ] as const) {
   test(`${name} is refused, with the flag in the message`, async ({ directory }) => {
     const error = await refusal(load(directory, { flags }))

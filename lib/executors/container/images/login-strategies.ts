@@ -6,7 +6,7 @@
  */
 
 import type { RegistryLogin } from '../../../docker/images.ts'
-import { DOCKER_HUB, normalizeRegistry } from '../../../docker/reference.ts'
+import { DOCKER_HUB, normalizeRegistry, pathOfRegistry } from '../../../docker/reference.ts'
 
 /** A credential's decoded values; a missing one is the job author's mistake, and told as such. */
 export interface Credential {
@@ -89,7 +89,8 @@ async function resolveEcr(
   return { ...registryAt(address), ...login }
 }
 
-function registryAt(url: string): Pick<RegistryLogin, 'address' | 'registry'> {
+function registryAt(url: string): Pick<RegistryLogin, 'address' | 'path' | 'registry'> {
   const registry = normalizeRegistry(url)
-  return { registry, address: registry === DOCKER_HUB ? DOCKER_HUB_URL : url }
+  const address = registry === DOCKER_HUB ? DOCKER_HUB_URL : url
+  return { registry, path: pathOfRegistry(url), address }
 }

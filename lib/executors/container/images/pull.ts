@@ -151,8 +151,7 @@ async function pullOnce(
   progress: PullProgress,
   { logins, signal, stallTimeoutMs, onOutput }: PullOptions,
 ): Promise<void> {
-  // Of two for one registry the later one counts, as with `docker login`.
-  const login = logins.findLast(({ registry }) => registry === reference.registry)
+  const login = chooseLogin(logins, reference)
   const watch = new StallWatch(stallTimeoutMs, () => stalled(reference, stallTimeoutMs))
   try {
     const options = { login, platform, signal: AbortSignal.any([signal, watch.signal]) }
@@ -166,6 +165,22 @@ async function pullOnce(
   } finally {
     watch.stop()
   }
+}
+
+/**
+ * Of several for the image's registry the one whose path is most of the image's; else the last one,
+ * as with `docker login`.
+ */
+function chooseLogin(
+  logins: readonly RegistryLogin[],
+  { registry, path }: ImageReference,
+): RegistryLogin | undefined {
+  const closeness = (login: RegistryLogin) =>
+    login.path === '' || `${path}/`.startsWith(`${login.path}/`) ? login.path.length : -1
+  return logins
+    .filter((login) => login.registry === registry)
+    .toSorted((a, b) => closeness(a) - closeness(b))
+    .at(-1)
 }
 
 function stalled({ text, registry }: ImageReference, timeoutMs: number): ImagePullError {
