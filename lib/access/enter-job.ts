@@ -21,6 +21,8 @@ export interface EnterJobOptions {
   readonly command: readonly string[]
   readonly environment: Readonly<Record<string, string>>
   readonly standard: Standard
+  /** Called when the terminal is another program's: what is pressed there is no signal for this one. */
+  readonly onTerminalLent: () => void
   /** Aborted when the person's own terminal is gone, or they are asked to leave. */
   readonly signal: AbortSignal
 }
@@ -111,6 +113,8 @@ async function enterHost({
   container,
   command,
   environment,
+  standard,
+  onTerminalLent,
   signal,
 }: EnterJobOptions): Promise<number> {
   if (container !== undefined) {
@@ -118,6 +122,7 @@ async function enterHost({
       hint: 'Leave --container out.',
     })
   }
+  if (standard.stdin.isTTY === true) onTerminalLent()
   const args = command.length === 0 ? ['--login'] : ['--login', '-c', '"$@"', 'bash', ...command]
   const child = spawn('bash', args, { stdio: 'inherit', env: { ...environment } })
   const hangUp = () => void child.kill('SIGHUP')

@@ -23,10 +23,15 @@ export async function visitJob(
   const { enterJob } = await import('../access/enter-job.ts')
   const leaving = new AbortController()
   let signalled = 0
-  for (const name of ['SIGHUP', 'SIGINT', 'SIGTERM'] as const) {
+  const leave = (name: NodeJS.Signals) => {
+    signalled ||= SIGNAL_BASE + constants.signals[name]
+    leaving.abort()
+  }
+  let isTerminalLent = false
+  for (const name of ['SIGHUP', 'SIGTERM'] as const) process.on(name, leave)
+  for (const name of ['SIGINT', 'SIGQUIT'] as const) {
     process.on(name, () => {
-      signalled ||= SIGNAL_BASE + constants.signals[name]
-      leaving.abort()
+      if (!isTerminalLent) leave(name)
     })
   }
   try {
@@ -35,6 +40,9 @@ export async function visitJob(
       command,
       environment: jobEnvironment(hostEnvironment()),
       standard: process,
+      onTerminalLent: () => {
+        isTerminalLent = true
+      },
       signal: leaving.signal,
     })
   } catch (error) {

@@ -114,6 +114,30 @@ test('on the host: a shell at the person’s own terminal', async (t) => {
   assert.is(code, 6)
 })
 
+test('on the host: the keys that end programs are for the program, which may go on', async (t) => {
+  const job = await openJob(t, { commands: [{ directive: 'echo ready; sleep 1000' }] })
+  await waitFor(() => job.stdout.includes('"ready\\n"'), 'the job runs')
+
+  const program =
+    'trap "echo int" INT; trap "echo quit" QUIT; echo up; until read x; do :; done; exit 6'
+  const person = startAtTerminal(BINARY, ['attach', job.id, '--', 'bash', '-c', program])
+  await person.sees('up')
+  for (const [key, said] of [
+    ['\x03', 'int'],
+    ['\x1c', 'quit'],
+    ['\x03', 'int'],
+  ] as const) {
+    person.type(key)
+    await person.sees(said)
+  }
+  person.type('go\r')
+  const code = await person.ends()
+  job.signal('SIGTERM')
+  await job.finished
+
+  assert.is(code, 6)
+})
+
 test('a container that the job does not have is told at once, with those that it has', async (t) => {
   const job = await openJob(t, IN_CONTAINERS)
   await waitFor(() => job.stdout.includes('"ready\\n"'), 'the job runs')
