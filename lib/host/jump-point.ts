@@ -20,12 +20,18 @@ export interface JumpTarget {
   readonly visitorPrefix: string
 }
 
-/** A job on the host itself: its variables are in every login shell. */
+/**
+ * A job on the host itself: its variables are in every login shell. A command that a signal ends
+ * gives 128 + its number, as in containers: of the signal itself ssh makes 255, as of a connection
+ * that is lost. What bash has to say about it is not the command's.
+ */
 export function shellJumpPoint({ directory, visitorPrefix }: JumpTarget): string {
   return `${head(directory)}
 : >${quoteWord(visitorPrefix)}$$
 if [ $# -eq 0 ]; then exec bash --login; fi
-exec bash --login -c '"$@"' bash "$@"
+trap : INT QUIT
+{ bash --login -c '"$@"' bash "$@" 2>&3 3>&-; } 3>&2 2>/dev/null
+exit
 `
 }
 

@@ -119,8 +119,10 @@ for (const place of PLACES) {
     const words = await t.ssh.run(`bash ${job.jump} printf '<%s>' 'a b' '' '*' --help`)
     const variable = await t.ssh.run(`bash ${job.jump} printenv OF_JOB`)
     const status = await t.ssh.run(`bash ${job.jump} sh -c 'echo bad >&2; exit 7'`)
+    const killed = await t.ssh.run(`bash ${job.jump} sh -c 'kill -9 $$'`)
     const { result, events } = await job.release()
 
+    assert.equal(killed, { code: 137, stdout: '', stderr: '' })
     assert.equal(words, { code: 0, stdout: '<a b><><*><--help>', stderr: '' })
     assert.is(variable.stdout, 'a b\n')
     assert.equal(status, { code: 7, stdout: '', stderr: 'bad\n' })
@@ -152,6 +154,25 @@ for (const place of PLACES) {
     assert.is(code, 9)
     assert.is(result, 'passed')
     assert.match(outputOf(events, 'wait'), /^Running: .*\nready\n$/)
+  })
+
+  test(`${place}: Ctrl-C ends a command that lets it, and gives 130`, async (t) => {
+    const job = await openJob(t, executor)
+
+    const program =
+      'trap "echo int" INT; echo up; until read x; do :; done; trap - INT; echo on; exec sleep 1000'
+    const person = t.ssh.open(`bash ${job.jump} bash -c '${program}'`)
+    await person.sees('up')
+    person.type('\x03')
+    await person.sees('int')
+    person.type('go\r')
+    await person.sees('on')
+    person.type('\x03')
+    const code = await person.ends()
+    await job.release()
+
+    assert.is(code, 130)
+    assert.not.match(person.screen, 'line ')
   })
 
   test(`${place}: a megabyte arrives whole, piped or pasted`, async (t) => {
