@@ -23,11 +23,13 @@ export const createCompletionCommand = (program: CommandDef) =>
       description: `Print the script by which a shell completes commands, flags and their values.
 
 Examples:
-  agent completion bash > /etc/bash_completion.d/agent
-  agent completion zsh > /usr/local/share/zsh/site-functions/_agent
-  agent completion fish > ~/.config/fish/completions/agent.fish
   source <(agent completion bash)      # this shell only; zsh likewise
-  agent completion fish | source`,
+  agent completion fish | source
+
+For good:
+  agent completion bash | sudo install -Dm644 /dev/stdin /usr/local/share/bash-completion/completions/agent
+  agent completion zsh | sudo install -Dm644 /dev/stdin /usr/local/share/zsh/site-functions/_agent
+  agent completion fish | install -Dm644 /dev/stdin ~/.config/fish/completions/agent.fish`,
     },
     args: {
       shell: {

@@ -20,7 +20,7 @@ export const createManPageCommand = (program: CommandDef) =>
 
 Examples:
   agent man-page | man -l -
-  agent man-page > /usr/local/share/man/man1/agent.1`,
+  agent man-page | sudo install -Dm644 /dev/stdin /usr/local/share/man/man1/agent.1`,
     },
     run: async () => {
       const edition = { version: VERSION, date: dateOfEdition(hostEnvironment()) }

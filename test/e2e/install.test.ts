@@ -13,6 +13,7 @@ import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import type { CertificateAndKey } from '../../lib/tls/self-signed.ts'
 import { VERSION } from '../../lib/version.ts'
+import { runAgent } from '../helpers/agent.ts'
 import { type ContainerExit, runContainer } from '../helpers/container.ts'
 import { engineObjects } from '../helpers/engine.ts'
 import { checksumsOf, type ReleaseServer, startReleaseServer } from '../helpers/release-server.ts'
@@ -306,6 +307,30 @@ test('a signal in the middle of a download leaves nothing behind', async (t) => 
   })
 
   assert.match(output, /\nended with 143\nend\n$/, output)
+})
+
+test('completion and manual kept where the help says, on a machine with none of these directories, they are found', async (t) => {
+  const helps = await Promise.all(
+    ['completion', 'man-page'].map((command) => runAgent([command, '--help'])),
+  )
+  const calls = helps.flatMap(({ stdout }) => stdout.match(/^ {2}agent .* install .*$/gm) ?? [])
+  assert.is(calls.length, 4)
+
+  const { code, output } = await install(t, {
+    script: `
+      sudo() { "$@"; }
+      set -e; umask 077; cp /given/release/agent-linux-x64 /usr/local/bin/agent
+      ${calls.join('\n')}
+      find /usr/local/share ~/.config -type f | xargs stat -c '%a %n' | sort`,
+  })
+
+  assert.is(code, 0, output)
+  assert.equal(output.trimEnd().split('\n'), [
+    '644 /root/.config/fish/completions/agent.fish',
+    '644 /usr/local/share/bash-completion/completions/agent',
+    '644 /usr/local/share/man/man1/agent.1',
+    '644 /usr/local/share/zsh/site-functions/_agent',
+  ])
 })
 
 /** The server, the release and the installer as they are, in a container where it is trusted. */
