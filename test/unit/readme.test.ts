@@ -53,6 +53,19 @@ test('the files it names are there', () => {
   )
 })
 
+test('every link within it leads to a heading', () => {
+  const headings = [...README.matchAll(/^#+ (.*)$/gm)].map(([, title = '']) =>
+    title
+      .toLowerCase()
+      .replaceAll(/[^\w -]/g, '')
+      .replaceAll(' ', '-'),
+  )
+  const links = [...README.matchAll(/\]\(#([^)]*)\)/g)].map(([, anchor = '']) => anchor)
+
+  assert.ok(links.length > 0)
+  for (const anchor of links) assert.ok(headings.includes(anchor), anchor)
+})
+
 test('its picture is small, fetches nothing, runs nothing, and rests for who wants no motion', () => {
   const [, path = ''] = /!\[.*\]\((.*\.svg)\)/.exec(README) ?? []
   const picture = readFileSync(path, 'utf8')
