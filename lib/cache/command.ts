@@ -53,7 +53,7 @@ const USAGE = `Usage:
 
 /** How many arguments each takes. */
 const COMMANDS = new Map<string, readonly [Command, counts: readonly number[]]>([
-  ['store', [(work, [key, path]) => store(work, key, path), [0, 2]]],
+  ['store', [(work, [key]) => store(work, key, work.args[2]), [0, 2]]],
   ['restore', [(work, [keys]) => restore(work, keys), [0, 1]]],
   ['has_key', [(work, [key]) => hasKey(work, key ?? ''), [1]]],
   ['list', [list, [0]]],
@@ -101,6 +101,7 @@ function toTexts(variables: CacheCall['variables']): Readonly<Record<string, str
   )
 }
 
+/** @param path as it came: unlike a key it need not be text */
 async function store(work: Work, key?: string, path?: string): Promise<number> {
   if (key !== undefined && path !== undefined) {
     await storePath(work, key, path)
@@ -110,21 +111,22 @@ async function store(work: Work, key?: string, path?: string): Promise<number> {
   if (found.length === 0) await work.print('Nothing to store in cache.')
   for (const { file, prefix, path: place, md5 } of found) {
     await work.print(`Detected ${file}.\nUsing default cache path '${place}'.`)
-    await storePath(work, storeKey(prefix, branchOf(work.variables), md5), place)
+    await storePath(work, storeKey(prefix, branchOf(work.variables), md5), toLatin1(place))
   }
   return 0
 }
 
 async function storePath(work: Work, rawKey: string, path: string): Promise<void> {
   const { directory, files, print, signal } = work
-  if (path === '' || !(await files.exists(placeOf(directory, toLatin1(path)), signal))) {
-    return await print(`'${path}' doesn't exist locally.`)
+  const shown = fromLatin1(path)
+  if (path === '' || !(await files.exists(placeOf(directory, path), signal))) {
+    return await print(`'${shown}' doesn't exist locally.`)
   }
   const key = await normalize(work, rawKey)
   if (await work.store.has(key, signal)) return await print(`Key '${key}' already exists.`)
-  await print(`Uploading '${path}' with cache key '${key}'...`)
+  await print(`Uploading '${shown}' with cache key '${key}'...`)
   const startedAt = performance.now()
-  const bytes = await transferIn(work, key, toLatin1(path))
+  const bytes = await transferIn(work, key, path)
   if (bytes === undefined) return await print(`Key '${key}' already exists.`)
   await print(`Upload complete. Duration: ${since(startedAt)}. Size: ${humanSize(bytes)}.`)
 }

@@ -74,15 +74,17 @@ for (const place of PLACES) {
 
   test(`${place}: a single file, a link, the current directory, parents that are missing`, async (t) => {
     const directives = [
-      'cd "$(mktemp -d)"; mkdir -p p/q/r here; echo one >p/q/r/f; ln -s f p/q/r/l; echo two >here/f',
+      'cd "$(mktemp -d)"; mkdir -p p/q/r here $\'raw\\xff\'; echo one >p/q/r/f; ln -s f p/q/r/l; echo two >here/f',
+      "cache store raw $'raw\\xff'; rmdir $'raw\\xff'; cache restore raw >/dev/null; ls -d $'raw\\xff' | tr \"\\377\" X; rmdir $'raw\\xff'",
       'cache store file p/q/r/f; cache store link p/q/r/l; (cd here; cache store here .; cache store up ../p)',
       'rm -r p here; mkdir -p here/now; cd here/now; cache restore file; cache restore link; cache restore here; cache restore up',
       'find . ! -type d | sort; cat p/q/r/l f; ls -d ../../p',
     ]
     const { outputs } = await inJob(place, directives, t)
 
+    assert.match(outputs[1] ?? '', /\nrawX\n$/)
     assert.is(
-      outputs[3]?.replace(/\/tmp\/\S*?tmp\.\w+/, 'DIR'),
+      outputs[4]?.replace(/\/tmp\/\S*?tmp\.\w+/, 'DIR'),
       './f\n./p/q/r/f\n./p/q/r/l\none\ntwo\n../../p\n',
     )
   })
