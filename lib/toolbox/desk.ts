@@ -87,7 +87,7 @@ export class Desk {
       await send(`=${exitCode}\n`)
     } catch (error) {
       if (signal.aborted) return // nobody waits any more
-      await send(`+${toLatin1(`error: ${toLine(error)}`)}\n`, '=1\n').catch(() => undefined) // the job's end, or its engine's
+      await send(`-${toLatin1(toLine(error))}\n`).catch(() => undefined) // the job's end, or its engine's
     }
   }
 
@@ -108,6 +108,5 @@ export class Desk {
 
 /** To whom it was promised, when the one who did the work is gone. */
 export const LOST_ANSWER: readonly string[] = [
-  '+error: the agent was cut off from this job in the middle of it. Try again.\n',
-  '=1\n',
+  '-the agent was cut off from this job in the middle of it. Try again.\n',
 ]

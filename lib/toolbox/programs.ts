@@ -5,7 +5,7 @@
  * How they ask: a request is appended to `requests` (a FIFO in containers, a plain file on the
  * host) in lines short enough to be written whole, so that many may ask at once. The answer is
  * appended to the file `replies/ID`: `!` says that somebody listens, `+TEXT` is a line of output,
- * `=CODE` the end. To sleep without a program they wait for a pipe nobody writes to.
+ * `=CODE` the end, `-TEXT` why there is no answer. To sleep without a program they wait for a pipe nobody writes to.
  *
  * @module
  */
@@ -103,6 +103,10 @@ if hash md5sum 2>/dev/null && sum=$(md5sum <"$1"); then
   echo "\${sum%% *}"
   exit
 fi
+give_up() {
+  echo "checksum: $1" >&2 # standard output is for the sum, which many put into a key
+  exit 1
+}
 ${askAgent(directory)}
 ask checksum "$1"
 `
@@ -110,21 +114,22 @@ ask checksum "$1"
 
 /** @param directory of the toolbox */
 export function cacheProgram(directory: string): string {
-  return `${askAgent(directory)}
-ask cache "$@"
-`
-}
-
-function askAgent(directory: string): string {
   return `
-set +o posix # of POSIXLY_CORRECT: there, a file that cannot be opened yet ends the program
-cd -P . 2>/dev/null # a link that leads here is not what "." means
-
 give_up() {
   echo "error: $1"
   [[ \${CACHE_FAIL_ON_ERROR-} != true ]]
   exit
 }
+${askAgent(directory)}
+ask cache "$@"
+`
+}
+
+/** What it is put into says by `give_up REASON` that there is no answer. */
+function askAgent(directory: string): string {
+  return `
+set +o posix # of POSIXLY_CORRECT: there, a file that cannot be opened yet ends the program
+cd -P . 2>/dev/null # a link that leads here is not what "." means
 
 ask() {
   local LC_ALL=C id=$$-$RANDOM$RANDOM text='' field rest waited=0 part line='' requests reply pause
@@ -167,6 +172,7 @@ ask() {
     case $line in
       +*) printf '%s\\n' "\${line:1}" 2>/dev/null || : ;;
       =*) exit "\${line:1}" ;;
+      -*) give_up "\${line:1}" ;;
     esac
     line=''
   done

@@ -150,17 +150,17 @@ test('host: nobody but the job’s user can ask, or read an answer', async (t) =
 
 test('host: who cannot ask because no more files may be open is told so, once', async (t) => {
   const ask =
-    '(ulimit -n 10; cache list; CACHE_FAIL_ON_ERROR=true cache list || echo $?) 2>/dev/null'
+    '(ulimit -n 10; cache list; CACHE_FAIL_ON_ERROR=true cache list || echo $?; PATH= checksum /etc/hostname || echo $?) 2>/dev/null'
   const { outputs } = await inJob('host', [ask], t)
 
-  assert.is(outputs[0], `${'error: the agent cannot be asked from here\n'.repeat(2)}1\n`)
+  assert.is(outputs[0], `${'error: the agent cannot be asked from here\n'.repeat(2)}1\n1\n`)
 })
 
 test('an image with nothing but bash has all of them', async (t) => {
   const directives = [
     'cd /tmp; echo one >f; printf abc >sum',
     'cache store k f >/dev/null; echo two >f; cache restore k >/dev/null; echo "$(<f)"',
-    'checksum sum; retry -t 2 -s 0.1 false; echo $?',
+    'checksum sum; retry -t 2 -s 0.1 false; echo $?; checksum /proc/version 2>/dev/null || echo "no sum $?"',
     'while read -r _ _ _ _ place _; do [[ $place != *agent* ]] || echo "$place"; done </proc/self/mountinfo',
     'checkout; SEMAPHORE_GIT_URL=x SEMAPHORE_GIT_DIR=x SEMAPHORE_GIT_BRANCH=x SEMAPHORE_GIT_SHA=x checkout; echo $?',
   ]
@@ -169,7 +169,7 @@ test('an image with nothing but bash has all of them', async (t) => {
   assert.is(outputs[1], 'one\n')
   assert.is(
     outputs[2],
-    `900150983cd24fb0d6963f7d28e17f72\n${failed(1, 2, 1, 'Retrying')}${failed(2, 2, 1, 'No more retries')}1\n`,
+    `900150983cd24fb0d6963f7d28e17f72\n${failed(1, 2, 1, 'Retrying')}${failed(2, 2, 1, 'No more retries')}1\nno sum 1\n`,
   )
   assert.is(outputs[3], '') // nothing of the agent's is mounted
   assert.match(outputs[4] ?? '', /\n\[CHECKOUT ERROR\] There is no git on the PATH.*\n1\n$/)
@@ -177,7 +177,7 @@ test('an image with nothing but bash has all of them', async (t) => {
 
 test('a job that kills who passes its questions on is told so, and is answered the next time', async (t) => {
   const directives = [
-    'cd /tmp; truncate -s 100G huge; exec 3< <(cache store k huge); read -r line <&3; echo "$line"',
+    'cd /tmp; truncate -s 100G huge; exec 3< <(cache store k huge; echo "status $?"); read -r line <&3; echo "$line"',
     'for p in /proc/[0-9]*; do [[ $(tr "\\0" " " <$p/cmdline) != *umask* ]] || kill -9 $(basename $p); done 2>/dev/null',
     'cat <&3; cache list',
   ]
@@ -186,7 +186,7 @@ test('a job that kills who passes its questions on is told so, and is answered t
   assert.is(outputs[0], "Uploading 'huge' with cache key 'k'...\n")
   assert.match(
     outputs[2] ?? '',
-    /^error: the agent was cut off from this job.*\nCache is empty\.\n$/,
+    /^error: the agent was cut off from this job.*\nstatus 0\nCache is empty\.\n$/,
   )
 })
 
