@@ -7,6 +7,7 @@
 
 import { type CommandDef, runCommand, type SubCommandsDef } from 'citty'
 import { AgentError, ConfigError, explain } from '../errors.ts'
+import { suggest } from './nearest.ts'
 import { print } from './print.ts'
 import { listCommands, renderCommandUsage, renderProgramUsage } from './usage.ts'
 import { checkWords, joinLists, splitWords } from './words.ts'
@@ -44,7 +45,7 @@ async function dispatch(main: CommandDef, words: readonly string[]): Promise<voi
   if (load === undefined) {
     const words = (await listCommands(main)).map(([word]) => word)
     throw new ConfigError(`There is no command "${name}"`, {
-      hint: `Use one of: ${words.join(', ')}. See agent --help.`,
+      hint: `${suggest(name, words)}Use one of: ${words.join(', ')}. See agent --help.`,
     })
   }
   const command = (typeof load === 'function' ? await load() : await load) as CommandDef

@@ -6,6 +6,7 @@
 
 import type { ArgDef, ArgsDef, CommandDef } from 'citty'
 import { ConfigError } from '../errors.ts'
+import { suggest } from './nearest.ts'
 
 /** The positional argument that stands for the words of another program's call, after `--`. */
 export const COMMAND = 'command'
@@ -95,7 +96,9 @@ function takesNextWord(
   const [flag = '', value] = word.split(/=(.*)/s, 2)
   const definition = findFlag(definitions, flag)
   if (definition === undefined) {
-    throw new ConfigError(`agent ${command} has no flag ${flag}`, { hint })
+    throw new ConfigError(`agent ${command} has no flag ${flag}`, {
+      hint: `${suggest(flag, flagsOf(definitions))}${hint}`,
+    })
   }
   if (definition.type === 'boolean') {
     if (value === undefined || value === 'true' || value === 'false') return false
@@ -105,6 +108,14 @@ function takesNextWord(
     throw new ConfigError(`${flag} needs a value`, { hint })
   }
   return value === undefined
+}
+
+/** As they are written. */
+function flagsOf(definitions: ArgsDef): string[] {
+  return Object.entries(definitions).flatMap(([name, { type }]) => {
+    if (type === 'positional') return []
+    return type === 'boolean' ? [`--${name}`, `--no-${name}`] : [`--${name}`]
+  })
 }
 
 function findFlag(definitions: ArgsDef, flag: string): ArgDef | undefined {

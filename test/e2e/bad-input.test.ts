@@ -103,11 +103,11 @@ test('a file to embed that cannot be read is named by its field', async ({ direc
 
 test('calls that cannot be carried out are told in a line, with where to look', async () => {
   const calls: ReadonlyArray<readonly [args: string[], complaint: string]> = [
-    [['rnu'], 'There is no command "rnu"'],
+    [['rnu'], 'There is no command "rnu"\nDid you mean run? Use one of: run, serve, '],
     [['--nope'], 'There is no command "--nope"'],
     [['run'], 'agent run needs FILE'],
     [['run', 'a', 'b'], 'agent run does not know what to do with "b"'],
-    [['run', '--formt', 'json', '-'], 'agent run has no flag --formt'],
+    [['run', '--formt', 'json', '-'], 'agent run has no flag --formt\nDid you mean --format? See '],
     [['run', '--format', 'xml', '-'], '--format: expected text or json, got "xml"'],
     [['run', '-', '--stop-grace-period', '10'], '--stop-grace-period: expected a duration'],
     [['run', '-', '--callback-retry-attempts', '0'], '--callback-retry-attempts: expected a whole'],

@@ -17,7 +17,7 @@ function complaintOf(...words: string[]): string {
     checkWords('run', ARGS, words)
   } catch (error) {
     assert.instance(error, ConfigError)
-    assert.is((error as ConfigError).hint, 'See agent run --help.')
+    assert.match((error as ConfigError).hint, /See agent run --help\.$/)
     return (error as ConfigError).message
   }
   return ''
