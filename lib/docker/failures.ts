@@ -36,8 +36,25 @@ export interface Refused {
 
 const DEFAULT_HINT = 'The log of the Docker Engine may say more about this moment.'
 
-const DISK_HINT =
-  'The disk of the Docker Engine is full: free space on it (docker system df tells what takes it).'
+/** Reasons that say more than the status of the answer, and what to do about them. */
+const ADVICE: ReadonlyArray<readonly [reason: RegExp, hint: string]> = [
+  [
+    /no space left on device/i,
+    'The disk of the Docker Engine is full: free space on it (docker system df tells what takes it).',
+  ],
+  [
+    /\bx509: /,
+    'The engine does not trust the registry’s certificate: put its authority’s into /etc/docker/certs.d/HOST:PORT/ca.crt on the host of the engine.',
+  ],
+  [
+    /server gave HTTP response to HTTPS client/,
+    'The registry has no TLS: give it a certificate, or name it in "insecure-registries" of the engine’s daemon.json.',
+  ],
+  [
+    /no basic auth credentials|pull access denied|requested access to the resource is denied/,
+    'Check the name; if the image is private, add a login for its registry to compose.image_pull_credentials.',
+  ],
+]
 
 /** @param text the body of the answer */
 export function refusal(
@@ -52,7 +69,7 @@ export function refusal(
 
 /** What to do about a failure of which the engine gave this reason. */
 export function adviceOn(reason: string, otherwise: string): string {
-  return /no space left on device/i.test(reason) ? DISK_HINT : otherwise
+  return ADVICE.find(([pattern]) => pattern.test(reason))?.[1] ?? otherwise
 }
 
 export function unreachable(

@@ -105,6 +105,7 @@ test('without a credential for its registry an image is refused, with the reason
   assert.is(blocks.at(-1)?.directive, 'Pulling docker images...')
   assert.is(blocks.at(-1)?.exitCode, 1)
   assert.match(blocks.at(-1)?.output ?? '', /no basic auth credentials|unauthorized/)
+  assert.match(blocks.at(-1)?.output ?? '', 'add a login for its registry')
 })
 
 test('a wrong password fails the job before any pull, whatever the kind', async (t) => {

@@ -28,11 +28,15 @@ test('only a call that reached the engine and changes something may have acted',
   assert.is(failed('ECONNREFUSED').mayHaveActed, false)
 })
 
-test('a full disk is more than the advice for its status', () => {
+test('some reasons say more than their status: a full disk, a registry without trust or login', () => {
   const call = { action: 'create', hints: { 500: 'Try again.' } }
+  const hintFor = (message: string) => refusal(call, 500, JSON.stringify({ message })).hint
 
-  assert.is(refusal(call, 500, '{"message":"no luck"}').hint, 'Try again.')
-  assert.match(refusal(call, 500, '{"message":"x: no space left on device"}').hint, 'free space')
+  assert.is(hintFor('no luck'), 'Try again.')
+  assert.match(hintFor('x: no space left on device'), 'free space')
+  assert.match(hintFor('x509: certificate signed by unknown authority'), 'certs.d')
+  assert.match(hintFor('http: server gave HTTP response to HTTPS client'), 'insecure-registries')
+  assert.match(hintFor('Head "x": no basic auth credentials'), 'image_pull_credentials')
   assert.is(refusal(call, 502, '').reason, 'no reason given')
 })
 
