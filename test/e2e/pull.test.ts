@@ -166,6 +166,22 @@ test('a pull or a login during which nothing comes fails after its limit', async
   assert.match(login.blocks[0]?.output ?? '', `${t.gate.host} did not answer to the login for 1 s`)
 })
 
+test('an image that waits for its turn in the engine is not given up while others come', async (t) => {
+  // An engine fetches three layers at a time.
+  for (const name of ['slow1', 'slow2', 'slow3']) {
+    await pushImage(t.registry, name, { layer: randomBytes(3_000_000) })
+  }
+  t.gate.breakNext(/^\/v2\/slow\d\/blobs\/sha256:/, 'trickle', 100)
+  const slow = ['slow1', 'slow2', 'slow3'].map((image) => ({ image }))
+  const running = await startJob(jobWith(t, [...slow, { image: 'b:1' }]), {
+    args: ['--pull-stall-timeout', '1s', ...PULL_ONLY],
+  })
+
+  const { events } = await running.finished
+
+  assert.is(blocksOf(events)[1]?.exitCode, 0, blocksOf(events)[1]?.output)
+})
+
 test('a stop in the middle of a layer ends the pull', async (t) => {
   t.gate.breakNext(/^\/v2\/a\/blobs\/sha256:/, 'stall', 100)
   const running = await startJob(jobWith(t, [{ image: 'a:1' }]))

@@ -2,6 +2,7 @@
 
 import { createServer, type IncomingMessage, request, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Registry } from './registry.ts'
 
 export interface Visit {
@@ -12,10 +13,10 @@ export interface Visit {
 }
 
 /**
- * An HTTP status; a connection cut instead of an answer; an answer that never comes; or one that is
- * held back until a promise resolves.
+ * An HTTP status; a connection cut instead of an answer; an answer that never comes; one that comes
+ * within 3 s, piece by piece; or one that is held back until a promise resolves.
  */
-export type Fault = number | 'drop' | 'stall' | Promise<void>
+export type Fault = number | 'drop' | 'stall' | 'trickle' | Promise<void>
 
 export interface Gate {
   /** As image references begin; the same registry is behind it. */
@@ -47,7 +48,8 @@ export async function openGate(registry: Registry): Promise<Gate> {
       void fault.then(() => forward(registry, incoming, response))
       return
     }
-    if (fault !== 'stall') answerWith(fault, response)
+    if (fault === 'trickle') forward(registry, incoming, response, trickle)
+    else if (fault !== 'stall') answerWith(fault, response)
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   return {
@@ -61,14 +63,34 @@ export async function openGate(registry: Registry): Promise<Gate> {
   }
 }
 
-function forward(registry: Registry, incoming: IncomingMessage, response: ServerResponse): void {
+type Pipe = (from: IncomingMessage, to: ServerResponse) => void
+
+function forward(
+  registry: Registry,
+  incoming: IncomingMessage,
+  response: ServerResponse,
+  pipe: Pipe = (from, to) => void from.pipe(to),
+): void {
   const { method, url, headers } = incoming
   const onward = request(`http://${registry.host}${url}`, { method, headers }, (answer) => {
     response.writeHead(answer.statusCode ?? 502, answer.headers)
-    answer.pipe(response)
+    pipe(answer, response)
   })
   onward.on('error', () => response.destroy())
   incoming.pipe(onward)
+}
+
+/** An engine tells of every hundredth of a layer. */
+const PIECES = 30
+
+async function trickle(from: IncomingMessage, to: ServerResponse): Promise<void> {
+  const body = Buffer.concat(await from.toArray())
+  const size = Math.ceil(body.length / PIECES)
+  for (let at = 0; at < body.length && !to.destroyed; at += size) {
+    to.write(body.subarray(at, at + size))
+    await sleep(100)
+  }
+  to.end()
 }
 
 const CODES: Readonly<Record<number, string>> = { 403: 'DENIED', 429: 'TOOMANYREQUESTS' }

@@ -40,6 +40,20 @@ test('a long pull says something every two seconds, when there is news', () => {
   assert.is(progress.push(download(3_000_000), 9_000), '')
 })
 
+test('a pull is queued while all that is still to come waits for its turn', () => {
+  const progress = new PullProgress('app:1', 0)
+  const isQueuedAfter = (status: string, id: string) => {
+    progress.push({ status, id }, 0)
+    return progress.isQueued
+  }
+
+  assert.not(isQueuedAfter('Pulling fs layer', 'aaa'))
+  assert.not(isQueuedAfter('Waiting', 'bbb'))
+  assert.not(isQueuedAfter('Downloading', 'aaa'))
+  assert.ok(isQueuedAfter('Download complete', 'aaa'))
+  assert.not(isQueuedAfter('Downloading', 'bbb'))
+})
+
 test('a layer that broke off is told, once, while the engine counts down', () => {
   const progress = new PullProgress('app:1', 0)
   const retrying = (seconds: number) => ({ status: `Retrying in ${seconds} seconds`, id: 'aaa' })

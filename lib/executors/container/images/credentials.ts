@@ -60,13 +60,13 @@ async function verify(
   login: RegistryLogin,
   { signal, stallTimeoutMs }: CredentialOptions,
 ): Promise<RegistryLogin> {
-  const watch = new StallWatch(stallTimeoutMs, () => {
-    const seconds = stallTimeoutMs / 1_000
+  const watch = new StallWatch((limitMs) => {
+    const seconds = limitMs / 1_000
     return new ImagePullError(`${login.registry} did not answer to the login for ${seconds} s`, {
       hint: 'Check the registry and the network between; --pull-stall-timeout allows it more time.',
     })
   })
-  watch.start()
+  watch.start(stallTimeoutMs)
   try {
     return await verifyLogin(docker, login, AbortSignal.any([signal, watch.signal]))
   } finally {

@@ -15,6 +15,10 @@ interface Layer {
   /** 0 while unknown. */
   readonly total: number
   readonly done: boolean
+  /** All of it has come. */
+  readonly here: boolean
+  /** For its turn: an engine fetches three layers at a time, of all that are wanted by anybody. */
+  readonly waits: boolean
   /** It broke off; the engine waits before it fetches it again. */
   readonly broken: boolean
 }
@@ -57,6 +61,12 @@ export class PullProgress {
     return `${this.#image}: ${news}, ${this.#seconds(now)} s\n`
   }
 
+  /** Nothing comes because the engine has not asked for it yet. */
+  get isQueued(): boolean {
+    const layers = [...this.#layers.values()]
+    return layers.some(({ waits }) => waits) && layers.every(({ here, waits }) => here || waits)
+  }
+
   /** The closing line. */
   end(now: number): string {
     const digest = this.#digest === '' ? '' : ` (${this.#digest})`
@@ -70,10 +80,13 @@ export class PullProgress {
     const before = this.#layers.get(id) ?? { downloaded: 0, total: 0, done: false }
     // What else has details counts something else: bytes unpacked, seconds.
     const { current = 0, total = 0 } = (status === 'Downloading' && progressDetail) || {}
+    const done = before.done || status === 'Pull complete' || status === 'Already exists'
     this.#layers.set(id, {
       downloaded: AFTER_DOWNLOAD.has(status) ? before.total : Math.max(before.downloaded, current),
       total: Math.max(before.total, total),
-      done: before.done || status === 'Pull complete' || status === 'Already exists',
+      done,
+      here: done || AFTER_DOWNLOAD.has(status),
+      waits: status === 'Waiting',
       broken: status.startsWith('Retrying'),
     })
   }

@@ -49,6 +49,9 @@ export interface PullOptions extends RunOptions {
   readonly onPulled?: ((report: PullReport) => void) | undefined
 }
 
+/** Times the stall limit: others' images are fetched meanwhile, and those have limits as well. */
+const QUEUE_PATIENCE = 12
+
 /** Of two containers with one image, the one that asks for more counts. */
 const BY_EAGERNESS: readonly PullPolicy[] = ['never', 'if-not-present', 'always']
 
@@ -152,15 +155,15 @@ async function pullOnce(
   { logins, signal, stallTimeoutMs, onOutput }: PullOptions,
 ): Promise<void> {
   const login = chooseLogin(logins, reference)
-  const watch = new StallWatch(stallTimeoutMs, () => stalled(reference, stallTimeoutMs))
+  const watch = new StallWatch((limitMs) => stalled(reference, limitMs))
   try {
     const options = { login, platform, signal: AbortSignal.any([signal, watch.signal]) }
-    watch.start()
+    watch.start(stallTimeoutMs)
     for await (const message of pullImage(docker, reference, options)) {
       watch.stop() // a log that is slow to take a line is not the registry's fault
       const line = progress.push(message, performance.now())
       if (line !== '') await onOutput(Buffer.from(line))
-      watch.start()
+      watch.start(progress.isQueued ? stallTimeoutMs * QUEUE_PATIENCE : stallTimeoutMs)
     }
   } finally {
     watch.stop()

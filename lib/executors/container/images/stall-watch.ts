@@ -7,13 +7,11 @@
 /** Started and stopped any number of times; counts from 0 with each start. */
 export class StallWatch {
   readonly #controller = new AbortController()
-  readonly #limitMs: number
-  readonly #reason: () => Error
+  readonly #reason: (limitMs: number) => Error
   #timer: NodeJS.Timeout | undefined
 
   /** @param reason what {@link signal} is aborted with */
-  constructor(limitMs: number, reason: () => Error) {
-    this.#limitMs = limitMs
+  constructor(reason: (limitMs: number) => Error) {
     this.#reason = reason
   }
 
@@ -22,9 +20,9 @@ export class StallWatch {
     return this.#controller.signal
   }
 
-  start(): void {
+  start(limitMs: number): void {
     this.stop()
-    this.#timer = setTimeout(() => this.#controller.abort(this.#reason()), this.#limitMs)
+    this.#timer = setTimeout(() => this.#controller.abort(this.#reason(limitMs)), limitMs)
   }
 
   stop(): void {
