@@ -70,7 +70,7 @@ export class DirectoryStore implements CacheStore {
     for (const { path, name, bytes, storedAt } of await keptFiles(this.#directory)) {
       // One at a time: all at once, a thousand open files would be more than many hosts allow.
       const key = name.includes('~') ? await readKey(path) : decodeURIComponent(name)
-      if (key !== '') keys.push({ key, bytes: bytes - PREFACE_BYTES, storedAt })
+      if (key !== '') keys.push({ key, bytes: Math.max(0, bytes - PREFACE_BYTES), storedAt })
     }
     return keys.sort((a, b) => b.storedAt - a.storedAt)
   }
@@ -203,6 +203,16 @@ function fileName(key: string): string {
   return `${name.slice(0, MAX_NAME_BYTES - 40)}~${digest}`
 }
 
+/** Else it is none of ours. */
+function isEncoded(name: string): boolean {
+  try {
+    decodeURIComponent(name)
+    return true
+  } catch {
+    return false
+  }
+}
+
 /** Every project's files, most of them in memory anyway: the file system's. */
 async function projects(directory: string): Promise<Array<Promise<KeptFile[]>>> {
   const names = await readdir(directory).catch(noneIfMissing)
@@ -213,11 +223,11 @@ async function keptFiles(directory: string): Promise<KeptFile[]> {
   const names = await readdir(directory).catch(noneIfMissing)
   const files = await Promise.all(
     names
-      .filter((name) => name.endsWith(ENDING) && !name.startsWith('.'))
+      .filter((name) => name.endsWith(ENDING) && !name.startsWith('.') && isEncoded(name))
       .map(async (name) => {
         const path = join(directory, name)
         const stats = await stat(path).catch(() => undefined) // removed meanwhile
-        if (stats === undefined) return []
+        if (!stats?.isFile()) return []
         const { size: bytes, mtimeMs: storedAt, atimeMs: usedAt } = stats
         return [{ path, name: name.slice(0, -ENDING.length), bytes, storedAt, usedAt }]
       }),

@@ -2,7 +2,17 @@
 
 import { randomBytes } from 'node:crypto'
 import { readdirSync, readlinkSync } from 'node:fs'
-import { copyFile, mkdtemp, open, readdir, readFile, rm, utimes, writeFile } from 'node:fs/promises'
+import {
+  copyFile,
+  mkdir,
+  mkdtemp,
+  open,
+  readdir,
+  readFile,
+  rm,
+  utimes,
+  writeFile,
+} from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setImmediate as nextTurn } from 'node:timers/promises'
@@ -74,6 +84,20 @@ test('keys keep their characters and stay apart, whatever they look like as file
   await t.store.delete('..')
   assert.not(await t.store.has('..'))
   assert.ok(await t.store.has('.'))
+})
+
+test('what somebody else has put there is no key and stays; what a power cut has left is an empty one', async (t) => {
+  await t.store.store('k', createArchive(10).read(), never)
+  const inside = (name: string) => join(t.directory, '~', name)
+  await mkdir(inside('directory.tar.zst'))
+  for (const name of ['50%.tar.zst', '%FF.tar.zst']) await writeFile(inside(name), 'x')
+  await writeFile(inside('cut.tar.zst'), '')
+
+  const listed = await t.store.list()
+  assert.equal(listed.map(({ key, bytes }) => `${key} ${bytes}`).sort(), ['cut 0', 'k 10'])
+  assert.match((await rejection(t.store.open('cut', never))).message, /damaged, and was removed/)
+  await t.store.clear()
+  assert.equal(readdirSync(inside('.')).sort(), ['%FF.tar.zst', '50%.tar.zst', 'directory.tar.zst'])
 })
 
 test('a thousand long keys are listed without a thousand open files', async (t) => {
