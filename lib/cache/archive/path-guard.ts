@@ -44,12 +44,13 @@ export class PathGuard {
     this.#root = name
   }
 
+  /** What is in a directory of the archive, which is inside itself. */
   #isInside(name: string): boolean {
-    const root = `${this.#root}/`
-    if (!name.startsWith(root) || name.includes('\0')) return false
-    const parts = name.slice(root.length).split('/')
-    if (parts.some((part) => part === '' || part === '.' || part === '..')) return false
-    return this.#directories.has(name.slice(0, name.lastIndexOf('/')))
+    const slash = name.lastIndexOf('/')
+    if (slash === -1) return false
+    const last = name.slice(slash + 1)
+    if (last === '' || last === '.' || last === '..' || last.includes('\0')) return false
+    return this.#directories.has(name.slice(0, slash))
   }
 }
 

@@ -4,87 +4,106 @@
  * @module
  */
 
-import {
-  END_OF_TAR,
-  encodeHeader,
-  padding,
-  type TarEntry,
-  type TarEvent,
-  TarReader,
-} from './tar.ts'
+import { END_OF_TAR, encodeHeader, type TarEntry, TarReader } from './tar.ts'
 
-/**
- * Handed on at once. The engine sends 32 KiB at a time, and each piece has a long way to go: so
- * gathered, a gigabyte costs seconds less.
- */
-const PIECE_BYTES = 524_288
-
-/** Not worth a copy to be with others. */
+/** Stretches below this are copied, to be together: the engine sends 32 KiB at a time. */
 const LARGE_BYTES = 65_536
+
+/** Of small stretches in one piece: each has a long way to go, a gigabyte costs seconds less so. */
+const GATHERED_BYTES = 524_288
 
 type Change = (entry: TarEntry) => TarEntry | undefined
 
 /**
- * @param tar in chunks that nobody writes to again
+ * Most headers become others of the same length, and are written where they stood: then nothing is
+ * copied.
+ *
+ * @param tar in chunks that may be written to; each is done with when the next is asked for
  * @param change returns what becomes of an entry; undefined leaves it out, with its data
+ * @returns pieces; one of 64 KiB or more may be a part of a chunk, and good only until the next one
+ *   is asked for
  */
 export async function* rewriteTar(
   tar: AsyncIterable<Uint8Array>,
   change: Change,
 ): AsyncGenerator<Buffer, void> {
   const reader = new TarReader()
-  const pieces = new Pieces(change)
+  const pieces = new Pieces()
+  let current: TarEntry | undefined
   for await (const chunk of tar) {
     for (const event of reader.push(chunk)) {
-      pieces.add(event)
-      if (pieces.bytes >= PIECE_BYTES) yield* pieces.take()
+      if (event.type === 'entry') {
+        current = change(event.entry)
+        if (current !== undefined) pieces.add(encodeHeader(current, event.bytes))
+      } else if (event.type !== 'close' && current !== undefined) {
+        pieces.add(event.bytes)
+      }
     }
+    yield* pieces.take()
   }
   reader.end()
-  yield* pieces.take()
-  yield END_OF_TAR
+  pieces.add(END_OF_TAR)
+  yield* pieces.takeAll()
 }
 
 class Pieces {
-  bytes = 0
-  readonly #change: Change
   #ready: Buffer[] = []
-  #small: Buffer[] = []
-  #current: TarEntry | undefined
+  /** What was added, as far as it is one in memory too. */
+  #stretch: { readonly buffer: ArrayBufferLike; readonly start: number; end: number } | undefined
+  /** Small stretches, from `start` to `end`; those before were taken. */
+  #gathered: { readonly room: Buffer; start: number; end: number } = newRoom()
 
-  constructor(change: Change) {
-    this.#change = change
-  }
-
-  add(event: TarEvent): void {
-    if (event.type === 'entry') {
-      this.#current = this.#change(event.entry)
-      if (this.#current !== undefined) this.#push(encodeHeader(this.#current))
-    } else if (this.#current !== undefined) {
-      this.#push(event.type === 'data' ? event.bytes : padding(this.#current.size))
+  add({ buffer, byteOffset, length }: Buffer): void {
+    if (this.#stretch?.buffer === buffer && this.#stretch.end === byteOffset) {
+      this.#stretch.end += length
+    } else {
+      this.#endStretch()
+      this.#stretch = { buffer, start: byteOffset, end: byteOffset + length }
     }
   }
 
+  /** All but small stretches that others may join. */
   take(): readonly Buffer[] {
-    this.#gather()
+    this.#endStretch()
     const ready = this.#ready
     this.#ready = []
-    this.bytes = 0
     return ready
   }
 
-  #push(piece: Buffer): void {
-    this.bytes += piece.length
-    if (piece.length < LARGE_BYTES) {
-      this.#small.push(piece)
+  takeAll(): readonly Buffer[] {
+    this.#endStretch()
+    this.#endGathered()
+    return this.take()
+  }
+
+  #endStretch(): void {
+    if (this.#stretch === undefined) return
+    const { buffer, start, end } = this.#stretch
+    this.#stretch = undefined
+    const bytes = Buffer.from(buffer, start, end - start)
+    if (bytes.length < LARGE_BYTES) {
+      this.#gather(bytes)
     } else {
-      this.#gather()
-      this.#ready.push(piece)
+      this.#endGathered()
+      this.#ready.push(bytes)
     }
   }
 
-  #gather(): void {
-    if (this.#small.length > 0) this.#ready.push(Buffer.concat(this.#small))
-    this.#small = []
+  #gather(bytes: Buffer): void {
+    if (bytes.length > this.#gathered.room.length - this.#gathered.end) {
+      this.#endGathered()
+      this.#gathered = newRoom()
+    }
+    this.#gathered.end += bytes.copy(this.#gathered.room, this.#gathered.end)
   }
+
+  #endGathered(): void {
+    const { room, start, end } = this.#gathered
+    if (end > start) this.#ready.push(room.subarray(start, end))
+    this.#gathered.start = end
+  }
+}
+
+function newRoom() {
+  return { room: Buffer.allocUnsafe(GATHERED_BYTES), start: 0, end: 0 }
 }

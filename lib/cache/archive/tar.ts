@@ -27,10 +27,13 @@ export interface TarEntry {
 }
 
 export type TarEvent =
-  | { readonly type: 'entry'; readonly entry: TarEntry }
+  /** `bytes` is its last block, without what extends it: the place of another header. */
+  | { readonly type: 'entry'; readonly entry: TarEntry; readonly bytes: Buffer }
   | { readonly type: 'data'; readonly bytes: Buffer }
   /** The current file has all its data. */
   | { readonly type: 'close' }
+  /** What follows a file's data, up to the next block. */
+  | { readonly type: 'padding'; readonly bytes: Buffer }
 
 /** What is read is no tar, or only a part of one. */
 export class DamagedTarError extends CacheError {}
@@ -52,8 +55,12 @@ const TYPES: Readonly<Record<string, TarEntry['type']>> = {
 const EXTENSIONS = 'xgLK'
 
 const NOTHING: Buffer = Buffer.alloc(0)
+const SPACE = 0x20
+const ZERO = 0x30
 
 const MAX_NAME_BYTES = 100
+/** Of the part of a long name that stands apart, up to a slash. */
+const MAX_PREFIX_BYTES = 155
 const MAX_SIZE = 8 ** 11 - 1
 const MAX_ID = 8 ** 7 - 1
 /** Of names and their like in front of a header. */
@@ -64,47 +71,67 @@ export function padding(size: number): Buffer {
   return END_OF_TAR.subarray(0, -size & (BLOCK_BYTES - 1))
 }
 
-export function encodeHeader(entry: TarEntry): Buffer {
+/**
+ * What one block cannot hold stands in front of it: then the header is longer.
+ *
+ * @param block to be filled with the header, or with its end
+ */
+export function encodeHeader(entry: TarEntry, block: Buffer = Buffer.alloc(BLOCK_BYTES)): Buffer {
   const name = entry.type === 'directory' ? `${entry.name}/` : entry.name
   let records = ''
-  if (name.length > MAX_NAME_BYTES) records += paxRecord('path', name)
+  if (cutOf(name) === undefined) records += paxRecord('path', name)
   if (entry.target.length > MAX_NAME_BYTES) records += paxRecord('linkpath', entry.target)
   if (entry.size > MAX_SIZE) records += paxRecord('size', String(entry.size))
   if (entry.uid > MAX_ID) records += paxRecord('uid', String(entry.uid))
   if (entry.gid > MAX_ID) records += paxRecord('gid', String(entry.gid))
   if (entry.mtime < 0 || entry.mtime > MAX_SIZE) records += paxRecord('mtime', String(entry.mtime))
-  const header = encodeBlock({ ...entry, name }, FLAGS[entry.type])
-  if (records === '') return header
+  encodeBlock(block, { ...entry, name }, FLAGS[entry.type])
+  if (records === '') return block
   const content = Buffer.from(records, 'latin1')
   const extension = { ...entry, name: 'PaxHeader', target: '', size: content.length }
-  return Buffer.concat([encodeBlock(extension, 'x'), content, padding(content.length), header])
+  const first = encodeBlock(Buffer.alloc(BLOCK_BYTES), extension, 'x')
+  return Buffer.concat([first, content, padding(content.length), block])
 }
 
-function encodeBlock(entry: TarEntry, flag: string): Buffer {
-  const block = Buffer.alloc(BLOCK_BYTES)
-  block.write(entry.name.slice(0, MAX_NAME_BYTES), 0, 'latin1')
-  block.write(octal(entry.mode & 0o7777, 7), 100, 'latin1')
-  block.write(octal(entry.uid > MAX_ID ? 0 : entry.uid, 7), 108, 'latin1')
-  block.write(octal(entry.gid > MAX_ID ? 0 : entry.gid, 7), 116, 'latin1')
-  block.write(octal(entry.size > MAX_SIZE ? 0 : entry.size, 11), 124, 'latin1')
-  block.write(octal(Math.min(Math.max(entry.mtime, 0), MAX_SIZE), 11), 136, 'latin1')
+function encodeBlock(block: Buffer, entry: TarEntry, flag: string): Buffer {
+  const cut = cutOf(entry.name) ?? 0
+  block.fill(0)
+  block.write(cut === 0 ? entry.name : entry.name.slice(cut + 1), 0, MAX_NAME_BYTES, 'latin1')
+  putOctal(block, 100, 7, entry.mode & 0o7777)
+  putOctal(block, 108, 7, entry.uid > MAX_ID ? 0 : entry.uid)
+  putOctal(block, 116, 7, entry.gid > MAX_ID ? 0 : entry.gid)
+  putOctal(block, 124, 11, entry.size > MAX_SIZE ? 0 : entry.size)
+  putOctal(block, 136, 11, Math.min(Math.max(entry.mtime, 0), MAX_SIZE))
   block.write(flag, 156, 'latin1')
-  block.write(entry.target.slice(0, MAX_NAME_BYTES), 157, 'latin1')
+  block.write(entry.target, 157, MAX_NAME_BYTES, 'latin1')
   block.write('ustar\x0000', 257, 'latin1')
-  block.write(`${octal(checksum(block), 6)}\0 `, 148, 'latin1')
+  block.write(entry.name.slice(0, cut), 345, 'latin1')
+  putOctal(block, 148, 6, checksum(block))
+  block[155] = SPACE
   return block
 }
 
-function octal(value: number, digits: number): string {
-  return value.toString(8).padStart(digits, '0')
+/** @returns where a header cuts a name in two: 0 = nowhere; undefined = it is too long for that */
+function cutOf(name: string): number | undefined {
+  if (name.length <= MAX_NAME_BYTES) return 0
+  const cut = name.lastIndexOf('/', Math.min(MAX_PREFIX_BYTES, name.length - 2))
+  return cut > 0 && name.length - cut - 1 <= MAX_NAME_BYTES ? cut : undefined
+}
+
+/** By hand: as text, the numbers of a header take most of the time of making one. */
+function putOctal(block: Buffer, at: number, digits: number, value: number): void {
+  let left = value
+  for (let index = at + digits - 1; index >= at; index--) {
+    block[index] = ZERO + (left % 8)
+    left = Math.floor(left / 8)
+  }
 }
 
 /** The checksum's own field counts as eight spaces. */
 function checksum(block: Buffer): number {
-  let sum = 8 * 32
-  for (let at = 0; at < BLOCK_BYTES; at++) {
-    if (at < 148 || at >= 156) sum += block[at] ?? 0
-  }
+  let sum = 8 * SPACE
+  for (let at = 0; at < BLOCK_BYTES; at++) sum += block[at] ?? 0
+  for (let at = 148; at < 156; at++) sum -= block[at] ?? 0
   return sum
 }
 
@@ -124,6 +151,7 @@ export class TarReader {
   #left = 0
   /** Then, bytes that mean nothing. */
   #skip = 0
+  #isFile = false
   #pax = new Map<string, string>()
   #ended = false
 
@@ -163,6 +191,7 @@ export class TarReader {
       if (this.#left === 0) yield { type: 'close' }
     } else if (this.#skip > 0) {
       this.#skip -= bytes.length
+      if (this.#isFile) yield { type: 'padding', bytes }
     } else if (bytes[0] === 0 && bytes.every((byte) => byte === 0)) {
       this.#ended = true
     } else if (number(bytes, 148, 8) !== checksum(bytes)) {
@@ -172,7 +201,7 @@ export class TarReader {
       this.#extend(flagOf(bytes), bytes.toString('latin1', BLOCK_BYTES, BLOCK_BYTES + size))
     } else {
       const entry = this.#begin(bytes)
-      yield { type: 'entry', entry }
+      yield { type: 'entry', entry, bytes }
       if (entry.type === 'file' && entry.size === 0) yield { type: 'close' }
     }
   }
@@ -199,10 +228,11 @@ export class TarReader {
     const name = pax.get('path') ?? shortName(block)
     const size = value('size', 124, 12)
     if (!Number.isSafeInteger(size) || size < 0) throw damaged('a size is none')
-    const type = TYPES[flagOf(block)] ?? 'other'
+    const kind = TYPES[flagOf(block)] ?? 'other'
+    const type = kind === 'file' && name.endsWith('/') ? 'directory' : kind
     const entry: TarEntry = {
       name: name.length > 1 && name.endsWith('/') ? name.slice(0, -1) : name,
-      type: type === 'file' && name.endsWith('/') ? 'directory' : type,
+      type,
       mode: number(block, 100, 8) & 0o7777,
       uid: value('uid', 108, 8),
       gid: value('gid', 116, 8),
@@ -210,7 +240,8 @@ export class TarReader {
       mtime: Math.floor(value('mtime', 136, 12)),
       target: isLink(type) ? (pax.get('linkpath') ?? text(block, 157, 100)) : '',
     }
-    this.#left = entry.type === 'file' ? size : 0
+    this.#isFile = type === 'file'
+    this.#left = entry.size
     this.#skip = padding(size).length + (type === 'other' ? size : 0)
     return entry
   }
@@ -237,12 +268,20 @@ function text(block: Buffer, at: number, length: number): string {
 
 /** Octal digits, or base 256 where the first bit is set. */
 function number(block: Buffer, at: number, length: number): number {
+  let value = 0
   if (((block[at] ?? 0) & 0x80) !== 0) {
-    let value = 0
     for (let index = at + 1; index < at + length; index++) value = value * 256 + (block[index] ?? 0)
     return value
   }
-  return Number.parseInt(text(block, at, length).trim() || '0', 8)
+  let index = at
+  while (index < at + length && block[index] === SPACE) index++
+  for (; index < at + length; index++) {
+    const byte = block[index] ?? 0
+    if (byte === 0 || byte === SPACE) break
+    if (byte < ZERO || byte > ZERO + 7) return Number.NaN
+    value = value * 8 + byte - ZERO
+  }
+  return value
 }
 
 function damaged(how: string): DamagedTarError {

@@ -105,17 +105,21 @@ export class ContainerFiles implements JobFiles {
   ): Promise<string> {
     const guard = new PathGuard()
     let failure: unknown
-    const place = (name: string) => posix.join('/', name.startsWith('/') ? '' : directory, name)
+    let outermost: string | undefined
+    // Only the outermost name can be one that has to be tidied: the guard admits no other.
+    const place = (name: string) =>
+      `${outermost === '/' ? '' : outermost}${name.slice(guard.root?.length)}`.slice(1)
     const placed = rewriteTar(tar, (entry) => {
       guard.admit(entry)
+      outermost ??= posix.join('/', entry.name.startsWith('/') ? '' : directory, entry.name)
       if (entry.type === 'other') return undefined
-      const target = entry.type === 'link' ? place(entry.target).slice(1) : entry.target
-      return { ...entry, ...owner, name: place(entry.name).slice(1), target }
+      const target = entry.type === 'link' ? place(entry.target) : entry.target
+      return { ...entry, ...owner, name: place(entry.name), target }
     })
     const done = await this.#takeTurn(signal)
     try {
       const first = await placed.next() // by then the outermost entry is known
-      const parents = await this.#prepareParents(place(guard.root ?? ''), owner, signal)
+      const parents = await this.#prepareParents(outermost ?? '/', owner, signal)
       const all = (async function* () {
         try {
           yield parents
@@ -179,7 +183,7 @@ export class ContainerFiles implements JobFiles {
       parent = posix.dirname(parent)
     }
     await requireWritable(this.#where, parent, path, signal)
-    return Buffer.concat(missing.map(encodeHeader))
+    return Buffer.concat(missing.map((entry) => encodeHeader(entry)))
   }
 
   /**

@@ -67,6 +67,7 @@ const TAMPERED: Readonly<Record<string, readonly Part[]>> = {
   'an outermost name that climbs': [['file', '../outside/secret']],
   'an absolute outermost name that climbs': [['directory', '/tmp/../etc']],
   'another name beside the outermost': [root, ['file', 'other']],
+  'a name that only begins as the outermost': [root, ['file', 'roots']],
   'an absolute name': [root, ['file', '/etc/evil']],
   'a file through a link to a directory': [
     root,

@@ -63,6 +63,8 @@ function read(tar: Buffer, step = tar.length): { entries: TarEntry[]; content: s
 const ODD: readonly TarEntry[] = [
   entry({ name: 'two\nlines and \xff\xfe bytes', size: 0 }),
   entry({ name: `${'long/'.repeat(60)}n\xe4me`, type: 'directory', mode: 0o2755 }),
+  entry({ name: `${'d/'.repeat(75)}${'n'.repeat(100)}` }),
+  entry({ name: `${'d'.repeat(154)}/${'n'.repeat(98)}`, type: 'directory' }),
   entry({ name: 'l', type: 'symlink', target: `/${'t'.repeat(300)}\xff` }),
   entry({ name: 'h', type: 'link', target: 'x'.repeat(200) }),
   entry({ name: 'owned', uid: 3_000_000_000, gid: 2_097_152 }),
@@ -80,7 +82,7 @@ test('what is written is read again, wherever the bytes are cut', () => {
   for (const step of [1, 7, 511, 512, 513, 4_096, tar.length]) {
     const { entries, content } = read(tar, step)
     assert.equal(entries.slice(0, -1), ODD)
-    assert.is(content, `${'|'.repeat(4)}${'x'.repeat(700)}|`)
+    assert.is(content, `${'|'.repeat(5)}${'x'.repeat(700)}|`)
   }
 })
 
@@ -95,6 +97,7 @@ test('GNU tar reads what is written', (t) => {
   const tar = Buffer.concat([
     pack(entry({ name: 'd', type: 'directory', mode: 0o755 })),
     pack(entry({ name: `d/${'x'.repeat(200)}`, size: 3 }), Buffer.from('abc')),
+    pack(entry({ name: `d/${'e/'.repeat(70)}f`, size: 3 }), Buffer.from('ghi')),
     pack(entry({ name: 'd/b\xff', size: 3 }), Buffer.from('def')),
     pack(entry({ name: 'd/l', type: 'symlink', target: '../\xff' })),
     END_OF_TAR,
@@ -108,6 +111,7 @@ test('GNU tar reads what is written', (t) => {
 
   assert.match(listed, /^drwxr-xr-x 1000\/1000 +0 2020-09-13 12:26 "d\/"$/m)
   assert.match(listed, /^-rw-r--r-- 1000\/1000 +3 2020-09-13 12:26 "d\/x{200}"$/m)
+  assert.match(listed, /^-rw-r--r-- 1000\/1000 +3 2020-09-13 12:26 "d\/(e\/){70}f"$/m)
   assert.match(listed, /"d\/b\\377"/)
   assert.match(listed, /"d\/l" -> "..\/\\377"/)
 })
