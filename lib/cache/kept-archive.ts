@@ -58,14 +58,17 @@ export function encodePreface(preface: Preface): Buffer {
   return bytes
 }
 
-/** From one open file, which stays readable when another agent removes it meanwhile. */
+/**
+ * From one open file, which stays readable when another agent removes it meanwhile. Each piece is
+ * good until the next one is asked for.
+ */
 export async function* readArchive(
   file: FileHandle,
   signal: AbortSignal,
 ): AsyncGenerator<Uint8Array, void> {
+  const buffer = Buffer.allocUnsafe(READ_BYTES)
   for (let at = PREFACE_BYTES; ; ) {
     signal.throwIfAborted()
-    const buffer = Buffer.allocUnsafe(READ_BYTES) // a new one each time: the reader may keep it
     const { bytesRead } = await file.read(buffer, 0, buffer.length, at)
     if (bytesRead === 0) return
     at += bytesRead

@@ -119,6 +119,7 @@ export async function getTar(
  * Unpacks a tar at the container's root, as root. What stands in the way is replaced; links among
  * the parents are followed. Locks the container as {@link getTar} does.
  *
+ * @param tar its pieces may be filled again as {@link Call.body} allows
  * @param signal its only limit: how long the tar takes is up to whoever makes it
  */
 export async function putTar(
@@ -131,7 +132,7 @@ export async function putTar(
     action: 'write files into the container',
     method: 'PUT',
     path: archivePath(containerId, Buffer.from('/')),
-    body: Readable.from(tar, { objectMode: false }),
+    body: tar,
     headers: { 'content-type': 'application/x-tar' },
     signal,
     ok: [200],

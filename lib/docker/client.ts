@@ -21,8 +21,11 @@ export interface Call {
   readonly path: string
   readonly query?: Readonly<Record<string, QueryValue>>
   readonly json?: unknown
-  /** A tar. */
-  readonly body?: Readable
+  /**
+   * A tar. Pieces of 64 KiB and more need to be good only until the next one is asked for: undici
+   * waits until so much has left.
+   */
+  readonly body?: AsyncIterable<Uint8Array>
   readonly headers?: Readonly<Record<string, string>>
   /** Statuses that mean the work is done; 304 and 404 belong here where a repeat is harmless. */
   readonly ok: readonly number[]
@@ -137,7 +140,8 @@ export class DockerClient {
       method,
       path: `/v${version}${path}${search.size === 0 ? '' : `?${search}`}`,
       headers: { ...type, ...headers },
-      body: json === undefined ? (body ?? null) : JSON.stringify(json),
+      // Its types know only streams; it takes everything that can be iterated.
+      body: json === undefined ? ((body ?? null) as Readable | null) : JSON.stringify(json),
       signal: signal ?? null,
       headersTimeout: call.timeoutMs ?? TIMEOUT_MS,
       bodyTimeout: call.stallMs ?? TIMEOUT_MS,

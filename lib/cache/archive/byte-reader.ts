@@ -4,11 +4,10 @@
  * @module
  */
 
-const NOTHING: Buffer = Buffer.alloc(0)
-
 export class ByteReader {
   readonly #chunks: AsyncIterator<Uint8Array>
-  #held: Buffer = NOTHING
+  /** Of the last chunk, which may be filled again as soon as the next is asked for. */
+  #held: Uint8Array = new Uint8Array()
 
   constructor(chunks: AsyncIterable<Uint8Array>) {
     this.#chunks = chunks[Symbol.asyncIterator]()
@@ -16,39 +15,48 @@ export class ByteReader {
 
   /** The next bytes, which stay; fewer only where it ends. */
   async peek(count: number): Promise<Buffer> {
-    const parts = [this.#held]
+    const parts = [Buffer.from(this.#held)]
     let bytes = this.#held.length
     while (bytes < count) {
       const { value, done } = await this.#chunks.next()
       if (done) break
-      parts.push(toBuffer(value))
+      parts.push(Buffer.from(value))
       bytes += value.length
     }
-    this.#held = parts.length === 1 ? this.#held : Buffer.concat(parts)
-    return this.#held.subarray(0, count)
+    this.#held = Buffer.concat(parts)
+    return Buffer.from(this.#held.subarray(0, count))
   }
 
-  /** The next bytes; fewer only where it ends. */
-  async take(count: number): Promise<Buffer> {
-    const taken = await this.peek(count)
-    this.#held = this.#held.subarray(taken.length)
-    return taken
+  /**
+   * The next bytes; fewer only where it ends.
+   *
+   * @param into has room for them, and is where they are
+   */
+  async take(count: number, into: Buffer): Promise<Buffer> {
+    let filled = 0
+    for (;;) {
+      const taken = this.#held.subarray(0, count - filled)
+      into.set(taken, filled)
+      filled += taken.length
+      this.#held = this.#held.subarray(taken.length)
+      if (filled === count) break
+      const { value, done } = await this.#chunks.next()
+      if (done) break
+      this.#held = value
+    }
+    return into.subarray(0, filled)
   }
 
-  /** All that is left, as it comes. */
+  /** All that is left, as it comes, to keep. */
   async *rest(): AsyncGenerator<Uint8Array, void> {
-    if (this.#held.length > 0) yield this.#held
-    this.#held = NOTHING
+    if (this.#held.length > 0) yield Buffer.from(this.#held)
+    this.#held = new Uint8Array()
     for (let it = await this.#chunks.next(); !it.done; it = await this.#chunks.next()) {
-      yield it.value
+      yield Buffer.from(it.value)
     }
   }
 
   async close(): Promise<void> {
     await this.#chunks.return?.()
   }
-}
-
-function toBuffer({ buffer, byteOffset, byteLength }: Uint8Array): Buffer {
-  return Buffer.from(buffer, byteOffset, byteLength)
 }

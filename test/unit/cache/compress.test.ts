@@ -80,12 +80,19 @@ test('a source that fails is named, and closed; so is one that is not read to th
   assert.is(closed, 4)
 })
 
+/** Whoever asks for the next chunk has done with the last. */
 async function* inChunks(bytes: Uint8Array, size: number): AsyncGenerator<Uint8Array, void> {
-  for (let at = 0; at < bytes.length; at += size) yield bytes.subarray(at, at + size)
+  for (let at = 0; at < bytes.length; at += size) {
+    const chunk = Uint8Array.from(bytes.subarray(at, at + size))
+    yield chunk
+    chunk.fill(0xff)
+  }
 }
 
 async function gather(chunks: AsyncIterable<Uint8Array>): Promise<Buffer> {
-  return Buffer.concat(await Array.fromAsync(chunks))
+  const copies: Buffer[] = []
+  for await (const chunk of chunks) copies.push(Buffer.from(chunk))
+  return Buffer.concat(copies)
 }
 
 test.run()

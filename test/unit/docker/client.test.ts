@@ -181,6 +181,59 @@ test('an upgraded connection carries bytes both ways', async ({ daemon, docker }
   assert.is(said, 'hello you said hi')
 })
 
+test('a piece of a body is left alone until the next one is asked for', async ({
+  daemon,
+  docker,
+}) => {
+  const sizes = [65_536, 3_000_000, 65_536, 200_000, 1_000_000]
+  const counts = sizes.map(() => 0)
+  daemon.handle('POST /it', async (request, response) => {
+    for await (const chunk of request) {
+      for (const index of chunk as Buffer) counts[index] = (counts[index] ?? 0) + 1
+    }
+    response.end('{}')
+  })
+  const body = async function* () {
+    const room = Buffer.alloc(Math.max(...sizes))
+    for (const [index, size] of sizes.entries()) yield room.fill(index).subarray(0, size)
+  }
+
+  await docker.call({ ...CALL, body: body() })
+
+  assert.equal(counts, sizes)
+})
+
+test('a refusal that comes before the end of a body has its reason, and ends the body', async ({
+  daemon,
+  docker,
+}) => {
+  daemon.answer('POST /it', 500, { message: 'it is read-only' })
+  const { promise: ended, resolve } = Promise.withResolvers<void>()
+  const body = async function* () {
+    try {
+      for (;;) yield Buffer.alloc(100_000)
+    } finally {
+      resolve()
+    }
+  }
+
+  const error = await rejection(docker.call({ ...CALL, body: body() }))
+
+  assert.is(error.message, 'Docker refused to do it: it is read-only (HTTP 500)')
+  await ended
+})
+
+test('a body that fails fails its call', async ({ docker }) => {
+  const body = async function* () {
+    yield Buffer.alloc(100_000)
+    throw new Error('the disk is gone')
+  }
+
+  const error = await rejection(docker.call({ ...CALL, body: body() }))
+
+  assert.is((error.cause as Error).message, 'the disk is gone')
+})
+
 test('a refused upgrade has its reason', async ({ daemon, docker }) => {
   daemon.answer('POST /it', 404)
 
