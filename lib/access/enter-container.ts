@@ -96,8 +96,8 @@ const HANG_UP_LIMIT_MS = 5_000
 /** Between two looks at a container that lets nobody in yet. */
 const TURN_POLL_MS = 2_000
 
-/** Right after its start an engine does not yet know the program. */
-const RESIZE_TRIES = 20
+/** Right after its start an engine does not yet know the program, on a busy machine for seconds. */
+const RESIZE_LIMIT_MS = 10_000
 const RESIZE_POLL_MS = 25
 
 /**
@@ -120,10 +120,17 @@ export async function enterContainer(docker: DockerClient, options: EnterOptions
   signal.addEventListener('abort', () => void stream.destroy(), { once: true })
   const stopReading = () => unread.abort()
   standard.stdout.once('error', stopReading)
+  const over = new AbortController()
   let resizing = Promise.resolve()
+  let isResizeDue = false
   const resize = () => {
+    if (isResizeDue) return
+    isResizeDue = true
     // In turn: an old size that the engine is slow to take must not come after a new one.
-    resizing = resizing.then(() => setSize(docker, id, sizeOf(standard)))
+    resizing = resizing.then(() => {
+      isResizeDue = false
+      return setSize(docker, id, sizeOf(standard), over.signal)
+    })
   }
   const restore = terminal === undefined ? undefined : makeRaw(standard.stdin)
   if (terminal !== undefined) {
@@ -141,6 +148,7 @@ export async function enterContainer(docker: DockerClient, options: EnterOptions
     if (unread.signal.aborted) return KILLED_BY_PIPE
     throw error
   } finally {
+    over.abort()
     standard.stdout.off('error', stopReading)
     standard.stdout.off('resize', resize)
     restore?.()
@@ -248,9 +256,10 @@ async function setSize(
   docker: DockerClient,
   id: string,
   size: TerminalSize | undefined,
+  over: AbortSignal,
 ): Promise<void> {
-  if (size === undefined) return
-  for (let tries = 1; tries <= RESIZE_TRIES; tries++) {
+  const deadline = performance.now() + RESIZE_LIMIT_MS
+  while (size !== undefined && !over.aborted && performance.now() < deadline) {
     try {
       return await resizeExec(docker, id, size)
     } catch {
