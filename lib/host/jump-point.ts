@@ -7,7 +7,9 @@
 
 import { randomBytes } from 'node:crypto'
 import { rename, rm, writeFile } from 'node:fs/promises'
+import { dirname } from 'node:path'
 import { quoteWord } from '../shell/quote.ts'
+import { currentUser } from '../user.ts'
 
 /** Fixed: people and control planes know it. */
 export const JUMP_POINT_PATH = '/tmp/ssh_jump_point'
@@ -46,8 +48,15 @@ exec ${quoteWord(agent)} jump-point ${quoteWord(directory)} -- "$@"
 `
 }
 
+/** For others the directories of the user's jobs are closed, and this one would not be there. */
 function head(directory: string): string {
+  const jobs = quoteWord(dirname(directory))
+  const { name } = currentUser()
   return `#!/bin/bash
+if [ -d ${jobs} ] && [ ! -x ${jobs} ]; then
+  echo ${quoteWord(`This job is of user ${name}: log in as that one.`)} >&2
+  exit 1
+fi
 if [ ! -d ${quoteWord(directory)} ]; then
   echo 'The job is over: there is nothing left to get into.' >&2
   exit 1

@@ -1,10 +1,12 @@
 /** People in running jobs, over a real sshd: commands, terminals, and what they must not disturb. */
 
+import { execFile } from 'node:child_process'
 import { createHash, randomBytes } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { tmpdir, userInfo } from 'node:os'
 import { join } from 'node:path'
+import { promisify } from 'node:util'
 import * as assert from 'uvu/assert'
 import type { JobEvent } from '../../lib/events/event.ts'
 import { type FinishedJob, type RunningAgent, runJob, startJob } from '../helpers/agent.ts'
@@ -347,6 +349,19 @@ test('a lost connection ends what ran on it, and only that', async (t) => {
   const { result } = await job.release()
 
   assert.is(result, 'passed')
+})
+
+test('somebody else than the user of the job is told whose it is', async (t) => {
+  const job = await openJob(t, { executor: 'shell' })
+  const script = await readFile(job.jump, 'utf8')
+
+  const words = ['--reuid=65534', '--regid=65534', '--clear-groups', 'bash', '-c', script]
+  const refused = promisify(execFile)('setpriv', words).catch((error: unknown) => error)
+  const { code, stderr } = (await refused) as { code: number; stderr: string }
+  await job.release()
+
+  assert.is(code, 1)
+  assert.is(stderr, `This job is of user ${userInfo().username}: log in as that one.\n`)
 })
 
 test('a key that cannot be decoded is named in the agent’s log, and the others count', async (t) => {
