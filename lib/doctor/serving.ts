@@ -14,6 +14,7 @@ import {
 import { variableOf } from '../settings/setting.ts'
 import { examineCertificate } from './certificate.ts'
 import { type Check, ok, warning } from './check.ts'
+import { examineJobFiles } from './job-files.ts'
 import { examinePort } from './port.ts'
 import { examineState } from './state.ts'
 
@@ -29,6 +30,11 @@ export async function servingChecks(sources: ConfigSources): Promise<Check[]> {
   if (config === undefined) return [first]
   return [
     first,
+    {
+      area,
+      subject: 'files',
+      examine: () => examineJobFiles(config, sources.workingDirectory),
+    },
     { area, subject: 'secret', examine: () => examineSecret(sources) },
     { area, subject: 'port', examine: (signal) => examinePort(config, signal) },
     { area, subject: 'certificate', examine: () => examineCertificate(config) },

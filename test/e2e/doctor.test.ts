@@ -281,6 +281,24 @@ test('settings that cannot be used are a problem; a secret is only missed', asyn
   assert.is(without.find('secret')?.state, 'warning')
 })
 
+test('hooks and files that every job is given have to be there', async (t) => {
+  const nowhere = join(t.directory, 'nowhere')
+  const look = async (...flags: string[]) => (await examine(t, {}, flags)).find('files')
+
+  const hook = await look('--pre-job-hook-path', 'nowhere')
+  const file = await look('--files', `${nowhere}:/etc/given`)
+  const needed = await look('--files', `${nowhere}:/etc/given`, '--fail-on-missing-files')
+  const there = await look('--post-job-hook-path', BINARY, '--files', `${BINARY}:/given`)
+
+  assert.is(hook?.state, 'problem')
+  assert.match(hook?.message ?? '', `a hook of every job cannot be read: ENOENT`)
+  assert.match(hook?.message ?? '', nowhere)
+  assert.is(file?.state, 'warning')
+  assert.match(file?.message ?? '', `jobs in containers go without a file: ENOENT`)
+  assert.is(needed?.state, 'problem')
+  assert.is(there?.state, 'ok')
+})
+
 interface Report {
   readonly code: number
   find(subject: string): Finding | undefined
