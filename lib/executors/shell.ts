@@ -9,6 +9,7 @@ import { join } from 'node:path'
 import type { CachePlace } from '../cache/open-store.ts'
 import { ShellError } from '../errors.ts'
 import { type HostTraces, removeJobFiles, variablesFile } from '../host/job-traces.ts'
+import { type KeptFiles, putBackKeptFiles, readKeptFiles } from '../host/kept-files.ts'
 import { addToLoginProfile } from '../host/login-profile.ts'
 import { startAsVictim } from '../host/memory-shortage.ts'
 import {
@@ -75,6 +76,8 @@ export class ShellExecutor implements Executor {
   #terminal: HostTerminal | undefined
   #session: Session | undefined
   #toolbox: HostToolbox | undefined
+  /** Of the job's directory, as long as there are directives to run in it. */
+  #kept: KeptFiles = new Map()
   #profiled = false
   #count = 0
 
@@ -94,12 +97,14 @@ export class ShellExecutor implements Executor {
   }
 
   async exportVariables(variables: readonly Variable[], options: RunOptions): Promise<number> {
+    await this.#putBackDirectory()
     const file = variablesFile(this.#prepared())
     await appendFile(file, formatExports(variables), { mode: 0o600 })
     if (!this.#profiled) await this.#addToProfile(file, options.onOutput)
     const checked = formatExports(variables, ' || builtin return 1')
     const exports = [checked, Buffer.from(pathAfter(variables, this.#path(TOOLBOX)))]
     const { exitCode } = await this.#runFile(Buffer.concat(exports), options, { quiet: true })
+    this.#kept = readKeptFiles(this.#prepared().directory)
     return exitCode
   }
 
@@ -110,7 +115,9 @@ export class ShellExecutor implements Executor {
     const session = await this.#openSession(signal)
     const { directory } = this.#prepared()
     const { home } = session.info
-    return await injectHostFiles(files, { home, directory, signal, onOutput })
+    const exitCode = await injectHostFiles(files, { home, directory, signal, onOutput })
+    this.#kept = readKeptFiles(directory)
+    return exitCode
   }
 
   async run(directive: string, { signal, onOutput }: RunOptions): Promise<RunResult> {
@@ -136,6 +143,7 @@ export class ShellExecutor implements Executor {
     { signal, onOutput }: RunOptions,
     options: { quiet: boolean },
   ): Promise<RunResult> {
+    await this.#putBackDirectory()
     const session = await this.#openSession(signal)
     const file = this.#path(`directive-${++this.#count}`)
     await writeFile(file, text, { mode: 0o600 })
@@ -146,6 +154,16 @@ export class ShellExecutor implements Executor {
       await stop.settled()
       await rm(file, { force: true })
     }
+  }
+
+  /** Many a job clears /tmp, and its own directory with it. */
+  async #putBackDirectory(): Promise<void> {
+    const toolbox = this.#path(TOOLBOX)
+    if (HostToolbox.isWhole(toolbox)) return
+    await this.#toolbox?.close()
+    putBackKeptFiles(this.#prepared().directory, this.#kept)
+    await rm(toolbox, { recursive: true, force: true })
+    this.#toolbox = new HostToolbox(toolbox, this.#options.cache)
   }
 
   /** The living session, or a fresh shell when the last one died with its directive. */

@@ -10,6 +10,7 @@
 
 import {
   closeSync,
+  existsSync,
   type FSWatcher,
   mkdirSync,
   openSync,
@@ -31,6 +32,11 @@ const POLL_MS = 100
 const READ_BYTES = 65_536
 
 export class HostToolbox {
+  /** Whether the files of one are still there, as far as can be told by the last it has made. */
+  static isWhole(directory: string): boolean {
+    return existsSync(requestsIn(directory))
+  }
+
   readonly #desk: Desk
   readonly #requests: string
   readonly #fd: number
@@ -48,7 +54,7 @@ export class HostToolbox {
       if (content === undefined) mkdirSync(`${directory}/${name}`, { mode })
       else writeFileSync(`${directory}/${name}`, content, { mode })
     }
-    this.#requests = `${directory}/requests`
+    this.#requests = requestsIn(directory)
     writeFileSync(this.#requests, '', { mode: 0o600 })
     this.#fd = openSync(this.#requests, 'r')
     this.#desk = new Desk({
@@ -90,4 +96,8 @@ export class HostToolbox {
       this.#desk.push(buffer.subarray(0, got))
     }
   }
+}
+
+function requestsIn(directory: string): string {
+  return `${directory}/requests`
 }

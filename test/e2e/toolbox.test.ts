@@ -1,5 +1,9 @@
 /** How `cache`, `checkout`, `checksum` and `retry` get into a job, and what they leave alone. */
 
+import { existsSync } from 'node:fs'
+import { mkdtemp, readdir, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import * as assert from 'uvu/assert'
 import { runJob } from '../helpers/agent.ts'
 import { cacheSuite } from '../helpers/engine-suite.ts'
@@ -138,6 +142,33 @@ for (const place of PLACES) {
     )
   })
 }
+
+test('host: a job that clears /tmp goes on, with its variables, its commands and its files to remove', async (t) => {
+  const [home, temporary] = [t.cacheDirectory, await mkdtemp(join(tmpdir(), 'tmp-'))]
+  const directives = [
+    'rm -rf "$TMPDIR"/*; echo cleared',
+    'retry -t 1 echo hi; bash -c "cache is_not_empty" || echo empty; checkout | head -n 1; exit 3',
+  ]
+  const epilogue = 'echo "$NAME"; cache is_not_empty || echo empty; cat ~/injected'
+  const files = [{ path: '~/injected', content: 'text', mode: '0600' }]
+  const { events } = await runJob(
+    {
+      ...describeJob('host', directives, { variables: { NAME: 'value' }, files }),
+      epilogue_always_commands: [{ directive: epilogue }],
+    },
+    { home, environment: { TMPDIR: temporary } },
+  )
+  const left = [await readdir(temporary), existsSync(join(home, 'injected'))]
+  await rm(temporary, { recursive: true })
+
+  const outputs = new Map(blocksOf(events).map(({ directive, output }) => [directive, output]))
+  assert.is(
+    outputs.get(directives[1] ?? ''),
+    'hi\nempty\n[CHECKOUT ERROR] Some of these variables are unset:\n',
+  )
+  assert.is(outputs.get(epilogue), 'value\nempty\ntext')
+  assert.equal(left, [[], false])
+})
 
 test('host: nobody but the job’s user can ask, or read an answer', async (t) => {
   const directives = [
