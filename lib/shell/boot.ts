@@ -14,7 +14,8 @@
  * - `break` and `continue` in a directive act on this loop: the end mark is printed at its head,
  *   and a `break` leads to sourcing the loop anew.
  * - The terminal answers every read at once with end-of-file (`min 0 time 0`); only bash 5.2 and
- *   newer waits all the same in `read -t`, older ones need `min 1` for as long as they read.
+ *   newer waits all the same in `read -t`, older ones, and all in POSIX mode, need `min 1` for as long
+ *   as they read.
  * - bash would add the script's own lines to the user's `~/.bash_history` when it ends.
  * - Without `stty` in the image the terminal keeps its echo: directives get /dev/null as input, and
  *   the reader of the log drops the echo of the line it typed.
@@ -68,14 +69,15 @@ __agent_mode() {
   [[ -z $__agent_stty ]] || "$__agent_stty" -icanon -echo -opost min 0 time 0 cols ${TERMINAL_COLUMNS} rows ${TERMINAL_ROWS} </dev/tty
 }
 __agent_read() {
-  builtin local tries=0
+  builtin local tries=0 blind=$__agent_old
+  if [[ -o posix ]]; then blind=y; fi
   if [[ -z $__agent_stty ]]; then
     until builtin read -rs -t 600 __agent_nonce __agent_do __agent_file </dev/tty; do
       (( $? > 128 || ++tries < 1000 )) || builtin exit 1
     done
     builtin return
   fi
-  if [[ -n $__agent_old ]]; then
+  if [[ -n $blind ]]; then
     "$__agent_stty" -icanon -echo -opost min 1 time 0 </dev/tty
   elif (( \${1/[.,]/} - \${__agent_at/[.,]/} > ${TRUSTED_MICROSECONDS} )); then
     __agent_mode
@@ -83,7 +85,7 @@ __agent_read() {
   until builtin read -r -t 600 __agent_nonce __agent_do __agent_file </dev/tty; do
     (( $? > 128 || ++tries < 1000 )) || builtin exit 1
   done
-  [[ -z $__agent_old ]] || __agent_mode
+  [[ -z $blind ]] || __agent_mode
 }
 __agent_status() { builtin return "$1"; }
 __agent_resume() {

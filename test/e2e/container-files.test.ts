@@ -46,6 +46,20 @@ test('5,000 files in 500 directories arrive, each the job user’s', async () =>
   assert.is(blocks[FIRST + 2]?.output, 'root 755\nwww-data 755\n')
 })
 
+test('a shell in POSIX mode is there when they have arrived', async () => {
+  const files = Array.from({ length: 2_000 }, (_, i) => ({
+    path: `/srv/data/d${i % 200}/f${i}`,
+    content: encode('x'),
+  }))
+  const env_vars = [{ name: 'POSIXLY_CORRECT', value: encode('1') }]
+  const { events, result } = await runJob(
+    containerJob({ env_vars }, ['Y=kept', 'ls /srv/data/d*/f* | wc -l; echo $Y'], { files }),
+  )
+
+  assert.is(result, 'passed')
+  assert.is(blocksOf(events)[FIRST + 1]?.output, '2000\nkept\n')
+})
+
 test('a file of 10 MB arrives whole', async () => {
   const content = randomBytes(10 * 1024 ** 2)
   const { events, result } = await runJob(
