@@ -156,7 +156,7 @@ test('host: a job that clears /tmp goes on, with its variables, its commands and
       ...describeJob('host', directives, { variables: { NAME: 'value' }, files }),
       epilogue_always_commands: [{ directive: epilogue }],
     },
-    { home, environment: { TMPDIR: temporary } },
+    { home, args: ['--cache-dir', join(home, 'cache')], environment: { TMPDIR: temporary } },
   )
   const left = [await readdir(temporary), existsSync(join(home, 'injected'))]
   await rm(temporary, { recursive: true })
