@@ -77,13 +77,22 @@ fi
 `
 
 /** What a terminal's end does to the programs on it. In bash alone: an image need not have more. */
-const HANG_UP = `
+const HANG_UP = {
+  bash: `
 for process in /proc/[0-9]*; do
   while IFS= read -r -d '' entry; do
     [[ $entry != ${VISIT}="$1" ]] || kill -HUP "\${process#/proc/}"
   done <"$process/environ"
 done 2>/dev/null
-:`
+:`,
+  sh: `
+for process in /proc/[0-9]*; do
+  if tr '\\0' '\\n' <"$process/environ" | grep -qxF "${VISIT}=$1"; then
+    kill -HUP "\${process#/proc/}"
+  fi
+done 2>/dev/null
+:`,
+} as const
 
 /** A program that has closed its output is, as a rule, on its way out. */
 const EXIT_POLL_MS = 20
@@ -144,7 +153,7 @@ export async function enterContainer(docker: DockerClient, options: EnterOptions
     return await waitForExit(docker, id, signal)
   } catch (error) {
     if (!signal.aborted) throw error
-    await hangUp(docker, containerId, visit)
+    await hangUp(docker, { containerId, shell, visit })
     if (unread.signal.aborted) return KILLED_BY_PIPE
     throw error
   } finally {
@@ -246,8 +255,11 @@ function isGone(cause?: unknown): ContainerError {
 }
 
 /** The engine keeps a program whose connection is lost; a terminal's end would have ended it. */
-async function hangUp(docker: DockerClient, containerId: string, visit: string): Promise<void> {
-  const command = ['bash', '-c', HANG_UP, 'bash', visit]
+async function hangUp(
+  docker: DockerClient,
+  { containerId, shell, visit }: Pick<EnterOptions, 'containerId' | 'shell'> & { visit: string },
+): Promise<void> {
+  const command = [shell, '-c', HANG_UP[shell], shell, visit]
   const signal = AbortSignal.timeout(HANG_UP_LIMIT_MS)
   await runExec(docker, containerId, { command, user: '0', signal }).catch(() => undefined) // gone with its container
 }

@@ -4,9 +4,9 @@ import { mkdtemp, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import * as assert from 'uvu/assert'
-import { encode, type RunningAgent, runAgent, startJob } from '../helpers/agent.ts'
+import { encode, type RunningAgent, runAgent, startAgent, startJob } from '../helpers/agent.ts'
 import { engineSuite } from '../helpers/engine-suite.ts'
-import { waitFor } from '../helpers/host.ts'
+import { processesMatching, waitFor } from '../helpers/host.ts'
 import { createJobId } from '../helpers/job-id.ts'
 import { jobDirectory } from '../helpers/ssh.ts'
 import { startAtTerminal } from '../helpers/terminal.ts'
@@ -136,6 +136,31 @@ test('on the host: the keys that end programs are for the program, which may go 
   await job.finished
 
   assert.is(code, 6)
+})
+
+test('whose window is closed, or who is asked to leave, leaves nothing running in any container', async (t) => {
+  const job = await openJob(t, IN_CONTAINERS)
+  await waitFor(() => job.stdout.includes('"ready\\n"'), 'the job runs')
+  const marker = `sleep 1234.${process.pid}`
+  const runs = () => processesMatching(marker).includes(marker)
+
+  for (const container of ['main', 'tiny']) {
+    const words = ['attach', job.id, '--container', container]
+    const person = startAtTerminal(BINARY, words)
+    await person.sees('# ')
+    person.type(`${marker}\r`)
+    await waitFor(runs, 'it runs on the terminal')
+    person.hangUp()
+    await waitFor(() => !runs(), `it has ended in ${container}`)
+
+    const script = await startAgent([...words, '--', ...marker.split(' ')])
+    await waitFor(runs, 'it runs on pipes')
+    script.signal('SIGTERM')
+    assert.is((await script.exited).code, 143)
+    await waitFor(() => !runs(), `it has ended in ${container}`)
+  }
+  job.signal('SIGTERM')
+  await job.finished
 })
 
 test('a container that the job does not have is told at once, with those that it has', async (t) => {
