@@ -30,6 +30,8 @@ export interface RunOptions {
    */
   readonly signal: AbortSignal
   readonly onOutput: OnOutput
+  /** The agent's own question to the shell: neither `$?` nor the trace of `set -x` shows it. */
+  readonly quiet?: boolean
 }
 
 export interface PrepareOptions {

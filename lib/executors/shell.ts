@@ -103,7 +103,7 @@ export class ShellExecutor implements Executor {
     if (!this.#profiled) await this.#addToProfile(file, options.onOutput)
     const checked = formatExports(variables, ' || builtin return 1')
     const exports = [checked, Buffer.from(pathAfter(variables, this.#path(TOOLBOX)))]
-    const { exitCode } = await this.#runFile(Buffer.concat(exports), options, { quiet: true })
+    const { exitCode } = await this.#runFile(Buffer.concat(exports), { ...options, quiet: true })
     this.#kept = readKeptFiles(this.#prepared().directory)
     return exitCode
   }
@@ -120,8 +120,8 @@ export class ShellExecutor implements Executor {
     return exitCode
   }
 
-  async run(directive: string, { signal, onOutput }: RunOptions): Promise<RunResult> {
-    return await this.#runFile(Buffer.from(directive), { signal, onOutput }, { quiet: false })
+  async run(directive: string, options: RunOptions): Promise<RunResult> {
+    return await this.#runFile(Buffer.from(directive), options)
   }
 
   async dispose(): Promise<void> {
@@ -140,8 +140,7 @@ export class ShellExecutor implements Executor {
 
   async #runFile(
     text: Uint8Array,
-    { signal, onOutput }: RunOptions,
-    options: { quiet: boolean },
+    { signal, onOutput, quiet = false }: RunOptions,
   ): Promise<RunResult> {
     await this.#putBackDirectory()
     const session = await this.#openSession(signal)
@@ -149,7 +148,7 @@ export class ShellExecutor implements Executor {
     await writeFile(file, text, { mode: 0o600 })
     const stop = this.#stopOnAbort(signal)
     try {
-      return await session.run(file, onOutput, options)
+      return await session.run(file, onOutput, { quiet })
     } finally {
       await stop.settled()
       await rm(file, { force: true })

@@ -244,6 +244,7 @@ export class Job {
       const { executor } = this.#options
       await executor.run(RESULT_QUERY, {
         signal: this.#stop.signal,
+        quiet: true,
         onOutput: (bytes) => {
           value = (value + Buffer.from(bytes).toString()).slice(0, MAX_RESULT_CHARACTERS)
         },

@@ -9,6 +9,7 @@
  * What must not leak into the log, and how it is kept out (each seen to fail without it):
  * - `set -x`, `set -a`, `set -e` of one directive must hold in the next, but not for the lines in
  *   between: they are off while the loop works and come back with the first command of the file, by a DEBUG trap.
+ *   For a file of the agent's own they stay off.
  * - `! builtin .` keeps the ERR trap and `set -e` from acting a second time on the file's status;
  *   PIPESTATUS has the status before the inversion.
  * - `break` and `continue` in a directive act on this loop: the end mark is printed at its head,
@@ -116,7 +117,9 @@ __agent_turn() {
   builtin printf '${octal(startMark('%s'))}' "$__agent_nonce" >/dev/tty
   __agent_at=\${EPOCHREALTIME-0}
   [[ -n $__agent_flags ]] || builtin return 0
-  __agent_armed=y __agent_debug='{ __agent_resume; } >/dev/null 2>&1'
+  __agent_armed=y
+  [[ $__agent_do != *q* ]] || builtin return 0
+  __agent_debug='{ __agent_resume; } >/dev/null 2>&1'
   builtin set -T
 }
 builtin cd -- "\${HOME:-/}" 2>/dev/null

@@ -110,7 +110,8 @@ export class Session {
   /**
    * Sources the file at `path`, as the shell sees it, and resolves when it ended or the shell died.
    *
-   * @param options `quiet`: this is the agent's own doing, `$?` for the next directive stays as it is
+   * @param options `quiet`: this is the agent's own doing, `$?` for the next directive stays as it is and
+   *   `set -x` does not show it
    * @throws {ShellError} when the shell is gone already
    * @throws {AgentError} when the terminal is lost and no exit code will ever be known
    */

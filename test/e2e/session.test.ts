@@ -4,6 +4,7 @@
 
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
+import { blocksOf } from '../helpers/events.ts'
 import { inJob, PLACES, type Place } from '../helpers/in-job.ts'
 
 /** Directives in order, and what the log of each must say: output, and exit code where it is not 0. */
@@ -111,6 +112,13 @@ const TRICKS: readonly Trick[] = [
       ['echo a', '++ echo a\na\n'],
       ['(exit 0); set +x', '++ exit 0\n++ set +x\n'],
       ['echo b', 'b\n'],
+    ],
+  },
+  {
+    name: 'set -x does not get into the result that a job gives itself',
+    steps: [
+      ['export SEMAPHORE_JOB_RESULT=passed; set -x', ''],
+      ['return 130', '++ return 130\n', 130],
     ],
   },
   {
@@ -241,6 +249,9 @@ const WORLDS: readonly World[] = [
   { name: 'container with an old bash', place: 'container', image: 'agent-test/old-bash' },
 ]
 
+/** The agent's own blocks show nothing of how it does that. */
+const EXPORTS_ONLY = /^(?:Exporting \w+\n)*$/
+
 for (const world of WORLDS.filter(({ place }) => PLACES.includes(place))) {
   const test = suite(`session: ${world.name}`)
 
@@ -259,6 +270,9 @@ for (const world of WORLDS.filter(({ place }) => PLACES.includes(place))) {
         assert.is(block.exitCode, exitCode)
       }
       assert.is(job.result, trick.result ?? 'passed')
+      for (const { directive, output } of blocksOf(job.events)) {
+        if (directive === 'Exporting environment variables') assert.match(output, EXPORTS_ONLY)
+      }
     })
   }
 

@@ -104,7 +104,7 @@ export class ContainerExecutor implements Executor {
     const [values, script] = this.#staging.exports(variables, owner)
     const files = [this.#staging.environmentFile(owner), values, script]
     await main.write(files, options.signal)
-    const { exitCode } = await this.#run(script.path, options, { quiet: true })
+    const { exitCode } = await this.#run(script.path, { ...options, quiet: true })
     this.#exported = true
     return exitCode
   }
@@ -119,7 +119,7 @@ export class ContainerExecutor implements Executor {
     const { main } = await this.#open(options.signal)
     const file = this.#staging.directive(directive)
     await main.write([file], options.signal)
-    return await this.#run(file.path, options, { quiet: false })
+    return await this.#run(file.path, options)
   }
 
   async dispose(): Promise<void> {
@@ -219,11 +219,7 @@ export class ContainerExecutor implements Executor {
     }
   }
 
-  async #run(
-    path: string,
-    { signal, onOutput }: RunOptions,
-    options: { quiet: boolean },
-  ): Promise<RunResult> {
+  async #run(path: string, { signal, onOutput, quiet = false }: RunOptions): Promise<RunResult> {
     const { main, session } = await this.#open(signal)
     const ended = new AbortController()
     const stopping = Promise.withResolvers<never>()
@@ -235,7 +231,7 @@ export class ContainerExecutor implements Executor {
     else signal.addEventListener('abort', stop, { once: true })
     try {
       const started = new Date()
-      const result = await Promise.race([session.run(path, onOutput, options), stopping.promise])
+      const result = await Promise.race([session.run(path, onOutput, { quiet }), stopping.promise])
       if (!signal.aborted) await main.explainKill(result, started, onOutput)
       return result
     } finally {
