@@ -9,7 +9,7 @@ import { constants } from 'node:os'
 import type { Writable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { DockerClient } from '../docker/client.ts'
-import { containerRuns } from '../docker/containers.ts'
+import { containerHasEnded, containerRuns } from '../docker/containers.ts'
 import { ContainerError, JobNotRunningError, ShellError } from '../errors.ts'
 import { enterContainer, type Standard } from './enter-container.ts'
 import { addVisitor, type JobContainer, type RunningJob, readRunningJob } from './running-jobs.ts'
@@ -31,6 +31,9 @@ const POLL_MS = 250
 
 /** One dot for so many looks. */
 const LOOKS_PER_DOT = 4
+
+/** As docker shows it. */
+const SHORT_ID = 12
 
 const SIGNAL_BASE = 128
 
@@ -97,6 +100,11 @@ async function awaitContainer(
       const container = job.containers.find((it) => it.name === name)
       if (container !== undefined && (await containerRuns(docker, container.id, signal))) {
         return container
+      }
+      if (container !== undefined && (await containerHasEnded(docker, container.id, signal))) {
+        throw new ContainerError(`Container "${name}" has ended`, {
+          hint: `Look at what it said: docker logs ${container.id.slice(0, SHORT_ID)}`,
+        })
       }
       if (looks === 0) output.write('Waiting for the container to start up')
       if (looks % LOOKS_PER_DOT === 0) output.write('.')

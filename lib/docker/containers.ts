@@ -222,17 +222,26 @@ export async function containerRuns(
   return await isListed(docker, id, {}, signal)
 }
 
+/** Whether it ran, and will not any more. Does not wait either. */
+export async function containerHasEnded(
+  docker: DockerClient,
+  id: string,
+  signal?: AbortSignal,
+): Promise<boolean> {
+  return await isListed(docker, id, { all: true, status: ['dead', 'exited'] }, signal)
+}
+
 async function isListed(
   docker: DockerClient,
   id: string,
-  query: { readonly all?: true },
+  { all, ...filters }: { readonly all?: true; readonly status?: readonly string[] },
   signal: AbortSignal | undefined,
 ): Promise<boolean> {
   const { value: found = [] } = await docker.call<unknown[]>({
     action: `look for container ${shortId(id)}`,
     method: 'GET',
     path: '/containers/json',
-    query: { ...query, filters: JSON.stringify({ id: [id] }) },
+    query: { ...(all && { all }), filters: JSON.stringify({ id: [id], ...filters }) },
     signal,
     ok: [200],
   })

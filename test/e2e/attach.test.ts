@@ -163,6 +163,25 @@ test('whose window is closed, or who is asked to leave, leaves nothing running i
   await job.finished
 })
 
+test('a service that has ended is told, instead of waited for', async (t) => {
+  const [main, tiny] = IN_CONTAINERS.compose.containers
+  const command = "sh -c 'until [ -e /end ]; do sleep 0.1; done'"
+  const containers = [main, { ...tiny, command }]
+  const job = await openJob(t, { executor: 'dockercompose', compose: { containers } })
+  await waitFor(() => job.stdout.includes('"ready\\n"'), 'the job runs')
+  const visitService = (...words: string[]) =>
+    runAgent(['attach', job.id, '--container', 'tiny', '--', ...words])
+
+  await visitService('touch', '/end')
+  let visit = await visitService('true')
+  while (visit.code === 0) visit = await visitService('true')
+  job.signal('SIGTERM')
+  await job.finished
+
+  assert.is(visit.code, 2)
+  assert.match(visit.stderr, /(has ended|is gone)\n/)
+})
+
 test('a container that the job does not have is told at once, with those that it has', async (t) => {
   const job = await openJob(t, IN_CONTAINERS)
   await waitFor(() => job.stdout.includes('"ready\\n"'), 'the job runs')
