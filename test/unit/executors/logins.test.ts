@@ -82,6 +82,14 @@ test('Docker Hub is asked by the address engines know it by', async (t) => {
   ])
 })
 
+test('a login in the address of a registry is left out of it', async (t) => {
+  const { checked, logins } = await logIn(t, [generic('https://me:pass@r.example.com/a', 'user')])
+
+  const address = 'https://r.example.com/a'
+  assert.equal(checked, [{ username: 'user', password: 'secret', serveraddress: address }])
+  assert.is(logins[0]?.registry, 'r.example.com')
+})
+
 test('each pull gets the login of its registry, of two the later one, or none', async (t) => {
   const { logins } = await logIn(t, [
     HUB,

@@ -89,7 +89,9 @@ async function resolveEcr(
   return { ...registryAt(address), ...login }
 }
 
-function registryAt(url: string): Pick<RegistryLogin, 'address' | 'path' | 'registry'> {
+/** @param given maybe with a login of its own, which would get into messages */
+function registryAt(given: string): Pick<RegistryLogin, 'address' | 'path' | 'registry'> {
+  const url = given.replace(/^(https?:\/\/)?[^/]*@/, '$1')
   const registry = normalizeRegistry(url)
   const address = registry === DOCKER_HUB ? DOCKER_HUB_URL : url
   return { registry, path: pathOfRegistry(url), address }
