@@ -51,6 +51,10 @@ const ADVICE: ReadonlyArray<readonly [reason: RegExp, hint: string]> = [
     'The registry has no TLS: give it a certificate, or name it in "insecure-registries" of the engine’s daemon.json.',
   ],
   [
+    /no matching manifest|does not match the specified platform/,
+    'The image is not there for that platform: check the platform of the container in the job, or build the image for it.',
+  ],
+  [
     /no basic auth credentials|pull access denied|requested access to the resource is denied/,
     'Check the name; if the image is private, add a login for its registry to compose.image_pull_credentials.',
   ],

@@ -172,6 +172,7 @@ export async function verifyLogin(
     signal,
     ok: [200],
     hints: {
+      400: 'Check the address of the registry.',
       401: 'Check user name and password of the credential.',
       500: 'Check the address of the registry, and user name and password of the credential.',
     },

@@ -94,6 +94,16 @@ test('one that another job has left for another platform does no harm where a pl
   assert.is(asked.blocks[1 + FIRST]?.output, `for ${t.own}\n`)
 })
 
+test('a platform that nobody has made the image for fails the pull at once', async (t) => {
+  const { blocks, result } = await runWith(t, { image: t.image, platform: 'linux/s390x' })
+
+  assert.is(result, 'failed')
+  assert.is(blocks.at(-1)?.directive, 'Pulling docker images...')
+  assert.match(blocks.at(-1)?.output ?? '', /no matching manifest for linux\/s390x[^\n]*\n/)
+  assert.match(blocks.at(-1)?.output ?? '', '\nThe image is not there for that platform: ')
+  assert.not.match(blocks.at(-1)?.output ?? '', 'trying again')
+})
+
 test('of a service that cannot run here is told why as well', async (t) => {
   const service = { name: 'foreign', image: t.image, platform: `linux/${t.other}` }
   const { blocks, result } = await runWith(t, { image: IMAGE }, [service])
