@@ -306,6 +306,24 @@ test('a server whose disk is full is said to be so, and left without parts', asy
   await server.close()
 })
 
+test('a server that never answers is given up, whatever it is asked for', async (t) => {
+  const server = await startBadServer(() => undefined)
+  const store = t.open({ endpoint: server.endpoint, answerTimeoutMs: 50 })
+
+  const calls = [
+    store.has('key', never),
+    store.list(never),
+    store.open('key', never),
+    store.delete('key', never),
+  ]
+  for (const error of await Promise.all(calls.map((call) => rejection(call)))) {
+    assert.instance(error, CacheError)
+    assert.match(error.message, /^S3 at http:\/\/127\.0\.0\.1:\d+ cannot be reached: .*50 ms/)
+  }
+  await store.close()
+  await server.close()
+})
+
 test('a restore that is stopped does not wait for a server that has fallen silent', async (t) => {
   const server = await startBadServer((_request, reply) => {
     reply.writeHead(200, { 'content-length': 1_000 })

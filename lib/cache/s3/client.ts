@@ -37,6 +37,7 @@ export function createS3Client(settings: S3Settings): S3Client {
     requestHandler: {
       connectionTimeout: CONNECT_TIMEOUT_MS,
       socketTimeout: STALL_TIMEOUT_MS,
+      throwOnRequestTimeout: true,
       httpAgent: new HttpAgent(options),
       httpsAgent: new HttpsAgent(isPlain ? options : { ...options, ca: trustedAuthorities() }),
     },

@@ -23,6 +23,8 @@ export interface S3Settings {
   readonly credentials: S3Credentials | undefined
   /** `HTTP_PROXY`, `HTTPS_PROXY`, `NO_PROXY`, also in small letters. */
   readonly proxies: Readonly<Record<string, string | undefined>>
+  /** To the first byte of what is short to find; it is asked six times. Default 30,000. */
+  readonly answerTimeoutMs?: number
 }
 
 type Variables = Readonly<Record<string, string | undefined>>

@@ -28,6 +28,9 @@ const MAX_CUTS = 5
 
 const CUT_PAUSE_MS = 200
 
+/** Six of them, as often as the SDK asks, are what a silent server costs a job at most. */
+const ANSWER_TIMEOUT_MS = 30_000
+
 export class S3Store implements CacheStore {
   readonly #settings: S3Settings
   readonly #client: S3Client
@@ -44,9 +47,11 @@ export class S3Store implements CacheStore {
       const keys: StoredKey[] = []
       const query = { Bucket: this.#settings.bucket, Prefix: this.#prefix }
       const client = this.#client
-      for await (const { Contents = [] } of paginateListObjectsV2({ client }, query, {
-        abortSignal: signal,
-      })) {
+      for await (const { Contents = [] } of paginateListObjectsV2(
+        { client },
+        query,
+        this.#within(signal),
+      )) {
         for (const { Key = '', Size: bytes = 0, LastModified } of Contents) {
           const storedAt = LastModified?.getTime() ?? 0
           keys.push({ key: Key.slice(this.#prefix.length), bytes, storedAt })
@@ -61,7 +66,7 @@ export class S3Store implements CacheStore {
     const { Bucket, Key } = this.#target(key)
     const command = new ListObjectsV2Command({ Bucket, Prefix: Key, MaxKeys: 1 })
     const { Contents = [] } = await this.#guard(signal, () =>
-      this.#client.send(command, { abortSignal: signal }),
+      this.#client.send(command, this.#within(signal)),
     )
     return Contents[0]?.Key === Key // in the order of their bytes, it is the first of its prefix
   }
@@ -94,7 +99,7 @@ export class S3Store implements CacheStore {
 
   async delete(key: string, signal: AbortSignal): Promise<void> {
     const command = new DeleteObjectCommand(this.#target(key))
-    await this.#guard(signal, () => this.#client.send(command, { abortSignal: signal }))
+    await this.#guard(signal, () => this.#client.send(command, this.#within(signal)))
   }
 
   /** One by one: the request for many at once needs a checksum that servers disagree about. */
@@ -152,7 +157,11 @@ export class S3Store implements CacheStore {
     signal: AbortSignal,
   ): Promise<GetObjectCommandOutput> {
     const command = new GetObjectCommand({ ...this.#target(key), ...options })
-    return await this.#client.send(command, { abortSignal: signal })
+    return await this.#client.send(command, this.#within(signal))
+  }
+
+  #within(abortSignal: AbortSignal) {
+    return { abortSignal, requestTimeout: this.#settings.answerTimeoutMs ?? ANSWER_TIMEOUT_MS }
   }
 
   #target(key: string) {
