@@ -127,10 +127,16 @@ download() {
 }
 
 download_failed() {
+  # On a full disk not even this can be written, nor what the tool has to say.
+  printf '%65536s' '' >"$work/room" 2>/dev/null || no_room "$1"
   advice='Check the address, the network (https_proxy) and that ca-certificates are installed.'
   [ "$downloader" != 'wget -q' ] ||
     advice="Check the address and the network; many servers refuse busybox's TLS: then install curl."
   fail "$url/$1 cannot be downloaded with ${downloader%% *}" "$advice Nothing was changed."
+}
+
+no_room() {
+  fail "$1 does not fit in $directory" "Make room there: it takes 160 MB for a moment. Nothing was changed."
 }
 
 # The checksum that the release gives for a file.
@@ -160,7 +166,7 @@ fetch_binary() {
     say "Downloading $url/$name.gz"
     download "$name.gz"
     check_sum "$name.gz" "$sum"
-    gzip -dc "$work/$name.gz" >"$work/$name" || fail "$name.gz cannot be unpacked in $directory" "Make room there: it takes 150 MB for a moment. Nothing was changed."
+    gzip -dc "$work/$name.gz" >"$work/$name" || no_room "$name"
   else
     say "Downloading $url/$name"
     download "$name"

@@ -167,6 +167,9 @@ const UNCHANGED = 'echo old >/usr/local/bin/agent; cp /usr/local/bin/agent /tmp/
 const IS_UNCHANGED =
   'cmp /tmp/old /usr/local/bin/agent && [ "$(ls -A /usr/local/bin)" = agent ] && echo unchanged'
 
+/** Of 64 MB, the engine's default. */
+const FILL_DISK = 'export AGENT_INSTALL_DIR=/dev/shm; head -c 60000000 /dev/zero >/dev/shm/fill'
+
 interface Trouble {
   readonly title: string
   readonly image?: string
@@ -186,6 +189,21 @@ const TROUBLES: readonly Trouble[] = [
     title: 'a user without a home',
     prepare: `unset HOME; printf '#!/bin/sh\\necho 1000\\n' >/usr/bin/id`,
     says: 'HOME is not set.\nSet it',
+  },
+  {
+    title: 'a disk with no room for the download',
+    prepare: FILL_DISK,
+    says: 'agent-linux-x64.gz does not fit in /dev/shm.\nMake room there',
+  },
+  {
+    title: 'a disk with no room for the download, by wget',
+    prepare: `${FILL_DISK}; rm /usr/bin/curl`,
+    says: 'agent-linux-x64.gz does not fit in /dev/shm.\nMake room there',
+  },
+  {
+    title: 'a disk with room for the download alone',
+    prepare: 'export AGENT_INSTALL_DIR=/dev/shm',
+    says: 'agent-linux-x64 does not fit in /dev/shm.\nMake room there',
   },
   {
     title: 'a spoilt download',
