@@ -11,7 +11,7 @@
 
 import { Resolver } from 'node:dns/promises'
 import { readFile } from 'node:fs/promises'
-import { isIPv4 } from 'node:net'
+import { isIP, isIPv4 } from 'node:net'
 
 export interface ResolverFiles {
   readonly hosts: string
@@ -23,11 +23,13 @@ const SYSTEM_FILES: ResolverFiles = { hosts: '/etc/hosts', resolvConf: '/etc/res
 const RESOLVER = { timeout: 2_000, tries: 2 }
 
 /**
- * @returns an IPv4 address
+ * @param host a name or an address, one of IPv6 with or without its brackets
+ * @returns an IPv4 address; one of IPv6 when there is no other
  * @throws {Error} when there is none to be had
  */
 export async function resolveAddress(host: string, files = SYSTEM_FILES): Promise<string> {
-  if (isIPv4(host)) return host
+  const bare = host.replace(/^\[(.*)\]$/, '$1')
+  if (isIP(bare) !== 0) return bare
   const known = findInHosts(await readLines(files.hosts), host)
   if (known !== undefined) return known
   return await ask(host, searchDomains(await readLines(files.resolvConf)))
@@ -40,24 +42,27 @@ async function ask(host: string, domains: readonly string[]): Promise<string> {
     : [host, ...domains.map((domain) => `${host}.${domain}`)]
   let first: unknown
   for (const name of names) {
-    try {
-      const [address] = await resolver.resolve4(name)
-      if (address !== undefined) return address
-    } catch (error) {
-      first ??= error // about the name as it was given
+    for (const look of [() => resolver.resolve4(name), () => resolver.resolve6(name)]) {
+      try {
+        const [address] = await look()
+        if (address !== undefined) return address
+      } catch (error) {
+        first ??= error // about the name as it was given
+      }
     }
   }
-  throw first ?? new Error(`${host} has no IPv4 address`)
+  throw first ?? new Error(`${host} has no address`)
 }
 
 /** @see hosts(5) */
 function findInHosts(lines: readonly string[], host: string): string | undefined {
   const wanted = host.toLowerCase()
-  for (const line of lines) {
+  const found = lines.flatMap((line) => {
     const [address = '', ...names] = line.split(/\s+/)
-    if (isIPv4(address) && names.some((name) => name.toLowerCase() === wanted)) return address
-  }
-  return undefined
+    const isIt = isIP(address) !== 0 && names.some((name) => name.toLowerCase() === wanted)
+    return isIt ? [address] : []
+  })
+  return found.find((address) => isIPv4(address)) ?? found[0]
 }
 
 /** @see resolv.conf(5): the last of several lines counts */

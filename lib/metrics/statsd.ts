@@ -5,6 +5,8 @@
  * @module
  */
 
+import { createSocket } from 'node:dgram'
+import { isIPv6 } from 'node:net'
 import type { StatsD } from 'node-statsd'
 import type { Logger } from '../log.ts'
 
@@ -83,6 +85,10 @@ class PullStatsd {
       const address = await resolveAddress(host)
       const { default: statsd } = await import('node-statsd')
       const client = new statsd.StatsD({ host: address, port, prefix: `${namespace}.` })
+      if (isIPv6(address)) {
+        client.socket.close() // of IPv4, as the library makes it
+        client.socket = createSocket('udp6')
+      }
       // What is refused on the way comes back as an error, and is as good as lost on the way.
       client.socket.on('error', () => undefined)
       client.socket.unref()

@@ -58,7 +58,9 @@ test('a pull that passes and one that fails arrive with their duration and their
   const absent = `${t.registry.host}/absent`
 
   const passed = await pull(t, t.image.name, flags)
-  const failed = await pull(t, absent, [...flags, '--statsd-namespace', 'my.agents'])
+  // An address of IPv6 that reaches a server of IPv4, on machines without IPv6 as well.
+  const six = ['--statsd-host', '[::ffff:127.0.0.1]', ...flags.slice(2)]
+  const failed = await pull(t, absent, [...six, '--statsd-namespace', 'my.agents'])
 
   assert.is(passed.result, 'passed')
   assert.is(failed.result, 'failed')

@@ -24,15 +24,20 @@ test.after.each(async ({ directory }) => {
 
 test('an address is its own', async ({ files }) => {
   assert.is(await resolveAddress('192.0.2.7', files), '192.0.2.7')
+  assert.is(await resolveAddress('2001:db8::7', files), '2001:db8::7')
+  assert.is(await resolveAddress('[2001:db8::7]', files), '2001:db8::7')
 })
 
-test('the hosts file counts, without its comments and its IPv6 addresses', async ({ files }) => {
+test('the hosts file counts, without its comments, and IPv6 only for want of IPv4', async ({
+  files,
+}) => {
   await writeFile(
     files.hosts,
-    '# 192.0.2.1 metrics\n::1 metrics\n192.0.2.2\tother metrics.example.com Metrics # ours\n',
+    '# 192.0.2.1 metrics\n::1 metrics six\n192.0.2.2\tother metrics.example.com Metrics # ours\n',
   )
 
   assert.is(await resolveAddress('metrics', files), '192.0.2.2')
+  assert.is(await resolveAddress('six', files), '::1')
   assert.is(await resolveAddress('METRICS.example.com', files), '192.0.2.2')
 })
 
