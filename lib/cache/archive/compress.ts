@@ -149,10 +149,11 @@ async function* readFrames(reader: ByteReader, free: Buffer[]): AsyncGenerator<F
 
 /**
  * Frees a block's memory. Left to the collector, a gigabyte of blocks had it go through all that the
- * agent holds a hundred times, which was a fourth of a restore's work.
+ * agent holds a hundred times, which was a fourth of a restore's work. What is as small as Node's pool
+ * may be a part of it, and shared.
  */
 function giveBack({ buffer }: Buffer): void {
-  if (buffer instanceof ArrayBuffer && buffer.byteLength > FRAME_BYTES) buffer.transfer(0)
+  if (buffer instanceof ArrayBuffer && buffer.byteLength > Buffer.poolSize) buffer.transfer(0)
 }
 
 function encodeSizes(size: number, bytes: number): Buffer {
