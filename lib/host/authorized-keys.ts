@@ -64,7 +64,7 @@ function keysIn(home: string): SharedFile {
 }
 
 function decodeKey(encoded: string, field: string): string {
-  const key = decodeBase64(encoded, field).toString('latin1').trim()
+  const key = decodeBase64(encoded, field).toString().trim()
   if (!key.includes('\0')) return key
   throw new ContentError(`${field} has a NUL byte in it`, { hint: 'Send one public key, as text.' })
 }

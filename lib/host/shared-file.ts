@@ -50,8 +50,9 @@ export async function removeText({ path, header }: SharedFile, text: string): Pr
 async function tryRemove(file: string, header: string, text: string): Promise<boolean> {
   const before = await stat(file).catch(() => undefined) // gone: there is nothing to remove
   const content = await readBytes(file)
-  if (before === undefined || !content?.includes(text)) return true
-  const rest = content.replace(text, () => '')
+  const own = Buffer.from(text).toString('latin1')
+  if (before === undefined || !content?.includes(own)) return true
+  const rest = content.replace(own, () => '')
   if (rest === header) {
     await rm(file, { force: true })
     return true
@@ -75,7 +76,7 @@ async function followLinks(path: string): Promise<string> {
   return await realpath(path).catch(() => path)
 }
 
-/** latin1 keeps every byte as it is. */
+/** latin1 keeps every byte as it is, of files in any encoding; what is added here is UTF-8. */
 async function readBytes(path: string): Promise<string | undefined> {
   return await readFile(path, 'latin1').catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return undefined

@@ -39,6 +39,8 @@ export async function startSshHost(home: string): Promise<SshHost> {
       'ed25519',
       '-N',
       '',
+      '-C',
+      'José@laptop', // not everybody's name is ASCII
       '-f',
       join(directory, name),
     ])

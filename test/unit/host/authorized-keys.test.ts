@@ -56,6 +56,22 @@ for (const [name, content] of [
   })
 }
 
+test('keys with names in any alphabet, or in none, are gone again', async (t) => {
+  const names = ['José@laptop', '世界', Buffer.from([0x4a, 0xff, 0xfe])]
+  const encoded = names.map((name) =>
+    Buffer.concat([Buffer.from(KEY), Buffer.from(name)]).toString('base64'),
+  )
+  const { lines, problems } = decodeKeys(encoded)
+
+  await addKeys(t.home, formatKeys('one', lines))
+  const during = await readFile(t.file, 'utf8')
+  await removeKeys(t.home, formatKeys('one', lines))
+
+  assert.equal(problems, [])
+  assert.match(during, `${KEY}José@laptop\n${KEY}世界\n${KEY}J`)
+  assert.is(await stat(t.file).catch((error) => error.code), 'ENOENT')
+})
+
 test('what the user adds meanwhile stays', async (t) => {
   await addKeys(t.home, formatKeys('one', [KEY]))
   await appendFile(t.file, 'ssh-rsa BBBB you\n')

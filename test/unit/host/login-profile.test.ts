@@ -28,6 +28,16 @@ test('a profile that was there comes back byte for byte', async ({ home }) => {
   assert.is((await stat(profile)).mode & 0o777, 0o640)
 })
 
+test('a line for a file with any name is taken out again', async ({ home }) => {
+  const profile = join(home, '.bash_profile')
+
+  await addToLoginProfile(home, '/tmp/Größe 世界/env')
+  assert.match(await readFile(profile, 'utf8'), ". '/tmp/Größe 世界/env'")
+  await removeFromLoginProfile(home, '/tmp/Größe 世界/env')
+
+  assert.is(await readFile(profile).catch((error) => error.code), 'ENOENT')
+})
+
 test('a profile made here still leads to ~/.profile, and is gone after the last job', async ({
   home,
 }) => {
