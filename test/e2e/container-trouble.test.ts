@@ -47,13 +47,15 @@ test('a service that cannot be made or started is named', async () => {
 })
 
 test('a service that is killed for want of memory is told with its limit', async () => {
-  const command = `perl -e '$x = "x" x 5e7; sleep 100'`
-  const output = await failureOf({}, [{ name: 'hungry', image: IMAGE, memory: '8m', command }])
+  const command = `perl -e '$x = "x" x 2e8; sleep 100'`
+  // One with a port is waited for; with less than this, an engine cannot always start it.
+  const hungry = { name: 'hungry', image: 'agent-test/redis', memory: '32m', command }
+  const output = await failureOf({}, [hungry])
 
   // A busy engine may miss that it was for memory.
   assert.match(
     output,
-    /"hungry" ended with exit code 137, [^\n]*it (?:ran|may have run) out of memory \(its limit: 8 MiB\)\n/,
+    /"hungry" ended with exit code 137, [^\n]*it (?:ran|may have run) out of memory \(its limit: 32 MiB\)\n/,
   )
 })
 

@@ -71,10 +71,17 @@ function watchTest(title: string, step: Step): Step {
       await step(state)
     } catch (error) {
       send({ type: 'failed', title })
-      throw error // uvu prints it, with a diff
+      throw withActual(error) // uvu prints it, with a diff
     }
     send({ type: 'passed', title })
   }
+}
+
+/** Of a text that does not match uvu prints only what was expected of it. */
+function withActual(error: unknown): unknown {
+  const { operator = '', actual } = error as { operator?: string; actual?: unknown }
+  const isText = operator.endsWith('match') && typeof actual === 'string'
+  return isText ? Object.assign(error as Error, { details: `Actual:\n${actual}` }) : error
 }
 
 /** The error goes on: what needs the hook must not run. */
