@@ -130,7 +130,7 @@ async function createJob(
   const { hostVariables, preJobHookPath, postJobHookPath } = config.job
   const executor = await createExecutor(request, {
     config: config.job,
-    hurry,
+    forceStop: hurry,
     traces: remains.traces,
     instanceId: remains.instanceId,
     onLeader: (leader) => access.addLeader(leader),

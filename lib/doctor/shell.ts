@@ -66,7 +66,7 @@ async function examineLogin(
   const executor = new ShellExecutor({
     ...options,
     traces: planHostTraces(options.temporaryDirectory, options.environment['HOME'] ?? '/'),
-    policy: { gracePeriodMs: 0, hurry: signal },
+    policy: { gracePeriodMs: 0, forceStop: signal },
     cache: { directories: [], limitBytes: 0, environment: {} }, // nothing is stored
   })
   const started = performance.now()

@@ -16,7 +16,7 @@ import { ShellExecutor } from './shell.ts'
 export interface ExecutorOptions {
   readonly config: JobConfig
   /** Aborted when a stop has to be quick. */
-  readonly hurry: AbortSignal
+  readonly forceStop: AbortSignal
   /** Of an agent that clears up after itself at its next start; absent for one that has none. */
   readonly instanceId?: string | undefined
   /** By which what the job starts on this host will be known. Default: new ones. */
@@ -30,10 +30,10 @@ export interface ExecutorOptions {
 
 export async function createExecutor(
   request: JobRequest,
-  { config, hurry, instanceId, onLeader, onPulled, onContainer, ...options }: ExecutorOptions,
+  { config, forceStop, instanceId, onLeader, onPulled, onContainer, ...options }: ExecutorOptions,
 ): Promise<Executor> {
   const traces = options.traces ?? planHostTraces(config.temporaryDirectory, config.home)
-  const policy = { gracePeriodMs: config.stopGracePeriod, hurry }
+  const policy = { gracePeriodMs: config.stopGracePeriod, forceStop }
   const environment = config.jobEnvironment
   if (request.compose === undefined) {
     const { cache } = config

@@ -95,10 +95,10 @@ export interface Executor {
   dispose(): Promise<void>
 }
 
-/** How patient an executor is when it stops. */
+/** How an executor stops, whoever asked: a person, a client, a limit of the job. */
 export interface StopPolicy {
-  /** Between TERM and KILL when a job is stopped. Default 10,000. */
+  /** Between TERM and KILL. Default 10,000. */
   readonly gracePeriodMs: number
-  /** Aborted when the person in front asks a second time: no more grace. */
-  readonly hurry: AbortSignal
+  /** Aborted when a stop is asked for a second time: no more grace. */
+  readonly forceStop: AbortSignal
 }

@@ -226,7 +226,7 @@ export class ShellExecutor implements Executor {
   }
 
   async #stop(): Promise<void> {
-    const { gracePeriodMs, hurry } = this.#options.policy
+    const { gracePeriodMs, forceStop } = this.#options.policy
     const abandoned = this.#toolbox?.close()
     const all = findJobProcesses(this.#mark())
     signalProcesses([...this.#leaders], 'SIGHUP')
@@ -234,7 +234,7 @@ export class ShellExecutor implements Executor {
       all.filter((pid) => !this.#leaders.has(pid)),
       'SIGTERM',
     )
-    const patience = AbortSignal.any([hurry, AbortSignal.timeout(gracePeriodMs)])
+    const patience = AbortSignal.any([forceStop, AbortSignal.timeout(gracePeriodMs)])
     await waitForJobProcesses(this.#mark(), this.#leaders, patience)
     const shellPatience = AbortSignal.any([patience, AbortSignal.timeout(HANGUP_MS)])
     await waitForJobProcesses(this.#mark(), new Set(), shellPatience)

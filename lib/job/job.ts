@@ -23,6 +23,7 @@ import {
   type Step,
   selfChosenResult,
 } from './plan.ts'
+import { requestedStop, type StopReason } from './stop-reason.ts'
 
 export interface JobOptions {
   readonly request: JobRequest
@@ -76,9 +77,12 @@ export class Job {
     return this.#state
   }
 
-  /** The running command is ended, nothing more runs, the result is `stopped`. Repeatable. */
-  stop(): void {
-    this.#stop.abort(new Error('the job was stopped'))
+  /**
+   * The running command is ended, nothing more runs, the result is the reason's. Repeatable: the
+   * first reason counts.
+   */
+  stop(reason = requestedStop()): void {
+    this.#stop.abort(reason)
   }
 
   /** Something the job made could not be removed; the agent's log says what. */
@@ -137,10 +141,14 @@ export class Job {
   }
 
   async #take(step: Step): Promise<Outcome> {
-    const { signal } = this.#stop
-    if (signal.aborted) return { kind: 'stopped' }
+    if (this.#stop.signal.aborted) return this.#stopped()
     const outcome = await this.#perform(step)
-    return signal.aborted ? { kind: 'stopped' } : outcome
+    return this.#stop.signal.aborted ? this.#stopped() : outcome
+  }
+
+  #stopped(): Outcome {
+    const { result } = this.#stop.signal.reason as StopReason // of nobody but stop()
+    return { kind: 'stopped', result }
   }
 
   async #perform(step: Step): Promise<Outcome> {
@@ -177,7 +185,7 @@ export class Job {
       return ready ? { kind: 'passed' } : { kind: 'failed', exitCode: 1 }
     } catch (error) {
       if (isUnforeseen(error, this.#stop.signal)) this.#options.log.error(explain(error))
-      if (this.#stop.signal.aborted) return { kind: 'stopped' }
+      if (this.#stop.signal.aborted) return this.#stopped()
       // No block of the executor's own could tell of it: this one does.
       await this.#block('Preparing the job', () => Promise.reject(error))
       return { kind: 'failed', exitCode: 1 }

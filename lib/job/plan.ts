@@ -42,8 +42,8 @@ export type Outcome =
   | { readonly kind: 'failed'; readonly exitCode: number }
   /** `SEMAPHORE_JOB_RESULT` as the job left it, after a command ended with 130. */
   | { readonly kind: 'checked'; readonly value: string }
-  /** A client asked for it. */
-  | { readonly kind: 'stopped' }
+  /** Before its own end, see StopReason. */
+  | { readonly kind: 'stopped'; readonly result: JobResult }
   /** The executor can do nothing more, e.g. its engine died. */
   | { readonly kind: 'lost' }
 
@@ -94,7 +94,7 @@ export function advance(plan: Plan, state: JobState, outcome: Outcome): JobState
 }
 
 function follow(state: JobState, outcome: Outcome): JobState {
-  if (outcome.kind === 'stopped') return { phase: 'done', index: 0, result: 'stopped' }
+  if (outcome.kind === 'stopped') return { phase: 'done', index: 0, result: outcome.result }
   // Epilogues never change the result, not even when the engine dies during them.
   if (outcome.kind === 'lost') return { phase: 'done', index: 0, result: state.result ?? 'failed' }
   if (outcome.kind === 'checked') {

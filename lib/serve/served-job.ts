@@ -133,7 +133,7 @@ export class ServedJob {
       })
       await this.#access.open()
       return await createExecutor(request, {
-        ...{ config, hurry, instanceId, traces: this.#traces },
+        ...{ config, forceStop: hurry, instanceId, traces: this.#traces },
         onLeader: async (leader) => {
           this.#leaders = [...this.#leaders, leader]
           await journal.update({ leaders: this.#leaders })

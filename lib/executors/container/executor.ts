@@ -20,13 +20,13 @@ import type {
   StopPolicy,
   Variable,
 } from '../executor.ts'
+import { CleanupDeadline } from './cleanup-deadline.ts'
 import { injectContainerFiles } from './files.ts'
 import { endHostSetup, runHostSetup } from './host-setup.ts'
 import { setUpCredentials } from './images/credentials.ts'
 import { ensureImages, type PullReport } from './images/pull.ts'
 import { JobObjects, type Ownership } from './job-objects.ts'
 import type { MainContainer } from './main-container.ts'
-import { Patience } from './patience.ts'
 import { Staging } from './staging.ts'
 import { type StartOptions, startContainers } from './start.ts'
 import { ContainerToolbox } from './toolbox.ts'
@@ -134,11 +134,11 @@ export class ContainerExecutor implements Executor {
   }
 
   async #removeObjects(): Promise<void> {
-    const patience = new Patience(this.#options.policy.hurry)
+    const deadline = new CleanupDeadline(this.#options.policy.forceStop)
     try {
-      await this.#objects.removeAll(patience.signal)
+      await this.#objects.removeAll(deadline.signal)
     } finally {
-      patience.end()
+      deadline.end()
       await this.#docker.close()
     }
   }
@@ -202,13 +202,13 @@ export class ContainerExecutor implements Executor {
    * but an engine that hangs is not waited for longer than a command would be.
    */
   async #letFinish<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-    const { gracePeriodMs, hurry } = this.#options.policy
+    const { gracePeriodMs, forceStop } = this.#options.policy
     const stuck = Promise.withResolvers<never>()
     const onStop = () => {
-      const patience = AbortSignal.any([hurry, AbortSignal.timeout(gracePeriodMs)])
+      const deadline = AbortSignal.any([forceStop, AbortSignal.timeout(gracePeriodMs)])
       const giveUp = () => stuck.reject(signal.reason)
-      if (patience.aborted) giveUp()
-      else patience.addEventListener('abort', giveUp, { once: true })
+      if (deadline.aborted) giveUp()
+      else deadline.addEventListener('abort', giveUp, { once: true })
     }
     if (signal.aborted) onStop()
     else signal.addEventListener('abort', onStop, { once: true })

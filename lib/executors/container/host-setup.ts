@@ -91,15 +91,15 @@ async function runOnHost(
   }
 }
 
-/** TERM, then KILL once the patience is used up. */
-function endGroup(child: ChildProcess, { gracePeriodMs, hurry }: StopPolicy): void {
-  const patience = AbortSignal.any([hurry, AbortSignal.timeout(gracePeriodMs)])
+/** TERM, then KILL once the grace period is over. */
+function endGroup(child: ChildProcess, { gracePeriodMs, forceStop }: StopPolicy): void {
+  const deadline = AbortSignal.any([forceStop, AbortSignal.timeout(gracePeriodMs)])
   signalGroup(child, 'SIGTERM')
   const kill = () => {
     if (child.exitCode === null) signalGroup(child, 'SIGKILL')
   }
-  if (patience.aborted) kill()
-  else patience.addEventListener('abort', kill, { once: true })
+  if (deadline.aborted) kill()
+  else deadline.addEventListener('abort', kill, { once: true })
 }
 
 function signalGroup({ pid }: ChildProcess, signal: NodeJS.Signals): void {

@@ -90,19 +90,19 @@ export class JobObjects {
 
   /**
    * Removes what is there, containers at the same time. An engine that is gone, or has something
-   * against it, is asked again until it has done it or the patience is over.
+   * against it, is asked again until it has done it or the deadline has passed.
    *
    * @throws {CleanupError} that says what is left, why, and how to remove it
    */
-  async removeAll(patience: AbortSignal): Promise<void> {
+  async removeAll(deadline: AbortSignal): Promise<void> {
     let reason: unknown
     for (;;) {
-      const error = await this.#tryToRemoveAll(patience)
+      const error = await this.#tryToRemoveAll(deadline)
       if (error === undefined) return
-      // An end of patience says less than the engine's own words.
-      if (reason === undefined || !patience.aborted) reason = error
-      if (patience.aborted) break
-      await sleep(RETRY_MS, undefined, { signal: patience }).catch(() => undefined)
+      // A deadline says less than the engine's own words.
+      if (reason === undefined || !deadline.aborted) reason = error
+      if (deadline.aborted) break
+      await sleep(RETRY_MS, undefined, { signal: deadline }).catch(() => undefined)
     }
     const network = this.#networkMade ? [this.#network] : []
     const containers = [...this.#containers]

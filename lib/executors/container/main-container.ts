@@ -17,7 +17,7 @@ import { ranOutOfMemory } from '../../docker/events.ts'
 import { runExec } from '../../docker/exec.ts'
 import { Session } from '../../shell/session.ts'
 import type { OnOutput, RunOptions, RunResult, StopPolicy } from '../executor.ts'
-import { Patience } from './patience.ts'
+import { CleanupDeadline } from './cleanup-deadline.ts'
 import type { Staging } from './staging.ts'
 import { ContainerTerminal } from './terminal.ts'
 
@@ -115,15 +115,15 @@ export class MainContainer {
    *
    * @param ended aborted when there is nothing left to wait for
    */
-  async stop({ gracePeriodMs, hurry }: StopPolicy, ended: AbortSignal): Promise<void> {
-    const politeness = AbortSignal.any([hurry, ended, AbortSignal.timeout(gracePeriodMs)])
-    if (!politeness.aborted) await this.#ask(politeness)
+  async stop({ gracePeriodMs, forceStop }: StopPolicy, ended: AbortSignal): Promise<void> {
+    const grace = AbortSignal.any([forceStop, ended, AbortSignal.timeout(gracePeriodMs)])
+    if (!grace.aborted) await this.#ask(grace)
     if (ended.aborted) return
-    const patience = new Patience(hurry)
+    const deadline = new CleanupDeadline(forceStop)
     try {
-      await killContainer(this.#docker, this.id, patience.signal)
+      await killContainer(this.#docker, this.id, deadline.signal)
     } finally {
-      patience.end()
+      deadline.end()
     }
   }
 
@@ -165,12 +165,12 @@ export class MainContainer {
     return (await inspectContainer(this.#docker, this.id)).outOfMemory
   }
 
-  async #ask(patience: AbortSignal): Promise<void> {
+  async #ask(deadline: AbortSignal): Promise<void> {
     const command = ['bash', '-c', STOP_SCRIPT, 'stop', this.#staging.bootPath]
     try {
-      await runExec(this.#docker, this.id, { command, user: '0', signal: patience })
+      await runExec(this.#docker, this.id, { command, user: '0', signal: deadline })
     } catch {
-      // The patience is used up, or the container is gone, or cannot be asked: it is killed next.
+      // The grace period is over, or the container is gone, or cannot be asked: it is killed next.
     }
   }
 }

@@ -89,7 +89,10 @@ for (const [value, result] of [
 
 test('a stop ends everything, in every phase', () => {
   for (const step of ['prepare', 'export', 'inject', 'c1', 'c2', 'a1', 'p1', 'result=passed']) {
-    assert.equal(walk(PLAN, { [step]: { kind: 'stopped' } }).slice(-2), [step, '=> stopped'])
+    for (const result of ['stopped', 'failed'] as const) {
+      const steps = walk(PLAN, { [step]: { kind: 'stopped', result } })
+      assert.equal(steps.slice(-2), [step, `=> ${result}`])
+    }
   }
 })
 

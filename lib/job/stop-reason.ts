@@ -1,0 +1,24 @@
+/**
+ * Why a job ends before its plan does: somebody's stop, or a limit that was reached. It is the
+ * reason of the one signal that everything in a job listens to.
+ *
+ * @module
+ */
+
+import type { JobResult } from '../events/event.ts'
+
+export class StopReason extends Error {
+  /** Of a job that ends for this reason. */
+  readonly result: JobResult
+
+  constructor(message: string, result: JobResult) {
+    super(message)
+    this.name = 'StopReason'
+    this.result = result
+  }
+}
+
+/** A person, a client or the agent's own end asked for it. */
+export function requestedStop(): StopReason {
+  return new StopReason('the job was stopped', 'stopped')
+}
