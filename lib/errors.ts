@@ -5,7 +5,7 @@
  * @module
  */
 
-/** Stable: listed in README.md, never renamed, never given a second meaning. */
+/** Stable: listed in lib/doctor/README.md, never renamed, never given a second meaning. */
 export type ErrorCode =
   | 'ERR_AWS_FAILED'
   | 'ERR_CACHE_FAILED'

@@ -1,4 +1,4 @@
-/** The commands in README.md are there; those that explain the HTTP API do what it says. */
+/** The commands on all pages are there; those that explain the HTTP API do what they say. */
 
 import { execFile } from 'node:child_process'
 import { readFile } from 'node:fs/promises'
@@ -8,15 +8,18 @@ import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { runAgent } from '../helpers/agent.ts'
 import { type ServedAgent, withAgent } from '../helpers/served-agent.ts'
+import { codeBlocks, type Page, readPages } from '../readme/pages.ts'
 
 const test = suite('readme: commands')
 const LIMIT_MS = 60_000
+
+const pages = readPages()
 
 /** Between the answers of two commands. */
 const SEPARATOR = '\n=====\n'
 
 test('every command of the HTTP API is answered as it says', async () => {
-  const block = await readBlock()
+  const block = apiBlock()
   const calls = block.match(/^api ".*$/gm) ?? []
 
   await withAgent(async (served) => {
@@ -38,11 +41,11 @@ test('every command of the HTTP API is answered as it says', async () => {
   })
 })
 
-test('every call of the agent in it has a command and options that there are', async () => {
+test('every call of the agent has a command and options that there are', async () => {
   const helps = new Map<string, string>()
-  const calls = agentCalls(await readFile('README.md', 'utf8'))
+  const calls = pages.flatMap(agentCalls)
 
-  assert.ok(calls.length > 20)
+  assert.ok(calls.length > 40)
   for (const [command = '', ...words] of calls) {
     const help = helps.get(command) ?? (await runAgent([command, '--help'])).stdout
     helps.set(command, help)
@@ -54,11 +57,11 @@ test('every call of the agent in it has a command and options that there are', a
   }
 })
 
-test('every script of npm in it is there', async () => {
-  const readme = await readFile('README.md', 'utf8')
+test('every script of npm is there', async () => {
+  const text = pages.map((page) => page.text).join('')
   const { scripts } = JSON.parse(await readFile('package.json', 'utf8'))
 
-  const names = [...readme.matchAll(/\bnpm (?:run )?(test|(?<=run )[\w:-]+)/g)].map(
+  const names = [...text.matchAll(/\bnpm (?:run )?(test|(?<=run )[\w:-]+)/g)].map(
     ([, name]) => name,
   )
   assert.ok(names.length > 5)
@@ -69,9 +72,9 @@ test('every script of npm in it is there', async () => {
 })
 
 /** The words behind `agent`, of each call in a block of shell or in a sentence. */
-function agentCalls(readme: string): string[][] {
-  const blocks = [...readme.matchAll(/^```bash\n(.*?)^```$/gms)].map(([, text = '']) => text)
-  const spans = [...readme.matchAll(/`([^`\n]*\bagent [^`\n]*)`/g)].map(([, text = '']) => text)
+function agentCalls(page: Page): string[][] {
+  const blocks = codeBlocks(page, 'bash')
+  const spans = [...page.text.matchAll(/`([^`\n]*\bagent [^`\n]*)`/g)].map(([, text = '']) => text)
   return [...blocks, ...spans]
     .flatMap((text) => [
       ...text.matchAll(/(?:^|[`;|&] ?|sudo (?:-u \S+ )?)agent ([a-z][^#\n|;&>]*)/gm),
@@ -84,10 +87,10 @@ function isOption(word: string): boolean {
   return word.startsWith('--')
 }
 
-async function readBlock(): Promise<string> {
-  const readme = await readFile('README.md', 'utf8')
-  const blocks = [...readme.matchAll(/^```bash\n(.*?)^```$/gms)].map(([, text = '']) => text)
-  const [block] = blocks.filter((text) => text.includes('api() {'))
+function apiBlock(): string {
+  const [block] = pages
+    .flatMap((page) => codeBlocks(page, 'bash'))
+    .filter((text) => text.includes('api() {'))
   assert.ok(block)
   return block
 }

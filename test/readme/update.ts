@@ -1,10 +1,14 @@
 /**
- * Writes the tables of README.md that are made from the sources: `npm run readme`.
+ * Writes the tables that are generated from the sources into all pages: `npm run readme`.
  *
  * @module
  */
 
-import { readFile, writeFile } from 'node:fs/promises'
-import { withSettingsTable } from './settings-table.ts'
+import { writeFileSync } from 'node:fs'
+import { readPages } from './pages.ts'
+import { withTables } from './tables.ts'
 
-await writeFile('README.md', withSettingsTable(await readFile('README.md', 'utf8')))
+for (const { path, text } of readPages()) {
+  const updated = withTables(text)
+  if (updated !== text) writeFileSync(path, updated)
+}
