@@ -56,7 +56,7 @@ function renderCommand({ synopsis, summary, words, options, notes }: CommandDesc
     ...options.flatMap(({ flag, value, description }) =>
       renderItem(value === undefined ? flag : `${flag} ${value.hint}`, description),
     ),
-    ...(notes === '' ? [] : ['.PP', '.nf', ...notes.split('\n').map(escape), '.fi']),
+    ...(notes === '' ? [] : ['.PP', '.nf', ...notes.split('\n').map(escapeText), '.fi']),
   ]
 }
 
@@ -73,13 +73,22 @@ function lowerFirst(text: string): string {
   return text.replace(/^./, (first) => first.toLowerCase())
 }
 
+/** What groff would quote a macro's argument with, or turn into a typographical relative. */
+const GLYPHS: Readonly<Record<string, string>> = {
+  '"': '\\(dq',
+  "'": '\\(aq',
+  '’': '\\(cq',
+  '^': '\\(ha',
+  '`': '\\(ga',
+  '~': '\\(ti',
+}
+
 /** No character of the text acts as markup; hyphens stay what one can copy and search. */
 function escapeText(line: string): string {
   const text = line
     .replaceAll('\\', '\\e')
     .replaceAll('-', '\\-')
-    .replaceAll("'", '\\(aq')
-    .replaceAll('’', '\\(cq')
+    .replaceAll(/["'’^`~]/g, (character) => GLYPHS[character] ?? character)
     .replaceAll('…', '...')
   return text.startsWith('.') ? `\\&${text}` : text
 }

@@ -31,10 +31,19 @@ export interface PtyAddon {
 /** Directories to load from, in turn: any of them may be mounted `noexec` or read-only. */
 const DIRECTORIES = [tmpdir, () => '/dev/shm', () => '/var/tmp', homedir]
 
+let loaded: PtyAddon | undefined
+
 /**
+ * Once in a process: each load from another file is mapped anew, and never let go.
+ *
  * @throws {AggregateError} when the addon loads from no directory, e.g. in a static binary
  */
 export function loadPtyAddon(): PtyAddon {
+  loaded ??= findAddon()
+  return loaded
+}
+
+function findAddon(): PtyAddon {
   if (!isSea()) return load(unbundledPath())
   const asset = Buffer.from(getRawAsset('pty.node'))
   const errors: unknown[] = []

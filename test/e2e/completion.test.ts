@@ -113,7 +113,10 @@ test('the manual page has no fault, every command and every flag, and the date i
     assert.match(page, new RegExp(`^ +agent ${command}\\b`, 'm'))
     for (const flag of await flagsInHelp(command))
       assert.match(page, new RegExp(`^ +${flag}\\s`, 'm'))
+    const lines = page.split('\n').map((line) => line.trim())
+    for (const line of await notesInHelp(command)) assert.ok(lines.includes(line.trim()), line)
   }
+  assert.not.match(stdout + page, /%[0-9A-F]{2}/)
 })
 
 test('every command shows an example in its help', async () => {
@@ -137,6 +140,14 @@ function flagsIn(screen: string): Set<string> {
 async function flagsInHelp(command: string): Promise<string[]> {
   const { stdout } = await runAgent([command, '--help'])
   return [...stdout.matchAll(/^ {2}(--[a-z-]+)/gm)].map(([, flag = '']) => flag).concat('--help')
+}
+
+/** Exit codes and examples, which are to be copied as they are. */
+async function notesInHelp(command: string): Promise<string[]> {
+  const { stdout } = await runAgent([command, '--help'])
+  const [notes = ''] = /^(Exit code|Examples?):$[\s\S]*/m.exec(stdout) ?? []
+  assert.is.not(notes, '', command)
+  return notes.replaceAll('…', '...').split('\n')
 }
 
 async function completeInBash(directory: string, words: readonly string[]): Promise<string[]> {
