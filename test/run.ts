@@ -39,7 +39,8 @@ interface RunMode extends Pick<FileOptions, 'environment' | 'limitMs' | 'network
   readonly on?: string
 }
 
-const UNIT: RunMode = { limitMs: 60_000, atOnce: availableParallelism() }
+/** Some wait for time limits of their own: a minute on a machine with much else to do. */
+const UNIT: RunMode = { limitMs: 180_000, atOnce: availableParallelism() }
 
 /** Fifty jobs in a row, an image to make: minutes on a slow machine. */
 const E2E: RunMode = { limitMs: 300_000, atOnce: 1 }
