@@ -41,5 +41,5 @@ async function removeRemains(
   await removeHostTraces(traces, leaders)
   if (executor !== 'dockercompose') return
   const { removeLeftovers } = await import('../executors/container/leftovers.ts')
-  await removeLeftovers({ socketPath, instanceId, currentJobId: () => undefined })
+  await removeLeftovers({ socketPath, instanceId, isActive: () => false })
 }

@@ -100,6 +100,7 @@ async function runToTheEnd(request: JobRequest, config: RunConfig, log: Logger):
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, stop)
     await access.open()
     const result = await job.run()
+    await job.clear()
     await callbacks.teardownFinished()
     await output.flush()
     return EXIT_CODES[result]

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { rmSync } from 'node:fs'
 import { appendFile, mkdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { CachePlace } from '../cache/open-store.ts'
@@ -126,6 +127,8 @@ export class ShellExecutor implements Executor {
 
   async dispose(): Promise<void> {
     if (this.#traces === undefined) return
+    // At once: the next job's login shell must not find these variables by the line in the profile.
+    rmSync(variablesFile(this.#traces), { force: true })
     this.#session?.close()
     await this.#toolbox?.close()
     const killed = await Promise.allSettled([killJobProcesses(this.#mark())])

@@ -57,8 +57,9 @@ export class Job {
   readonly #stop = new AbortController()
   readonly #blocks: JobBlocks
   #state: JobState = INITIAL_STATE
-  #leftBehind = false
   #isPrepared = false
+  #clearing: Promise<void> | undefined
+  #leftBehind = false
   /** The last directive took its shell with it. */
   #shellExited = false
 
@@ -91,21 +92,26 @@ export class Job {
   }
 
   /**
-   * Resolves when the job is over: told by the finished callback and in the log, and nothing of it
-   * is left. Call once. A log that can no longer be written fails the job; the agent's own log says
-   * why, and so does the job's, if there is room for a last word.
+   * Resolves when the job is over: told by the finished callback and in the log. Call once, and
+   * {@link clear} after it. A log that can no longer be written fails the job; the agent's own log
+   * says why, and so does the job's, if there is room for a last word.
    */
   async run(): Promise<JobResult> {
-    const { executor, onResult, hold } = this.#options
+    const { onResult, hold } = this.#options
     const result = await this.#walkToResult()
     const isHeld = hold !== undefined && result === 'failed' && this.#isPrepared
     // The result is known: whoever waits for it does not wait for containers to be removed.
-    const disposed = isHeld ? undefined : this.#dispose(executor)
+    if (!isHeld) void this.clear()
     await onResult(result)
     await this.#blocks.finish(result)
     if (isHeld) await this.#hold(hold)
-    await (disposed ?? this.#dispose(executor))
     return result
+  }
+
+  /** Resolves when nothing of the job is left, or the agent's log says what is. Repeatable. */
+  clear(): Promise<void> {
+    this.#clearing ??= this.#dispose(this.#options.executor)
+    return this.#clearing
   }
 
   async #hold(hold: (signal: AbortSignal) => Promise<void>): Promise<void> {

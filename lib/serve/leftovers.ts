@@ -23,6 +23,8 @@ const PAUSES_MS = [1_000, 2_000, 5_000, 10_000, 30_000, 60_000]
 export class EngineSweeper {
   readonly #options: SweepOptions
   #running: { readonly tried: Promise<void> } | undefined
+  /** Something was left since the sweep that runs has looked. */
+  #isDue = false
 
   constructor(options: SweepOptions) {
     this.#options = options
@@ -36,6 +38,7 @@ export class EngineSweeper {
    */
   async start(isNeeded: boolean): Promise<void> {
     if (!isNeeded && !existsSync(this.#options.socketPath)) return
+    this.#isDue = true
     if (this.#running === undefined) {
       const { promise: tried, resolve } = Promise.withResolvers<void>()
       this.#running = { tried }
@@ -50,12 +53,13 @@ export class EngineSweeper {
   async #sweep(onTried: () => void): Promise<void> {
     const { log, signal } = this.#options
     const { removeLeftovers } = await import('../executors/container/leftovers.ts')
-    for (let tries = 0; !signal.aborted; tries++) {
+    for (let tries = 0; this.#isDue && !signal.aborted; tries++) {
+      this.#isDue = false
       try {
         const count = await removeLeftovers(this.#options)
         if (count > 0) log.info(`Removed ${count} containers and networks of earlier jobs`)
-        return
       } catch (error) {
+        this.#isDue = true
         onTried()
         const isAway = error instanceof DockerUnreachableError
         if (tries === 0) {

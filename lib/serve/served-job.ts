@@ -47,12 +47,20 @@ export interface OpenedLog {
   readonly obstacle?: unknown
 }
 
+/**
+ * `running` up to its result; `clearing` while what it made is removed, beside the next job;
+ * `settling` when only the control plane has still to collect its log or be told.
+ */
+export type Phase = 'running' | 'clearing' | 'settling'
+
 export class ServedJob {
   readonly settlement: Settlement
   readonly #options: ServedJobOptions
   readonly #traces: HostTraces
   readonly #access: JobAccess
   #job: Job | undefined
+  #phase: Phase = 'running'
+  #accessClosed: Promise<void> | undefined
   #stopped = false
   #leaders: readonly Leader[] = []
 
@@ -69,6 +77,10 @@ export class ServedJob {
     return this.#options.request.id
   }
 
+  get phase(): Phase {
+    return this.#phase
+  }
+
   /** Repeatable, at any time. */
   stop(): void {
     this.#stopped = true
@@ -79,7 +91,7 @@ export class ServedJob {
    * Never rejects: what goes wrong fails the job, or is told in the agent's log.
    *
    * @param opened rejects when there is nowhere to keep a log: the job does not run then
-   * @returns when the job is over and the next one may begin; whether something of it is left
+   * @returns when nothing of the job is left, or the agent's log says what is: then `leftBehind`
    */
   async run(opened: Promise<OpenedLog>): Promise<{ readonly leftBehind: boolean }> {
     const { log, metrics } = this.#options
@@ -96,13 +108,25 @@ export class ServedJob {
       logBytes = jobLog.size
     } catch (error) {
       log.error(`The job cannot run: ${explain(error)}`)
-      await this.settlement.tell('failed')
+      await this.#end('failed')
     }
-    await this.#access.close()
     const durationMs = performance.now() - startedAt
     log.info(`The job is over: ${result}, after ${(durationMs / 1_000).toFixed(1)} s`)
     metrics.jobFinished({ result, durationMs, logBytes })
+    await Promise.all([this.#job?.clear(), this.#accessClosed])
+    this.#phase = 'settling'
     return { leftBehind: this.#job?.leftBehind ?? false }
+  }
+
+  /**
+   * The next job may begin as soon as anybody can know of this one's end: a control plane may send
+   * it before it has answered the callback. So nobody gets into this one any more, either.
+   */
+  async #end(result: JobResult): Promise<void> {
+    if (this.#phase !== 'running') return
+    this.#phase = 'clearing'
+    this.#accessClosed = this.#access.close()
+    await this.settlement.tell(result)
   }
 
   #createJob(executor: Executor, jobLog: JobLog): Job {
@@ -111,7 +135,7 @@ export class ServedJob {
       request,
       executor,
       sink: jobLog,
-      onResult: (result) => this.settlement.tell(result),
+      onResult: (result) => this.#end(result),
       log,
       hooks: { preJob: config.preJobHookPath, postJob: config.postJobHookPath },
       hostVariables: config.hostVariables,

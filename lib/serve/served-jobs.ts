@@ -1,6 +1,7 @@
 /**
- * The jobs of a server: one at a time, their logs kept, and what an earlier process of this agent
- * has left taken up again.
+ * The jobs of a server: as many at a time as it has room for, their logs kept, and what an earlier
+ * process of this agent has left taken up again. A job that is over makes room for the next one at
+ * once: what it made is removed beside that.
  *
  * @module
  */
@@ -32,7 +33,10 @@ export interface ServedJobsOptions {
 }
 
 /** Whose log can be collected. */
-type Collectable = Pick<ServedJob, 'id' | 'settlement'>
+type Collectable = Pick<ServedJob, 'settlement'>
+
+/** Jobs that run at one time. */
+const CAPACITY = 1
 
 /** A closing agent waits no longer than this for a log to be collected. */
 const LAST_COLLECTION_MS = 30_000
@@ -53,11 +57,10 @@ export class ServedJobs implements JobSlot {
   readonly #giveUp = new AbortController()
   readonly #over = new AbortController()
   readonly #lastCollection = new AbortController()
-  /** Jobs that are over, up to their last callback. */
-  readonly #unsettled = new Set<Collectable>()
+  /** From the moment each is accepted up to its last callback, by id, the oldest first. */
+  readonly #jobs = new Map<string, ServedJob>()
   /** All that has to end before the process may. */
   readonly #work = new Set<Promise<void>>()
-  #current: ServedJob | undefined
   #currentLog: JobLog | undefined
   #currentId: string | undefined
   #closing = false
@@ -101,14 +104,18 @@ export class ServedJobs implements JobSlot {
     this.#sweeper = new EngineSweeper({
       socketPath: options.config.dockerSocketPath,
       instanceId: options.state.instance,
-      currentJobId: () => this.#current?.id,
+      isActive: (id) => this.#isActive(id),
       log: this.#log,
       signal: this.#over.signal,
     })
   }
 
   get state(): JobSlot['state'] {
-    return this.#current === undefined ? 'waiting-for-job' : 'job-received'
+    return this.#running.length < CAPACITY ? 'waiting-for-job' : 'job-received'
+  }
+
+  get #running(): readonly ServedJob[] {
+    return [...this.#jobs.values()].filter(({ phase }) => phase === 'running')
   }
 
   get currentLog(): JobLog | undefined {
@@ -122,18 +129,20 @@ export class ServedJobs implements JobSlot {
   async submit(document: unknown): Promise<Submission> {
     const parts = await loadJobParts()
     const request = parts.parseJobRequest(document)
-    if (this.#current?.id === request.id || this.#kept.has(request.id)) return { kind: 'repeated' }
+    if (this.#jobs.has(request.id) || this.#kept.has(request.id)) return { kind: 'repeated' }
     if (this.#closing) {
       return { kind: 'refused', reason: 'the agent is shutting down and takes no more jobs' }
     }
-    if (this.#current !== undefined) return { kind: 'busy' }
-    this.#start(request, parts) // no await since `#current` was looked at: two requests cannot both win
+    if (this.#running.length >= CAPACITY) return { kind: 'busy' }
+    this.#start(request, parts) // no await since `#jobs` was looked at: two requests cannot both win
     return { kind: 'accepted' }
   }
 
   stop(): void {
-    if (this.#current !== undefined) this.#log.info(`Stopping the job ${this.#current.id}`)
-    this.#current?.stop()
+    for (const job of this.#running) {
+      this.#log.info(`Stopping the job ${job.id}`)
+      job.stop()
+    }
   }
 
   async log(id: string): Promise<JobLog | undefined> {
@@ -141,8 +150,8 @@ export class ServedJobs implements JobSlot {
   }
 
   collected(id: string): void {
-    const jobs = [...this.#cutOff, ...this.#unsettled, this.#current]
-    for (const job of jobs) if (job?.id === id) job.settlement.collected()
+    this.#jobs.get(id)?.settlement.collected()
+    for (const job of this.#cutOff) if (job.id === id) job.settlement.collected()
   }
 
   /** Whether a job runs, or callbacks of one are still to be sent. */
@@ -200,8 +209,19 @@ export class ServedJobs implements JobSlot {
     await Promise.all([
       ...this.#cutOff.map((job) => job.clear()),
       this.#sweeper.start(hasContainers),
-      this.#kept.prune(),
+      this.#prune(),
     ])
+  }
+
+  /** What jobs still write to stays. */
+  async #prune(): Promise<void> {
+    await this.#kept.prune(new Set([...this.#jobs.keys()].filter((id) => this.#isActive(id))))
+  }
+
+  /** Whether what that job has made is still its own. */
+  #isActive(id: string): boolean {
+    const job = this.#jobs.get(id)
+    return job !== undefined && job.phase !== 'settling'
   }
 
   async #end(job: CutOffJob): Promise<void> {
@@ -220,7 +240,7 @@ export class ServedJobs implements JobSlot {
       ...{ ...this.#shared(), metrics: this.#options.metrics, hurry: this.#hurry.signal },
       ...{ request, log, journal: this.#journals.of(path) },
     })
-    this.#current = job
+    this.#jobs.set(request.id, job)
     this.#currentId = request.id
     this.#currentLog = undefined
     const opened = openLog(path)
@@ -230,11 +250,14 @@ export class ServedJobs implements JobSlot {
   }
 
   async #run(job: ServedJob, opened: Promise<OpenedLog>): Promise<void> {
-    const { leftBehind } = await job.run(this.#makeReady(job, opened))
-    this.#current = undefined
-    if (leftBehind) void this.#sweeper.start(true)
-    await this.#kept.prune()
-    await this.#settle(job)
+    try {
+      const { leftBehind } = await job.run(this.#makeReady(job, opened))
+      if (leftBehind) void this.#sweeper.start(true)
+      await this.#prune()
+      await this.#settle(job)
+    } finally {
+      this.#jobs.delete(job.id)
+    }
   }
 
   async #makeReady(job: ServedJob, opened: Promise<OpenedLog>): Promise<OpenedLog> {
@@ -246,12 +269,10 @@ export class ServedJobs implements JobSlot {
   }
 
   async #settle(job: Collectable): Promise<void> {
-    this.#unsettled.add(job)
     const timeout = new AbortController()
     const timer = setTimeout(() => timeout.abort(), this.#options.collectionTimeoutMs)
     await job.settlement.end(AbortSignal.any([timeout.signal, this.#lastCollection.signal]))
     clearTimeout(timer)
-    this.#unsettled.delete(job)
   }
 
   #shared() {

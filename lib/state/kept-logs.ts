@@ -91,12 +91,18 @@ export class KeptLogs {
     await Promise.all(strays.map(({ path }) => this.#remove(path)))
   }
 
-  /** Removes what is over the limits. Never rejects: a log too many harms nobody. */
-  async prune(): Promise<void> {
-    const sizes = await Promise.all([...this.#kept.values()].map(({ path }) => sizeOf(path)))
+  /**
+   * Removes what is over the limits. Never rejects: a log too many harms nobody.
+   *
+   * @param needed ids of jobs whose logs stay in any case, and do not count
+   */
+  async prune(needed: ReadonlySet<string> = new Set()): Promise<void> {
+    const neededKeys = new Set([...needed].map(keyOf))
+    const over = [...this.#kept].filter(([key]) => !neededKeys.has(key))
+    const sizes = await Promise.all(over.map(([, { path }]) => sizeOf(path)))
     let total = sizes.reduce((sum, size) => sum + size, 0)
-    let left = this.#kept.size
-    for (const [index, [key, { path }]] of [...this.#kept].entries()) {
+    let left = over.length
+    for (const [index, [key, { path }]] of over.entries()) {
       if (left <= 1 || (left <= this.#limits.count && total <= this.#limits.bytes)) return
       this.#kept.delete(key)
       left -= 1

@@ -15,7 +15,7 @@ import { blocksOf } from '../helpers/events.ts'
 import { waitFor } from '../helpers/host.ts'
 import { PLACES, type Place } from '../helpers/in-job.ts'
 import { createJobId } from '../helpers/job-id.ts'
-import { serveAgent, whenFree } from '../helpers/served-agent.ts'
+import { serveAgent } from '../helpers/served-agent.ts'
 import { jobDirectory, jumpPointOf, type SshHost, startSshHost } from '../helpers/ssh.ts'
 
 interface Context {
@@ -412,8 +412,7 @@ test('agent serve opens a way into each job, and closes it for one that it was k
     const first = await submit({})
     assert.not.ok(existsSync(keys))
     await served.ask('POST', '/stop')
-    await whenFree(served)
-    assert.is(await jobDirectory(first.id), undefined)
+    await waitFor(async () => (await jobDirectory(first.id)) === undefined, 'the way in is closed')
 
     const second = await submit({ ssh_public_keys: [t.ssh.publicKey] })
     assert.ok(existsSync(keys))

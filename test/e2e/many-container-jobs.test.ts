@@ -11,7 +11,7 @@ import {
   followLog,
   residentMegabytes,
   type ServedAgent,
-  whenFree,
+  whenSettled,
   withAgent,
 } from '../helpers/served-agent.ts'
 import { callEngine } from '../setup/engine.ts'
@@ -64,7 +64,7 @@ async function runJobs(served: ServedAgent, images: readonly string[]): Promise<
     assert.is(status, 200, text)
     const log = await followLog(served, id)
     assert.match(log, '"result":"passed"')
-    await whenFree(served)
+    await whenSettled(served)
   }
 }
 

@@ -19,6 +19,7 @@ import {
   serveAgent,
   shellJob,
   whenFree,
+  whenSettled,
   withAgent,
 } from '../helpers/served-agent.ts'
 
@@ -167,6 +168,7 @@ test('200 jobs in a row leave no descriptor, no process, and no memory behind', 
         assert.match(await followLog(served, `row-${job}`), '"result":"passed"')
         await whenFree(served)
       }
+      await whenSettled(served)
     }
     await runJobs(0, 60)
     const before = { descriptors: descriptors(), megabytes: await residentMegabytes(pid) }

@@ -1,7 +1,7 @@
 /** A served agent and the clients that talk to it, as the tests of its HTTP side need them. */
 
 import { execFile } from 'node:child_process'
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
 import { type RequestOptions, request } from 'node:https'
 import { createServer } from 'node:net'
@@ -194,6 +194,12 @@ export async function whenFree(served: ServedAgent, limitMs?: number): Promise<v
     'the agent is free again',
     limitMs,
   )
+}
+
+/** Resolves when nothing of any job is left to clear away, collect or tell. */
+export async function whenSettled(served: ServedAgent): Promise<void> {
+  const journal = join(served.directory, 'state', 'journal')
+  await waitFor(async () => (await readdir(journal)).length === 0, 'every job is settled')
 }
 
 /** The log of a job from its first line to `job_finished`. */

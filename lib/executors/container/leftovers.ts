@@ -14,8 +14,8 @@ export interface LeftoverOptions {
   readonly socketPath: string
   /** Whose they are. Nothing of another agent is touched. */
   readonly instanceId: string
-  /** The job that runs now, whose objects are no leftovers. */
-  readonly currentJobId: () => string | undefined
+  /** Whether that job still needs its objects, or removes them itself. */
+  readonly isActive: (jobId: string) => boolean
 }
 
 /**
@@ -30,7 +30,7 @@ export async function removeLeftovers(options: LeftoverOptions): Promise<number>
     const containers = await findContainers(docker, INSTANCE_LABEL, options.instanceId)
     const networks = await findNetworks(docker, INSTANCE_LABEL, options.instanceId)
     const isLeft = ({ labels }: (typeof containers)[number]) =>
-      labels[JOB_LABEL] !== options.currentJobId()
+      !options.isActive(labels[JOB_LABEL] ?? '')
     const removed = await removeEach(containers.filter(isLeft), ({ name }) =>
       removeContainer(docker, name),
     )
