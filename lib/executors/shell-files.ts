@@ -29,10 +29,10 @@ export async function injectHostFiles(
 ): Promise<number> {
   for (const file of files) {
     signal.throwIfAborted()
-    await onOutput(Buffer.from(`Injecting ${file.path} with file mode ${file.mode}\n`))
+    await onOutput(`Injecting ${file.path} with file mode ${file.mode}\n`)
     const problem = await injectFile(file, resolveInjectedPath(file.path, home), directory)
     if (problem === undefined) continue
-    await onOutput(Buffer.from(`${problem}\n`))
+    await onOutput(`${problem}\n`)
     return 1
   }
   return 0

@@ -252,7 +252,7 @@ export class ShellExecutor implements Executor {
     } catch (error) {
       // The job itself does not need it: only a person who logs in beside it misses the variables.
       const reason = error instanceof Error ? error.message : String(error)
-      await onOutput(Buffer.from(`Login shells will not have these variables: ${reason}\n`))
+      await onOutput(`Login shells will not have these variables: ${reason}\n`)
     }
   }
 

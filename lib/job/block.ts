@@ -45,21 +45,19 @@ export class BlockWriter {
     })
   }
 
-  /** @returns a promise when the log is slower than the output: await it before reading on */
-  push(bytes: Uint8Array): Promise<void> | void {
-    this.#pending += this.#text.push(bytes)
+  /**
+   * @param output bytes of the terminal, or a line of the agent's own: an event of its own
+   * @returns a promise when the log is slower than the output: await it before reading on
+   */
+  push(output: Uint8Array | string): Promise<void> | void {
+    if (typeof output === 'string') return this.#say(output)
+    this.#pending += this.#text.push(output)
     if (this.#pending.length >= BATCH_CHARACTERS) return this.#flush()
     this.#timer ??= setTimeout(() => this.#flush(), BATCH_MS)
   }
 
-  /** Text of the agent itself. */
-  async say(text: string): Promise<void> {
-    await this.push(Buffer.from(text))
-  }
-
   async finish(exitCode: number): Promise<void> {
-    this.#pending += this.#text.end()
-    await this.#flush()
+    await this.#end()
     const finishedAt = nowInSeconds()
     await this.#write({
       event: 'cmd_finished',
@@ -69,6 +67,18 @@ export class BlockWriter {
       started_at: this.#startedAt,
       finished_at: finishedAt,
     })
+  }
+
+  #say(line: string): Promise<void> {
+    void this.#end()
+    this.#pending = line.toWellFormed().replaceAll('\r\n', '\n')
+    return this.#flush()
+  }
+
+  /** What the terminal has put out so far is complete. */
+  #end(): Promise<void> {
+    this.#pending += this.#text.end()
+    return this.#flush()
   }
 
   #flush(): Promise<void> {

@@ -21,7 +21,7 @@ export async function decodeVariables(
   const last = new Map(encoded.map((variable) => [variable.name, variable.value]))
   const variables: Variable[] = []
   for (const name of [...last.keys()].sort()) {
-    await onOutput(Buffer.from(`Exporting ${name}\n`))
+    await onOutput(`Exporting ${name}\n`)
     variables.push({ name, value: decodeBase64(last.get(name) ?? '', `The value of ${name}`) })
   }
   return variables

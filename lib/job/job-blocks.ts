@@ -52,12 +52,12 @@ export class JobBlocks {
     let exitCode = 1
     let isLost = false
     try {
-      const working = work((bytes) => writer.push(bytes))
+      const working = work((output) => writer.push(output))
       working.catch(() => undefined) // ends by itself once the job is cleared away
       exitCode = await Promise.race([working, writer.failed])
     } catch (error) {
       isLost = !(error instanceof ContentError)
-      if (!signal.aborted) await writer.say(describeFailure(error))
+      if (!signal.aborted) for (const line of describeFailure(error)) await writer.push(line)
       if (isUnforeseen(error, signal)) log.error(explain(error))
     }
     if (signal.aborted) exitCode = 1
@@ -72,7 +72,9 @@ export class JobBlocks {
     if (this.#open === undefined) return
     const { directive, startedAt } = this.#open
     const timestamp = nowInSeconds()
-    await this.#writeLast({ event: 'cmd_output', timestamp, output: describeFailure(error) })
+    for (const output of describeFailure(error)) {
+      await this.#writeLast({ event: 'cmd_output', timestamp, output })
+    }
     await this.#writeLast({
       event: 'cmd_finished',
       timestamp,
@@ -103,7 +105,9 @@ export function isUnforeseen(error: unknown, stop: AbortSignal): boolean {
   return !stop.aborted || !isEcho
 }
 
-function describeFailure(error: unknown): string {
-  if (error instanceof AgentError) return `${error.message}\n${error.hint}\n`
-  return `The agent failed: ${error instanceof Error ? error.message : String(error)}\nIts own log says more.\n`
+/** @returns lines */
+function describeFailure(error: unknown): readonly string[] {
+  if (error instanceof AgentError) return [`${error.message}\n`, `${error.hint}\n`]
+  const reason = error instanceof Error ? error.message : String(error)
+  return [`The agent failed: ${reason}\n`, 'Its own log says more.\n']
 }

@@ -238,7 +238,7 @@ export class Job {
 
   async #command({ directive, alias }: Command): Promise<Outcome> {
     return await this.#block(alias || directive, async (onOutput) => {
-      if (alias) await onOutput(Buffer.from(`Running: ${directive}\n`))
+      if (alias) await onOutput(`Running: ${directive}\n`)
       return await this.#runDirective(directive, onOutput)
     })
   }
@@ -247,7 +247,7 @@ export class Job {
     return await this.#block(title, async (onOutput) => {
       const text = await readFile(path, 'utf8').catch((error: Error) => error)
       if (typeof text === 'string') return await this.#runDirective(text, onOutput)
-      await onOutput(Buffer.from(`The hook cannot be read: ${text.message}\n`))
+      await onOutput(`The hook cannot be read: ${text.message}\n`)
       return 1
     })
   }
@@ -260,10 +260,12 @@ export class Job {
         signal: this.#stop.signal,
         quiet: true,
         onOutput: (bytes) => {
-          value = (value + Buffer.from(bytes).toString()).slice(0, MAX_RESULT_CHARACTERS)
+          value = (
+            value + (typeof bytes === 'string' ? bytes : Buffer.from(bytes).toString())
+          ).slice(0, MAX_RESULT_CHARACTERS)
         },
       })
-      await onOutput(Buffer.from(describeSelfStop(value)))
+      await onOutput(describeSelfStop(value))
       return 0
     })
     return outcome.kind === 'passed' ? { kind: 'checked', value } : outcome

@@ -10,11 +10,11 @@ import type { ReportPull } from './statsd.ts'
 export interface FinishedJobFigures {
   readonly result: JobResult
   readonly durationMs: number
-  readonly logBytes: number
 }
 
 export interface JobMetrics {
   jobFinished(figures: FinishedJobFigures): void
+  logEnded(bytes: number): void
   readonly imagePulled: ReportPull
   callbackFailed(): void
   /** Prometheus text, version 0.0.4. */
@@ -40,12 +40,12 @@ export function createJobMetrics({ onPulled }: JobMetricsOptions = {}): JobMetri
     void recorder.then(use)
   }
   return {
-    jobFinished: ({ result, durationMs, logBytes }) =>
-      record(({ jobs, jobSeconds, logs }) => {
+    jobFinished: ({ result, durationMs }) =>
+      record(({ jobs, jobSeconds }) => {
         jobs.inc({ result })
         jobSeconds.observe({ result }, durationMs / 1_000)
-        logs.inc(logBytes)
       }),
+    logEnded: (bytes) => record(({ logs }) => logs.inc(bytes)),
     imagePulled: (figures) => {
       onPulled?.(figures)
       const { passed, durationMs } = figures

@@ -58,6 +58,7 @@ export class ServedJob {
   readonly #options: ServedJobOptions
   readonly #traces: HostTraces
   readonly #access: JobAccess
+  readonly #startedAt = performance.now()
   #job: Job | undefined
   #phase: Phase = 'running'
   #accessClosed: Promise<void> | undefined
@@ -94,25 +95,19 @@ export class ServedJob {
    * @returns when nothing of the job is left, or the agent's log says what is: then `leftBehind`
    */
   async run(opened: Promise<OpenedLog>): Promise<{ readonly leftBehind: boolean }> {
-    const { log, metrics } = this.#options
-    const startedAt = performance.now()
-    log.info(`The job begins (${this.#options.request.executor})`)
-    let result: JobResult = 'failed'
-    let logBytes = 0
+    const { log, metrics, request } = this.#options
+    log.info(`The job begins (${request.executor})`)
     try {
       const { jobLog, path, obstacle } = await opened
       const executor = await this.#prepareExecutor(path, obstacle)
       const job = this.#createJob(executor, jobLog)
-      result = await job.run()
+      await job.run()
       await jobLog.close() // has happened already, unless its last line could not be written
-      logBytes = jobLog.size
+      metrics.logEnded(jobLog.size)
     } catch (error) {
       log.error(`The job cannot run: ${explain(error)}`)
       await this.#end('failed')
     }
-    const durationMs = performance.now() - startedAt
-    log.info(`The job is over: ${result}, after ${(durationMs / 1_000).toFixed(1)} s`)
-    metrics.jobFinished({ result, durationMs, logBytes })
     await Promise.all([this.#job?.clear(), this.#accessClosed])
     this.#phase = 'settling'
     return { leftBehind: this.#job?.leftBehind ?? false }
@@ -124,6 +119,10 @@ export class ServedJob {
    */
   async #end(result: JobResult): Promise<void> {
     if (this.#phase !== 'running') return
+    const { log, metrics } = this.#options
+    const durationMs = performance.now() - this.#startedAt
+    log.info(`The job is over: ${result}, after ${(durationMs / 1_000).toFixed(1)} s`)
+    metrics.jobFinished({ result, durationMs })
     this.#phase = 'clearing'
     this.#accessClosed = this.#access.close()
     await this.settlement.tell(result)

@@ -5,10 +5,11 @@
  */
 
 /**
- * Receives output as it appears: any bytes, cut anywhere. A returned promise means "not so fast":
- * the caller awaits it before it reads on from the terminal.
+ * Receives output as it appears: any bytes, cut anywhere. A string is a line of the agent's own,
+ * newline included, and becomes an event of its own (contract, section 3). A returned promise means
+ * "not so fast": the caller awaits it before it reads on from the terminal.
  */
-export type OnOutput = (bytes: Uint8Array) => Promise<void> | void
+export type OnOutput = (output: Uint8Array | string) => Promise<void> | void
 
 /**
  * A terminal with `bash` already started on its other end. The session reads `output` once, from

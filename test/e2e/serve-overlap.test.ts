@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import * as assert from 'uvu/assert'
 import { startControlPlane } from '../helpers/control-plane.ts'
 import { engineObjects } from '../helpers/engine.ts'
-import { neverAnswer } from '../helpers/engine-proxy.ts'
+import type { Caught } from '../helpers/engine-proxy.ts'
 import { proxySuite } from '../helpers/engine-suite.ts'
 import { waitFor } from '../helpers/host.ts'
 import { createJobId } from '../helpers/job-id.ts'
@@ -97,16 +97,18 @@ test('a job whose containers are slow to go holds up neither the next job nor it
 }) => {
   const served = await serveAgent([], { environment: proxy.environment })
   try {
-    proxy.on(/^DELETE/, neverAnswer)
+    const held: Caught[] = []
+    proxy.on(/^DELETE/, (call) => void held.push(call))
     const first = await submit(served, 'true', inContainer)
     await followLog(served, first)
-    await waitFor(() => proxy.calls.some((call) => call.startsWith('DELETE')), 'it is cleared away')
-    const second = await submit(served, 'echo now; sleep 1000', inContainer)
+    await waitFor(() => held.length > 0, 'it is cleared away')
+    const second = await submit(served, 'echo now; exec 3<> <(:); read -t 1000 -u 3', inContainer)
     await waitFor(async () => {
       return (await served.ask('GET', `/jobs/${second}/log`)).text.includes('now\\n')
     }, 'the next job runs beside it')
-    proxy.heal()
     await served.ask('POST', '/stop')
+    proxy.heal()
+    for (const call of held) call.pass()
 
     assert.match(await followLog(served, second), '"result":"stopped"')
     assert.match(await followLog(served, first), '"result":"passed"')
@@ -124,10 +126,10 @@ test('killed between the end of one job and the middle of the next, an agent cle
 }) => {
   let served = await serveAgent([], { environment: proxy.environment })
   try {
-    proxy.on(/^DELETE/, neverAnswer)
+    proxy.on(/^DELETE/, () => undefined)
     const first = await submit(served, 'true', inContainer)
     const log = await followLog(served, first)
-    const second = await submit(served, 'echo now; sleep 1000', inContainer)
+    const second = await submit(served, 'echo now; exec 3<> <(:); read -t 1000 -u 3', inContainer)
     await waitFor(async () => {
       return (await served.ask('GET', `/jobs/${second}/log`)).text.includes('now\\n')
     }, 'the next job runs beside it')

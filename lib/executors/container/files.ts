@@ -34,10 +34,10 @@ export async function injectContainerFiles(
 ): Promise<number> {
   const { uid, gid, home } = target.info
   const entries: ArchiveEntry[] = []
-  let said = ''
+  const said: string[] = []
   let badMode: string | undefined
   for (const { path, content, mode: text } of files) {
-    said += `Injecting ${path} with file mode ${text}\n`
+    said.push(`Injecting ${path} with file mode ${text}\n`)
     const mode = parseFileMode(text)
     if (mode === undefined) {
       badMode = text
@@ -45,12 +45,13 @@ export async function injectContainerFiles(
     }
     entries.push({ path: resolvePath(path, home), content, mode, uid, gid })
   }
-  await onOutput(Buffer.from(said))
+  for (const line of said) await onOutput(line)
   const unreachable = entries.find(({ path }) => OUT_OF_REACH.test(path))
   if (unreachable !== undefined) {
     const reason = `the engine puts no files into ${unreachable.path.split('/', 2).join('/')}`
     const hint = 'Inject it elsewhere, and copy it by a command of the job.'
-    await onOutput(Buffer.from(`Failed to write the files: ${reason}\n${hint}\n`))
+    await onOutput(`Failed to write the files: ${reason}\n`)
+    await onOutput(`${hint}\n`)
     return 1
   }
   try {
@@ -60,11 +61,12 @@ export async function injectContainerFiles(
     }
   } catch (error) {
     if (!(error instanceof DockerRefusedError)) throw error
-    await onOutput(Buffer.from(`Failed to write the files: ${error.reason}\n${error.hint}\n`))
+    await onOutput(`Failed to write the files: ${error.reason}\n`)
+    await onOutput(`${error.hint}\n`)
     return 1
   }
   if (badMode === undefined) return 0
-  await onOutput(Buffer.from(`Failed to set file mode to ${badMode}\n`))
+  await onOutput(`Failed to set file mode to ${badMode}\n`)
   return 1
 }
 

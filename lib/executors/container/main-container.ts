@@ -140,15 +140,16 @@ export class MainContainer {
     if (exitCode !== KILLED) return
     const { outOfMemory, memoryLimit } = await inspectContainer(this.#docker, this.id)
     const megabytes = formatMemory(memoryLimit)
-    const say = async (text: string) => await onOutput(Buffer.from(text))
     if (outOfMemory || (memoryLimit > 0 && (await this.#wasShortOfMemory(since)))) {
       const limit = memoryLimit === 0 ? '' : ` (its limit: ${megabytes})`
       const victim = shellExited ? 'its shell' : 'the command'
-      return await say(`The main container ran out of memory${limit}: ${victim} was killed.\n`)
+      return await onOutput(`The main container ran out of memory${limit}: ${victim} was killed.\n`)
     }
     // A busy engine may miss it when the container ends in the same moment.
     if (memoryLimit > 0 && shellExited) {
-      await say(`The shell was killed. It may have run out of memory: its limit is ${megabytes}.\n`)
+      await onOutput(
+        `The shell was killed. It may have run out of memory: its limit is ${megabytes}.\n`,
+      )
     }
   }
 

@@ -30,7 +30,7 @@ export async function retryPassing<T>(
     } catch (error) {
       if (signal.aborted || !(error instanceof Error) || !passes(error)) throw error
       const seconds = pauseMs / 1_000
-      await onOutput(Buffer.from(`${error.message}; trying again in ${seconds} s\n`))
+      await onOutput(`${error.message}; trying again in ${seconds} s\n`)
     }
     await sleep(pauseMs, undefined, { signal })
   }

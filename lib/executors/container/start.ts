@@ -63,7 +63,7 @@ const KVM_DEVICE = '/dev/kvm'
  */
 export async function startContainers(request: StartRequest): Promise<Started> {
   const { docker, signal, onOutput, containers, images, network } = request
-  await onOutput(Buffer.from('Starting a new bash session.\n'))
+  await onOutput('Starting a new bash session.\n')
   const mounts = await existingMounts(request)
   if (mounts === undefined) return { exitCode: 1, main: undefined }
   const [mainRequest, ...serviceRequests] = containers
@@ -97,7 +97,7 @@ async function createContainer(
 ): Promise<string> {
   const { id, warnings } = await objects.createContainer(name, plan)
   for (const warning of warnings) {
-    await onOutput(Buffer.from(`The engine warns about container "${name}": ${warning}\n`))
+    await onOutput(`The engine warns about container "${name}": ${warning}\n`)
   }
   return id
 }
@@ -193,7 +193,8 @@ async function openShell(
     const { platform = '' } = images.get(containers[0]?.image ?? '') ?? {}
     const advice = await explainExecFailure(docker, error.message, platform, options.signal)
     const reason = describeStartFailure(error, advice)
-    await options.onOutput(Buffer.from(`Failed to start the docker image\n${reason}\n`))
+    await options.onOutput('Failed to start the docker image\n')
+    await options.onOutput(`${reason}\n`)
     return 1
   }
 }
@@ -231,10 +232,10 @@ async function existingMounts({
       continue
     }
     if (failOnMissingFiles) {
-      await onOutput(Buffer.from(`The host has no ${mount.source}, which --files names.\n`))
+      await onOutput(`The host has no ${mount.source}, which --files names.\n`)
       return undefined
     }
-    await onOutput(Buffer.from(`Skipping ${mount.source}: the host has no such file.\n`))
+    await onOutput(`Skipping ${mount.source}: the host has no such file.\n`)
   }
   return mounts
 }

@@ -24,8 +24,8 @@ async function outputOf(work: () => Promise<unknown>, pausesMs = [1, 2, 3]) {
   let output = ''
   const options = {
     signal,
-    onOutput: (bytes: Uint8Array) => {
-      output += Buffer.from(bytes).toString()
+    onOutput: (line: Uint8Array | string) => {
+      output += String(line)
     },
   }
   const result = await retryPassing(work, options, pausesMs).catch((error: unknown) => error)

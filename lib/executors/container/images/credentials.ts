@@ -35,7 +35,6 @@ export async function setUpCredentials(
   options: CredentialOptions,
 ): Promise<number> {
   const { onOutput } = options
-  const say = async (text: string) => await onOutput(Buffer.from(`${text}\n`))
   for (const encoded of credentials) {
     const credential = decode(encoded)
     const type = credential.optional('DOCKER_CREDENTIAL_TYPE') ?? ''
@@ -43,10 +42,10 @@ export async function setUpCredentials(
     if (strategy === undefined) {
       const reason =
         type === '' ? 'DOCKER_CREDENTIAL_TYPE not set' : `unknown DOCKER_CREDENTIAL_TYPE: '${type}'`
-      await say(`Failed to resolve docker login strategy: ${reason}`)
+      await onOutput(`Failed to resolve docker login strategy: ${reason}\n`)
       return 1
     }
-    await say(`Setting up credentials for ${strategy.title}`)
+    await onOutput(`Setting up credentials for ${strategy.title}\n`)
     const login = await retryPassing(async () => {
       return await verify(docker, await strategy.resolve(credential, options), options)
     }, options)

@@ -67,14 +67,12 @@ export async function ensureImages(
   options: PullOptions,
 ): Promise<ReadonlyMap<string, ImageInfo>> {
   const wishes = mergeWishes(images)
-  const { signal, onOutput } = options
+  const { signal } = options
   const infos = await settleAll(wishes.map((wish) => inspectWanted(docker, wish, signal)))
   const toPull = wishes.filter(({ reference, pullPolicy, platform }, i) => {
     if (infos[i] === undefined && pullPolicy === 'never') throw forbidden(reference, platform)
     return infos[i] === undefined || pullPolicy === 'always'
   })
-  if (toPull.length === 0) await onOutput(Buffer.from('All images are here already.\n'))
-
   await pullTogether(docker, toPull, options)
   const pulled = await settleAll(toPull.map((wish) => inspectPulled(docker, wish, signal)))
   const byName = new Map<string, ImageInfo>()
@@ -138,9 +136,9 @@ async function pull(docker: DockerClient, wish: Wish, options: PullOptions): Pro
   const progress = new PullProgress(reference.text, startedAt)
   let passed = false
   try {
-    await onOutput(Buffer.from(progress.first))
+    await onOutput(progress.first)
     await retryPassing(() => pullOnce(docker, wish, progress, options), options)
-    await onOutput(Buffer.from(progress.end(performance.now())))
+    await onOutput(progress.end(performance.now()))
     passed = true
   } finally {
     const durationMs = performance.now() - startedAt
@@ -162,7 +160,7 @@ async function pullOnce(
     for await (const message of pullImage(docker, reference, options)) {
       watch.stop() // a log that is slow to take a line is not the registry's fault
       const line = progress.push(message, performance.now())
-      if (line !== '') await onOutput(Buffer.from(line))
+      if (line !== '') await onOutput(line)
       watch.start(progress.isQueued ? stallTimeoutMs * QUEUE_PATIENCE : stallTimeoutMs)
     }
   } finally {

@@ -51,7 +51,7 @@ export async function awaitHealthy(
     over.abort()
   }
   const text = `Service "${service.name}" is healthy after ${seconds()}.\n`
-  await options.onOutput(Buffer.from(text))
+  await options.onOutput(text)
 }
 
 async function untilEngineSaysSo(

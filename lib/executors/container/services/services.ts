@@ -46,15 +46,11 @@ export async function awaitReady(
   service: Service,
   options: ReadyOptions,
 ): Promise<void> {
-  const { name, healthCheck, ports } = service
+  const { healthCheck, ports } = service
   const { signal, onOutput } = options
   try {
     if (healthCheck !== undefined) await awaitHealthy(docker, service, healthCheck, options)
     else if (ports.length > 0) await awaitOpen(docker, service, options)
-    else {
-      const what = 'has no health check and exposes no port: nothing to wait for'
-      await onOutput(Buffer.from(`Service "${name}" ${what}.\n`))
-    }
   } catch (error) {
     // Once aborted it is another one's failure, handed on.
     const isOwn = error instanceof ContainerError && !signal.aborted
@@ -107,7 +103,7 @@ async function awaitOpen(
   }
   const rest = closed.length === 0 ? '' : `; not on ${listPorts(closed)}`
   const what = `accepts connections on ${listPorts(open)} after ${seconds()}${rest}`
-  await options.onOutput(Buffer.from(`Service "${name}" ${what}.\n`))
+  await options.onOutput(`Service "${name}" ${what}.\n`)
 }
 
 /** @returns them */
@@ -118,10 +114,12 @@ async function showLastLines(
 ): Promise<string> {
   const lines = await lastLines(docker, id, SHOWN_LINES, AbortSignal.timeout(OUTPUT_TIMEOUT_MS))
   const text = Buffer.from(lines).toString()
-  const shown =
-    text === ''
-      ? `Service "${name}" has put out nothing.`
-      : `Last output of service "${name}":\n${text.replace(/\n$/, '')}`
-  await onOutput(Buffer.from(`${shown}\n`))
+  if (text === '') await onOutput(`Service "${name}" has put out nothing.\n`)
+  else {
+    const title = `Last output of service "${name}":\n`
+    const output = Buffer.from(text.replace(/\n?$/, '\n'))
+    // In one go: other services may have something to say as well.
+    await Promise.all([onOutput(title), onOutput(output)])
+  }
   return text
 }
