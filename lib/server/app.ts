@@ -7,7 +7,7 @@
 
 import { Hono } from 'hono'
 import type { JobSlot } from '../job/slot.ts'
-import type { Logger } from '../log.ts'
+import { type Logger, oneLine } from '../log.ts'
 import { errorAnswer, messageAnswer } from './answers.ts'
 import { requireToken } from './auth.ts'
 import { jobRoutes } from './jobs.ts'
@@ -36,7 +36,7 @@ export function createApp(options: AppOptions): Hono<ServerEnv> {
   app.get('/is_alive', (c) => c.text('yes'))
   app.use(async (c, next) => {
     await next()
-    log.debug(`${c.req.method} ${c.req.path}: ${c.res.status}`)
+    log.debug(`${c.req.method} ${oneLine(c.req.path)}: ${c.res.status}`)
   })
   app.use(requireToken(secret))
   app.route('/', statusRoutes(options))
