@@ -11,7 +11,7 @@ import { createReadStream } from 'node:fs'
 import { resolve } from 'node:path'
 import { type Problem, RequestError } from '../errors.ts'
 import { readBounded } from './read-bounded.ts'
-import { isRecord } from './schema.ts'
+import { isRecord } from './shapes.ts'
 
 /** A document's list of files, and the older name of it. */
 const LISTS = ['files', 'file'] as const

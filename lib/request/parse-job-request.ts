@@ -4,10 +4,12 @@
  * @module
  */
 
-import * as v from 'valibot'
 import { type Problem, RequestError } from '../errors.ts'
+import { atOnce, inSlices } from '../slices.ts'
+import { DocumentCheck, MAX_PROBLEMS } from './check-document.ts'
 import type { Compose, ContainerRequest, JobRequest } from './job-request.ts'
-import { isRecord, jobRequestSchema, UNKNOWN_KEY, type WireRequest } from './schema.ts'
+import { jobRequestSchema, MAX_CONTAINERS, type WireRequest } from './schema.ts'
+import { isRecord } from './shapes.ts'
 
 export interface ParseOptions {
   /** For a request that names none: a job run by hand needs no name. */
@@ -21,31 +23,27 @@ export interface ParseOptions {
  * @throws {RequestError} with every problem, each with the path of its field
  */
 export function parseJobRequest(input: unknown, options: ParseOptions = {}): JobRequest {
-  const checked = v.safeParse(jobRequestSchema, input)
-  const issues = checked.issues ?? []
-  const problems = [
-    ...issues.filter(({ message }) => message !== UNKNOWN_KEY).map(toProblem),
-    ...relationProblems(input, options),
-  ]
-  if (problems.length > 0 || !checked.typed) throw new RequestError(problems)
-
-  const unknownKeys = issues.map((issue) => toProblem(issue).path)
-  return toJobRequest(checked.output, options.defaultId ?? '', unknownKeys)
+  return atOnce(parse(input, options))
 }
 
-function toProblem({ path, message }: v.BaseIssue<unknown>): Problem {
-  return { path: formatPath(path?.map(({ key }) => key) ?? []), message }
+/** As {@link parseJobRequest}, for a server that has others to answer meanwhile. */
+export async function parseJobRequestInSlices(input: unknown): Promise<JobRequest> {
+  return await inSlices(parse(input, {}))
 }
 
-/** `compose.containers[0].image`; keys that are no plain words are quoted. */
-export function formatPath(keys: readonly unknown[]): string {
-  return keys
-    .map((key) => {
-      if (typeof key === 'number') return `[${key}]`
-      return /^[\w-]+$/.test(String(key)) ? `.${key}` : `[${JSON.stringify(key)}]`
-    })
-    .join('')
-    .replace(/^\./, '')
+function* parse(input: unknown, options: ParseOptions): Generator<void, JobRequest, undefined> {
+  const check = new DocumentCheck()
+  const output = yield* check.check(jobRequestSchema, input)
+  const problems = [...check.problems, ...relationProblems(input, options)]
+  if (problems.length > 0) throw new RequestError(problems.slice(0, MAX_PROBLEMS))
+
+  const { unknownKeys, unknownKeyCount } = check
+  const further = unknownKeyCount - unknownKeys.length
+  return toJobRequest(
+    output as WireRequest,
+    options.defaultId ?? '',
+    further === 0 ? unknownKeys : [...unknownKeys, `${further} more`],
+  )
 }
 
 /** What holds between fields. Looks at the raw input, so that nothing else has to be right first. */
@@ -64,12 +62,12 @@ function relationProblems(input: unknown, { defaultId }: ParseOptions): Problem[
   return [...problems, ...repeatedNames(containers ?? []), ...otherPlatforms(containers ?? [])]
 }
 
-/** @returns undefined when what is there is no list: the schema tells */
+/** @returns undefined when what is there is no list, or too long a one: the schema tells */
 function rawContainers(input: Readonly<Record<string, unknown>>): readonly unknown[] | undefined {
   const compose = input['compose'] ?? {}
   if (!isRecord(compose)) return undefined
   const containers: unknown = compose['containers'] ?? []
-  return Array.isArray(containers) ? containers : undefined
+  return Array.isArray(containers) && containers.length <= MAX_CONTAINERS ? containers : undefined
 }
 
 function repeatedNames(containers: readonly unknown[]): Problem[] {

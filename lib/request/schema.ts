@@ -7,10 +7,8 @@
 
 import * as v from 'valibot'
 import { parseCpus, parseMemory } from './limits.ts'
+import { expected, list, optionalRecord, record } from './shapes.ts'
 import { splitWords } from './words.ts'
-
-/** Marks keys this agent does not know: a remark, not a reason to refuse. */
-export const UNKNOWN_KEY = 'unknown key'
 
 const DEFAULT_FILE_MODE = '0644'
 
@@ -29,16 +27,15 @@ const PLATFORM = /^linux\/[a-z0-9_]+(?:\/[a-z0-9]+)?$/
 /** What an HTTP header can carry of a bearer token (RFC 6750, section 2.1, and then some). */
 const TOKEN = /^[\x21-\x7e]+$/
 
+/** Of lists whose items are large themselves. */
+export const MAX_CONTAINERS = 100
+const MAX_NESTED_ITEMS = 1_000
+
+/** Percent-encoded it still fits in the head of any request. */
+const MAX_ID_CHARACTERS = 1_024
+
 /** Longer strings than this are not worth repeating in a message. */
 const MAX_SHOWN_CHARACTERS = 60
-
-/** Completes `path: expected …`; tells the kind of what was found, never the value. */
-function expected(what: string) {
-  return ({ input }: { readonly input: unknown }): string => {
-    const found = input === undefined ? '' : `, got ${kindOf(input)}`
-    return `expected ${what}${found}`
-  }
-}
 
 /** As {@link expected}, for fields that are never secret: repeats a number or a short string. */
 function expectedValue(what: string) {
@@ -47,42 +44,6 @@ function expectedValue(what: string) {
     if (!isShort && typeof input !== 'number') return expected(what)({ input })
     return `expected ${what}, got ${JSON.stringify(input)}`
   }
-}
-
-export function kindOf(value: unknown): string {
-  if (value === null) return 'null'
-  if (value === '') return 'an empty string'
-  if (Array.isArray(value)) return 'a list'
-  return typeof value === 'object' ? 'an object' : `a ${typeof value}`
-}
-
-export function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
-}
-
-/** Objects only in the form of an issue, which carries the key's path. */
-const unknownKey = v.pipe(
-  v.unknown(),
-  v.check(() => false, UNKNOWN_KEY),
-)
-
-/** An object; null counts as absent, and keys beyond `entries` are remarked on. */
-function record<const Entries extends v.ObjectEntries>(entries: Entries, what = 'an object') {
-  const absent = Object.fromEntries(Object.keys(entries).map((key) => [key, undefined]))
-  return v.pipe(
-    v.custom<Readonly<Record<string, unknown>>>(isRecord, expected(what)),
-    // Every known key is there from here on, so that a missing one is told like a wrong one.
-    v.transform((input) => ({ ...absent, ...withoutNulls(input) })),
-    v.objectWithRest(entries, unknownKey),
-  )
-}
-
-function withoutNulls(input: Readonly<Record<string, unknown>>): Record<string, unknown> {
-  return Object.fromEntries(Object.entries(input).filter(([, value]) => value !== null))
-}
-
-function list<const Item extends v.GenericSchema>(item: Item) {
-  return v.optional(v.array(item, expected('a list')), [])
 }
 
 function text(what = 'a string') {
@@ -98,6 +59,24 @@ function optionalText(what = 'a string') {
   return v.pipe(
     v.optional(text(what)),
     v.transform((value) => value || undefined),
+  )
+}
+
+/** Under which the job's log has a URL: clients normalize dots, and encode nothing that is ill-formed. */
+function optionalId() {
+  const what = `an id of at most ${MAX_ID_CHARACTERS} characters, without control characters, not "." or ".."`
+  return v.pipe(
+    optionalText(),
+    v.check((id) => id === undefined || isId(id), `expected ${what}`),
+  )
+}
+
+function isId(text: string): boolean {
+  return (
+    text.length <= MAX_ID_CHARACTERS &&
+    text.isWellFormed() &&
+    !/^\.\.?$/.test(text) &&
+    !/\p{Cc}/u.test(text)
   )
 }
 
@@ -197,7 +176,7 @@ const container = record({
   command: optionalWords(),
   entrypoint: optionalWords(),
   user: optionalText(),
-  env_vars: list(variable),
+  env_vars: list(variable, MAX_NESTED_ITEMS),
   platform: v.pipe(
     optionalText(),
     v.check(
@@ -209,13 +188,18 @@ const container = record({
   cpus: optionalAmount('a number of processors, such as 2 or 0.5', parseCpus),
 })
 
-const compose = record({
-  containers: list(container),
-  image_pull_credentials: list(record({ env_vars: list(variable), files: list(file) })),
-  host_setup_commands: list(command),
+const credential = record({
+  env_vars: list(variable, MAX_NESTED_ITEMS),
+  files: list(file, MAX_NESTED_ITEMS),
 })
 
-const callbacks = record({
+const compose = optionalRecord({
+  containers: list(container, MAX_CONTAINERS),
+  image_pull_credentials: list(credential, MAX_CONTAINERS),
+  host_setup_commands: list(command, MAX_NESTED_ITEMS),
+})
+
+const callbacks = optionalRecord({
   finished: optionalUrl(),
   teardown_finished: optionalUrl(),
   token: v.pipe(
@@ -227,7 +211,7 @@ const callbacks = record({
   ),
 })
 
-const logger = record({
+const logger = optionalRecord({
   method: optionalText(),
   max_size_in_bytes: v.optional(
     v.pipe(
@@ -240,8 +224,8 @@ const logger = record({
 
 export const jobRequestSchema = record(
   {
-    job_id: optionalText(),
-    id: optionalText(),
+    job_id: optionalId(),
+    id: optionalId(),
     executor: v.optional(
       v.picklist(['', 'shell', 'dockercompose'], expectedValue('"shell" or "dockercompose"')),
     ),
@@ -253,10 +237,10 @@ export const jobRequestSchema = record(
     env_vars: list(variable),
     files: list(file),
     file: list(file),
-    ssh_public_keys: list(text('a string of base64')),
-    compose: v.optional(compose),
-    callbacks: v.optional(callbacks),
-    logger: v.optional(logger),
+    ssh_public_keys: list(text('a string of base64'), MAX_NESTED_ITEMS),
+    compose,
+    callbacks,
+    logger,
   },
   'an object with the fields of a job',
 )

@@ -128,7 +128,7 @@ export class ServedJobs implements JobSlot {
 
   async submit(document: unknown): Promise<Submission> {
     const parts = await loadJobParts()
-    const request = parts.parseJobRequest(document)
+    const request = await parts.parseJobRequestInSlices(document)
     if (this.#jobs.has(request.id) || this.#kept.has(request.id)) return { kind: 'repeated' }
     if (this.#closing) {
       return { kind: 'refused', reason: 'the agent is shutting down and takes no more jobs' }
@@ -292,11 +292,11 @@ type JobParts = Awaited<ReturnType<typeof loadJobParts>>
 
 /** A server is up sooner without them. */
 async function loadJobParts() {
-  const [{ parseJobRequest }, { ServedJob }] = await Promise.all([
+  const [{ parseJobRequestInSlices }, { ServedJob }] = await Promise.all([
     import('../request/parse-job-request.ts'),
     import('./served-job.ts'),
   ])
-  return { parseJobRequest, ServedJob }
+  return { parseJobRequestInSlices, ServedJob }
 }
 
 /** In the state directory; else somewhere, so that whoever reads it learns what is wrong. */

@@ -6,7 +6,8 @@
 
 import type { Context } from 'hono'
 import { HTTPException } from 'hono/http-exception'
-import { RequestError } from '../errors.ts'
+import { parseJson } from '../request/json.ts'
+import { inSlices } from '../slices.ts'
 
 /** All bodies that are on their way at one time may take this many times the limit of one. */
 const BODIES_AT_ONCE = 4
@@ -25,10 +26,10 @@ export class BodyReader {
    * Whatever content type the client claims: many claim none.
    *
    * @throws {HTTPException} 413 too large, 503 too many at once, 400 when the client went away
-   * @throws {RequestError} when it is not JSON
+   * @throws {RequestError} when it is not JSON, or too much of it
    */
   async readJson(c: Context): Promise<unknown> {
-    return parseJson(await this.#read(c))
+    return await inSlices(parseJson(await this.#read(c)))
   }
 
   async #read(c: Context): Promise<Buffer> {
@@ -36,7 +37,7 @@ export class BodyReader {
     if (announced > this.#maxBytes) throw this.#tooLarge()
     const { body } = c.req.raw
     if (body === null) return Buffer.alloc(0)
-    const parts: Uint8Array[] = []
+    let buffer: Buffer = Buffer.alloc(0)
     let bytes = 0
     try {
       for await (const part of body) {
@@ -44,7 +45,7 @@ export class BodyReader {
         this.#held += part.length
         if (bytes > this.#maxBytes) throw this.#tooLarge()
         if (this.#held > this.#maxBytes * BODIES_AT_ONCE) throw tooMany()
-        parts.push(part)
+        buffer = append(buffer, bytes - part.length, part)
       }
     } catch (error) {
       if (error instanceof HTTPException) throw error
@@ -52,7 +53,7 @@ export class BodyReader {
     } finally {
       this.#held -= bytes
     }
-    return Buffer.concat(parts)
+    return buffer.subarray(0, bytes)
   }
 
   #tooLarge(): HTTPException {
@@ -62,20 +63,17 @@ export class BodyReader {
   }
 }
 
+/** Copies: a body of a million parts must not become a million objects. */
+function append(buffer: Buffer, used: number, part: Uint8Array): Buffer {
+  let target = buffer
+  if (used + part.length > buffer.length) {
+    target = Buffer.allocUnsafe(Math.max(2 * buffer.length, used + part.length))
+    buffer.copy(target, 0, 0, used)
+  }
+  target.set(part, used)
+  return target
+}
+
 function tooMany(): HTTPException {
   return new HTTPException(503, { message: 'Too many large requests at once: try again' })
-}
-
-function parseJson(bytes: Uint8Array): unknown {
-  try {
-    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes))
-  } catch (error) {
-    const reason = error instanceof SyntaxError ? withoutExcerpt(error.message) : 'not UTF-8'
-    throw new RequestError([{ path: '', message: `expected JSON: ${reason}` }])
-  }
-}
-
-/** V8 quotes the text around a mistake, which may be a secret. */
-function withoutExcerpt(message: string): string {
-  return message.replace(/, (\.\.\.)?".*$/s, '')
 }

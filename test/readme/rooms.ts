@@ -55,6 +55,7 @@ export const ROWS: readonly Readonly<Record<string, string>>[] = [
     'log-file.ts': "the agent's own log in a file that is rotated",
     'log.ts': "the agent's own log",
     'make-directory.ts': 'directories that somebody else may be making',
+    'slices.ts': 'long work in slices, between which everything else has its turn',
     'time.ts': 'Unix seconds',
     'trust.ts': 'certificate authorities of this host',
     'user.ts': 'the user this process belongs to',
