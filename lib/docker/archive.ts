@@ -51,23 +51,16 @@ export async function putArchive(
   })
 }
 
-/** Whether something stands at this path; links on the way are followed, the last one is not. */
-export async function pathExists(
-  docker: DockerClient,
-  containerId: string,
-  path: string,
-  signal?: AbortSignal,
-): Promise<boolean> {
-  return (await statPath(docker, containerId, Buffer.from(path), signal)) !== undefined
-}
-
 export interface PathStat {
   readonly isDirectory: boolean
+  readonly isFile: boolean
   /** Where a link leads in the end, as far as that can be told; empty for everything else. */
   readonly linkTarget: string
 }
 
 /**
+ * What stands at this path; links on the way are followed, the last one is not.
+ *
  * @param path absolute; any bytes
  * @returns undefined when nothing stands there
  */
@@ -87,7 +80,8 @@ export async function statPath(
   if (status !== 200) return undefined
   const text = Buffer.from(String(headers['x-docker-container-path-stat']), 'base64').toString()
   const { mode, linkTarget } = JSON.parse(text) as { mode: number; linkTarget: string }
-  return { isDirectory: (mode & GO_MODE_DIRECTORY) !== 0, linkTarget }
+  const isDirectory = (mode & GO_MODE_DIRECTORY) !== 0
+  return { isDirectory, isFile: (mode & GO_MODE_TYPE) === 0, linkTarget }
 }
 
 /**
@@ -144,6 +138,9 @@ export async function putTar(
 /** The bit for a directory. @see https://pkg.go.dev/io/fs#FileMode */
 const GO_MODE_DIRECTORY = 2 ** 31
 
+/** The bits of everything that is no regular file: also links, pipes, sockets, devices, whatever else. */
+const GO_MODE_TYPE = GO_MODE_DIRECTORY + 2 ** 27 + 2 ** 26 + 2 ** 25 + 2 ** 24 + 2 ** 21 + 2 ** 19
+
 /** By hand: a query made of strings could only carry UTF-8. */
 function archivePath(containerId: string, path: Uint8Array): string {
   const encoded = Buffer.from(path)
@@ -157,13 +154,17 @@ export function packArchive(entries: readonly ArchiveEntry[]): Readable {
   const tar = pack()
   for (const { path, content, fifo, mode, uid, gid } of entries) {
     const name = path.replace(/^\/+/, '')
-    if (fifo) tar.entry({ name, type: 'fifo', mode, uid, gid })
-    else if (content === undefined) tar.entry({ name, type: 'directory', mode, uid, gid })
-    else tar.entry({ name, mode, uid, gid }, toBuffer(content))
+    const header = { name, mode: mode | MODE_IS_GIVEN, uid, gid }
+    if (fifo) tar.entry({ ...header, type: 'fifo' })
+    else if (content === undefined) tar.entry({ ...header, type: 'directory' })
+    else tar.entry({ ...header, type: 'file' }, toBuffer(content))
   }
   tar.finalize()
   return Readable.from(gather(tar as AsyncIterable<Uint8Array>), { objectMode: false })
 }
+
+/** A bit that tar-stream masks out again: without any it takes the mode for one that was left out. */
+const MODE_IS_GIVEN = 0o100000
 
 /** A chunk for each header is a write for each: 5,000 small files cost a third of that when gathered. */
 const CHUNK_BYTES = 64 * 1024

@@ -4,12 +4,10 @@
  * @module
  */
 
-import { execFile } from 'node:child_process'
-import { chmod, open } from 'node:fs/promises'
-import { join } from 'node:path'
-import { promisify } from 'node:util'
+import { constants, lstat, open, stat } from 'node:fs/promises'
 import { makeWayFor } from '../host/injected-files.ts'
 import type { InjectedFile, OnOutput } from './executor.ts'
+import { describeFailure, NOT_REPLACEABLE, type PlannedFile, planFile } from './injection.ts'
 
 export interface InjectOptions {
   readonly home: string
@@ -19,8 +17,8 @@ export interface InjectOptions {
   readonly onOutput: OnOutput
 }
 
-/** chmod does nothing that takes time; a hanging network file system does. */
-const CHMOD_TIMEOUT_MS = 30_000
+/** Whatever has come there since it was looked at: nobody waits for the other end of a pipe. */
+const { O_WRONLY, O_CREAT, O_EXCL, O_NOCTTY, O_NONBLOCK } = constants
 
 /** @returns exit code: 1 at the first file that could not be written, the reason in the output */
 export async function injectHostFiles(
@@ -30,7 +28,8 @@ export async function injectHostFiles(
   for (const file of files) {
     signal.throwIfAborted()
     await onOutput(`Injecting ${file.path} with file mode ${file.mode}\n`)
-    const problem = await injectFile(file, resolveInjectedPath(file.path, home), directory)
+    const planned = planFile(file, home, process.umask())
+    const problem = typeof planned === 'string' ? planned : await injectFile(planned, directory)
     if (problem === undefined) continue
     await onOutput(`${problem}\n`)
     return 1
@@ -38,59 +37,45 @@ export async function injectHostFiles(
   return 0
 }
 
-/**
- * Where a file of the request goes: `~` is the job's home, and relative paths start there.
- *
- * @see the contract, section 5: the job's shell starts in `$HOME`
- */
-export function resolveInjectedPath(path: string, home: string): string {
-  if (path === '~' || path.startsWith('~/')) return join(home, path.slice(1))
-  return path.startsWith('/') ? path : join(home, path)
-}
-
-/** A mode in octal digits, as a number; undefined when only `chmod` can tell (`+x`, `u=rw`). */
-export function parseOctalMode(mode: string): number | undefined {
-  return /^0*[0-7]{1,4}$/.test(mode) ? Number.parseInt(mode, 8) : undefined
-}
-
 /** @returns what went wrong, as a line for the job's author */
-async function injectFile(
-  file: InjectedFile,
-  path: string,
-  directory: string,
-): Promise<string | undefined> {
+async function injectFile(file: PlannedFile, directory: string): Promise<string | undefined> {
   try {
-    await makeWayFor(path, directory)
-    await writeInPlace(path, file)
+    const isThere = await isReplaceable(file.path)
+    await makeWayFor(file.path, directory)
+    await writeInPlace(file, isThere ? 0 : O_CREAT | O_EXCL)
+    return undefined
   } catch (error) {
-    return `Failed to write ${path}: ${(error as Error).message}`
+    return describeFailure(file.path, (error as Error).message)
   }
-  return (await setMode(path, file.mode)) ? undefined : `Failed to set file mode to ${file.mode}`
+}
+
+/** @throws {Error} for everything but a regular file, a link to one, and nothing at all */
+async function isReplaceable(path: string): Promise<boolean> {
+  const found = await stat(path).catch(ignoreMissing)
+  if (found?.isFile()) return true
+  if (found !== undefined || (await lstat(path).catch(ignoreMissing)) !== undefined) {
+    throw new Error(NOT_REPLACEABLE)
+  }
+  return false
+}
+
+function ignoreMissing(error: NodeJS.ErrnoException): undefined {
+  if (error.code !== 'ENOENT') throw error
 }
 
 /**
  * A secret must not be readable by others between being written and being chmodded: a new file
  * starts without any right for them, and an existing one loses its rights first.
  */
-async function writeInPlace(path: string, { content, mode }: InjectedFile): Promise<void> {
-  const handle = await open(path, 'a', 0o600)
+async function writeInPlace({ path, content, mode }: PlannedFile, how: number): Promise<void> {
+  const handle = await open(path, O_WRONLY | O_NONBLOCK | O_NOCTTY | how, 0o600)
   try {
-    if (parseOctalMode(mode) !== undefined) await handle.chmod(0o600)
+    if (!(await handle.stat()).isFile()) throw new Error(NOT_REPLACEABLE)
+    await handle.chmod(0o600)
     await handle.truncate()
     await handle.writeFile(content)
-    if (parseOctalMode(mode) === undefined) await handle.chmod(0o666 & ~process.umask())
+    await handle.chmod(mode)
   } finally {
     await handle.close()
-  }
-}
-
-async function setMode(path: string, mode: string): Promise<boolean> {
-  const octal = parseOctalMode(mode)
-  try {
-    if (octal !== undefined) await chmod(path, octal)
-    else await promisify(execFile)('chmod', ['--', mode, path], { timeout: CHMOD_TIMEOUT_MS })
-    return true
-  } catch {
-    return false // the line in the job's log names the mode; chmod has nothing to add to it
   }
 }

@@ -1,5 +1,5 @@
 /**
- * Puts a job's files into its main container, all of them by one archive.
+ * Puts a job's files into its main container, as a rule all of them by one archive.
  *
  * @module
  */
@@ -10,8 +10,8 @@ import type { DockerClient } from '../../docker/client.ts'
 import { DockerRefusedError } from '../../errors.ts'
 import type { SessionInfo } from '../../shell/session.ts'
 import type { InjectedFile, RunOptions } from '../executor.ts'
-import { findMissingDirectories } from './directories.ts'
-import { parseFileMode } from './file-mode.ts'
+import { describeFailure, NOT_REPLACEABLE, type PlannedFile, planFile } from '../injection.ts'
+import { type Finding, lookAt } from './look.ts'
 
 export interface InjectionTarget {
   readonly docker: DockerClient
@@ -19,6 +19,15 @@ export interface InjectionTarget {
   /** Of the job's shell: whose files they become, and where `~` is. */
   readonly info: SessionInfo
 }
+
+/** The first file that cannot be written, and why, in lines for the job's author. */
+interface Failure {
+  readonly index: number
+  readonly lines: readonly string[]
+}
+
+/** One file and the directories that have to be made for it, outermost first. */
+type Delivery = readonly ArchiveEntry[]
 
 /** Mounted in the container's own view alone: what the engine writes there, a job never sees. */
 const OUT_OF_REACH = /^\/(?:dev|proc|sys)\//
@@ -32,61 +41,95 @@ export async function injectContainerFiles(
   files: readonly InjectedFile[],
   { signal, onOutput }: RunOptions,
 ): Promise<number> {
-  const { uid, gid, home } = target.info
-  const entries: ArchiveEntry[] = []
-  const said: string[] = []
-  let badMode: string | undefined
-  for (const { path, content, mode: text } of files) {
-    said.push(`Injecting ${path} with file mode ${text}\n`)
-    const mode = parseFileMode(text)
-    if (mode === undefined) {
-      badMode = text
-      break
-    }
-    entries.push({ path: resolvePath(path, home), content, mode, uid, gid })
+  const { deliveries, failure: foreseen } = await planDeliveries(target, files, signal)
+  const failure = (await deliver(target, deliveries, signal)) ?? foreseen
+  for (const { path, mode } of files.slice(0, (failure?.index ?? files.length) + 1)) {
+    await onOutput(`Injecting ${path} with file mode ${mode}\n`)
   }
-  for (const line of said) await onOutput(line)
-  const unreachable = entries.find(({ path }) => OUT_OF_REACH.test(path))
-  if (unreachable !== undefined) {
-    const reason = `the engine puts no files into ${unreachable.path.split('/', 2).join('/')}`
-    const hint = 'Inject it elsewhere, and copy it by a command of the job.'
-    await onOutput(`Failed to write the files: ${reason}\n`)
-    await onOutput(`${hint}\n`)
-    return 1
-  }
-  try {
-    const directories = await missingDirectories(target, entries, signal)
-    if (entries.length > 0) {
-      await putArchive(target.docker, target.containerId, [...directories, ...entries], signal)
-    }
-  } catch (error) {
-    if (!(error instanceof DockerRefusedError)) throw error
-    await onOutput(`Failed to write the files: ${error.reason}\n`)
-    await onOutput(`${error.hint}\n`)
-    return 1
-  }
-  if (badMode === undefined) return 0
-  await onOutput(`Failed to set file mode to ${badMode}\n`)
+  if (failure === undefined) return 0
+  for (const line of failure.lines) await onOutput(`${line}\n`)
   return 1
 }
 
-/** `~` is the job's home, and relative paths start there. */
-function resolvePath(path: string, home: string): string {
-  const relative = path.startsWith('~/') ? path.slice(2) : path
-  return posix.resolve('/', home, relative)
+async function planDeliveries(
+  { docker, containerId, info }: InjectionTarget,
+  files: readonly InjectedFile[],
+  signal: AbortSignal,
+): Promise<{ deliveries: readonly Delivery[]; failure?: Failure }> {
+  const planned = files.map((file) => planFile(file, info.home))
+  const places = planned.flatMap((file) => (typeof file === 'string' ? [] : [file.path]))
+  const paths = new Set(places.flatMap((path) => [...parentsOf(path), path]))
+  const findings = await lookAt([...paths], { docker, containerId, signal })
+  const deliveries: Delivery[] = []
+  for (const [index, file] of planned.entries()) {
+    const delivery = typeof file === 'string' ? file : planDelivery(file, info, findings)
+    if (typeof delivery === 'string') return { deliveries, failure: { index, lines: delivery.split('\n') } }
+    deliveries.push(delivery)
+  }
+  return { deliveries }
 }
 
 /**
- * Entries for the directories that have to be made. Existing ones get none: an entry would take
- * their owner and mode away, and a link to a directory would be refused.
+ * Directories that exist get no entry: it would take their owner and mode away, and a link to a
+ * directory would be refused.
+ *
+ * @param findings what will be there once all files before this one are written; brought up to date
+ * @returns a text when the file cannot be written
  */
-async function missingDirectories(
-  { docker, containerId, info }: InjectionTarget,
-  entries: readonly ArchiveEntry[],
+function planDelivery(
+  { path, content, mode }: PlannedFile,
+  { uid, gid }: SessionInfo,
+  findings: Map<string, Finding>,
+): Delivery | string {
+  const entries: ArchiveEntry[] = []
+  for (const parent of parentsOf(path)) {
+    const { kind } = findings.get(parent) ?? { kind: 'nothing' }
+    if (kind === 'directory') continue
+    if (kind !== 'nothing') return describeFailure(path, `${parent} is no directory`)
+    findings.set(parent, { kind: 'directory' })
+    entries.push({ path: parent, mode: DIRECTORY_MODE, uid, gid })
+  }
+  const found = findings.get(path) ?? { kind: 'nothing' }
+  const place = found.kind === 'file' ? found.place : path
+  if (OUT_OF_REACH.test(place)) {
+    const mount = place.split('/', 2).join('/')
+    const hint = 'Inject it elsewhere, and copy it by a command of the job.'
+    return `${describeFailure(path, `the engine puts no files into ${mount}`)}\n${hint}`
+  }
+  if (found.kind !== 'nothing' && found.kind !== 'file') {
+    return describeFailure(path, NOT_REPLACEABLE)
+  }
+  findings.set(path, { kind: 'file', place })
+  return [...entries, { path: place, content, mode, uid, gid }]
+}
+
+/** Outermost first, without the root. */
+function parentsOf(path: string): readonly string[] {
+  const parent = posix.dirname(path)
+  return parent === '/' ? [] : [...parentsOf(parent), parent]
+}
+
+/** Of an archive that is refused nobody says how far it came: so its halves are tried. */
+async function deliver(
+  target: InjectionTarget,
+  deliveries: readonly Delivery[],
   signal: AbortSignal,
-): Promise<ArchiveEntry[]> {
-  const paths = entries.map(({ path }) => path)
-  const missing = await findMissingDirectories(docker, containerId, paths, signal)
-  const { uid, gid } = info
-  return missing.map((path) => ({ path, mode: DIRECTORY_MODE, uid, gid }))
+): Promise<Failure | undefined> {
+  const entries = deliveries.flat()
+  const last = entries.at(-1)
+  if (last === undefined) return undefined
+  try {
+    await putArchive(target.docker, target.containerId, entries, signal)
+    return undefined
+  } catch (error) {
+    if (!(error instanceof DockerRefusedError)) throw error
+    if (deliveries.length === 1) {
+      return { index: 0, lines: [describeFailure(last.path, error.reason), error.hint] }
+    }
+  }
+  const half = Math.ceil(deliveries.length / 2)
+  const first = await deliver(target, deliveries.slice(0, half), signal)
+  if (first !== undefined) return first
+  const second = await deliver(target, deliveries.slice(half), signal)
+  return second && { ...second, index: second.index + half }
 }

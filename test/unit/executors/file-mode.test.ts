@@ -4,12 +4,12 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
-import { parseFileMode } from '../../../lib/executors/container/file-mode.ts'
+import { parseFileMode } from '../../../lib/executors/file-mode.ts'
 
 const test = suite('executors: file mode')
 
 const MODES =
-  `0644 600 0 7777 00755 +x a+x u+x go-r u=rw,go= =r = a= +w o+w ug+w,o-r u+s g+s a+s +s +t o+t u+t
+  `0644 600 0 000 4755 7777 00755 +x a+x u+x go-r u=rw,go= =r = a= +w o+w ug+w,o-r u+s g+s a+s +s +t o+t u+t
   a=rX u+X g=u o=g,u=o u=rwx,g=rx,o=r u+rw-x a-rwx,u+r +X -x u-w+x g+w-r go=u`.split(/\s+/)
 
 test('every mode gives what the program chmod makes of it', () => {
@@ -17,17 +17,14 @@ test('every mode gives what the program chmod makes of it', () => {
   const path = join(directory, 'file')
   try {
     writeFileSync(path, '')
-    for (const mode of MODES) {
-      chmodSync(path, 0o644)
-      execFileSync('bash', [
-        '-c',
-        'umask 022; chmod -- "$1" "$2" 2>/dev/null || :',
-        '-',
-        mode,
-        path,
-      ])
+    const script = 'umask "$3"; chmod -- "$1" "$2" 2>/dev/null || :'
+    for (const umask of [0o022, 0o077, 0o002, 0]) {
+      for (const mode of MODES) {
+        chmodSync(path, 0o666 & ~umask)
+        execFileSync('bash', ['-c', script, '-', mode, path, umask.toString(8)])
 
-      assert.is(parseFileMode(mode), statSync(path).mode & 0o7777, `mode ${mode}`)
+        assert.is(parseFileMode(mode, umask), statSync(path).mode & 0o7777, `mode ${mode}`)
+      }
     }
   } finally {
     rmSync(directory, { recursive: true })

@@ -5,11 +5,8 @@
  * @module
  */
 
-/** What `chmod` would find: a file written by a shell with the usual umask. */
-const NEW_FILE = 0o644
-
-/** Clauses that name nobody (`+x`) leave these bits alone. */
-const UMASK = 0o022
+/** In an image nobody has a umask yet: the usual one. */
+const USUAL_UMASK = 0o022
 
 const CLAUSE = /^([ugoa]*)((?:[-+=](?:[rwxXst]+|[ugo]?))+)$/
 const ACTION = /([-+=])([rwxXst]+|[ugo]?)/g
@@ -32,24 +29,27 @@ const PERMISSION_BITS: Readonly<Record<string, number>> = {
 /** How far a class's three bits are to be shifted. */
 const CLASS_SHIFT: Readonly<Record<string, number>> = { u: 6, g: 3, o: 0 }
 
-/** @returns permission bits of a new file with that mode; undefined for what is no mode */
-export function parseFileMode(text: string): number | undefined {
+/**
+ * @param umask decides what `chmod` would find, and which bits clauses that name nobody (`+x`) leave alone
+ * @returns permission bits of a new file with that mode; undefined for what is no mode
+ */
+export function parseFileMode(text: string, umask = USUAL_UMASK): number | undefined {
   if (/^0*[0-7]{1,4}$/.test(text)) return Number.parseInt(text, 8)
-  let mode = NEW_FILE
+  let mode = 0o666 & ~umask
   for (const clause of text.split(',')) {
     const [, who, actions] = CLAUSE.exec(clause) ?? []
     if (who === undefined || actions === undefined) return undefined
     for (const [, operator = '', permissions = ''] of actions.matchAll(ACTION)) {
-      mode = change(mode, who, operator, permissions)
+      const bits = permissionBits(mode, permissions) & (who === '' ? ~umask : ~0)
+      mode = change(mode, who, operator, bits)
     }
   }
   return mode
 }
 
-function change(mode: number, who: string, operator: string, permissions: string): number {
+function change(mode: number, who: string, operator: string, permissions: number): number {
   const concerned = who === '' ? 0o7777 : sum(who, (name) => CLASS_BITS[name] ?? 0)
-  const spared = who === '' ? UMASK : 0
-  const bits = permissionBits(mode, permissions) & concerned & ~spared
+  const bits = permissions & concerned
   if (operator === '+') return mode | bits
   if (operator === '-') return mode & ~bits
   return (mode & ~concerned) | bits
