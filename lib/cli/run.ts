@@ -17,6 +17,7 @@ import { planHostTraces } from '../host/job-traces.ts'
 import { JUMP_POINT_PATH } from '../host/jump-point.ts'
 import { type CallbackSender, createCallbackSender } from '../job/callbacks.ts'
 import { Job } from '../job/job.ts'
+import { timeLimitsOf } from '../job/time-limits.ts'
 import { createLogger, type Logger } from '../log.ts'
 import { createPullStatsd } from '../metrics/statsd.ts'
 import { loadJobFile } from '../request/job-file.ts'
@@ -146,6 +147,7 @@ async function createJob(
     log,
     hooks: { preJob: preJobHookPath, postJob: postJobHookPath },
     hostVariables,
+    limits: timeLimitsOf(request, config.job),
     hold:
       hold === undefined
         ? undefined

@@ -10,7 +10,7 @@ import { AgentError, ConfigError, explain } from '../errors.ts'
 import { suggest } from './nearest.ts'
 import { print } from './print.ts'
 import { listCommands, renderCommandUsage, renderProgramUsage } from './usage.ts'
-import { checkWords, joinLists, splitWords } from './words.ts'
+import { checkWords, disguiseNegatives, joinLists, splitWords } from './words.ts'
 
 /** Exit code of a call or a document that cannot be used: nothing has been started. */
 export const EXIT_USAGE = 2
@@ -51,8 +51,10 @@ async function dispatch(main: CommandDef, words: readonly string[]): Promise<voi
   const command = (typeof load === 'function' ? await load() : await load) as CommandDef
   const { own, others } = splitWords(command.args ?? {}, rest)
   if (own.some(isHelp)) return await print(`${renderCommandUsage(main, command)}\n`)
-  checkWords(name, command.args ?? {}, own)
-  await runCommand(command, { rawArgs: [...joinLists(command.args ?? {}, own)], data: others })
+  const { args = {} } = command
+  checkWords(name, args, own)
+  const rawArgs = [...disguiseNegatives(args, joinLists(args, own))]
+  await runCommand(command, { rawArgs, data: others })
 }
 
 function isHelp(word: string): boolean {

@@ -85,6 +85,27 @@ function toFlags(lists: ReadonlyMap<string, readonly string[]>): string[] {
   return [...lists].map(([flag, values]) => `${flag}=${values.join(',')}`)
 }
 
+/**
+ * The parser takes every `--no-…` for the negative of a switch, without looking whether there is a
+ * flag of that very name with a value. It knows such a flag in camel case as well.
+ *
+ * @param words that have passed {@link checkWords}
+ */
+export function disguiseNegatives(
+  args: NonNullable<CommandDef['args']>,
+  words: readonly string[],
+): readonly string[] {
+  const end = words.includes('--') ? words.indexOf('--') : words.length
+  return words.map((word, at) => {
+    const [flag = ''] = word.split('=', 1)
+    if (at >= end || !flag.startsWith('--no-') || !Object.hasOwn(args, flag.slice(2))) return word
+    return (
+      flag.replace(/(?<=[a-z])-([a-z])/g, (_, letter) => letter.toUpperCase()) +
+      word.slice(flag.length)
+    )
+  })
+}
+
 /** @returns whether the word after the flag is its value */
 function takesNextWord(
   command: string,

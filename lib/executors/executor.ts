@@ -54,7 +54,7 @@ export interface InjectedFile {
 /**
  * One executor serves one job and is then thrown away.
  *
- * The job calls it in this order, never concurrently:
+ * The job calls it in this order, and never concurrently unless it says so:
  *
  * 1. `prepare` once: pull images, create containers, open the shell session.
  * 2. `exportVariables`, `injectFiles`, `run`: any number of times, in the order of the job.
@@ -87,6 +87,13 @@ export interface Executor {
   injectFiles(files: readonly InjectedFile[], options: RunOptions): Promise<number>
 
   run(directive: string, options: RunOptions): Promise<RunResult>
+
+  /**
+   * What the job's processes are doing, a line for each. May be called while anything else runs.
+   *
+   * @returns the empty string when there are none yet
+   */
+  describeProcesses(signal: AbortSignal): Promise<string>
 
   /**
    * Ends everything `prepare` and the job's commands made: processes, containers, network, files.

@@ -13,6 +13,7 @@ import { type HostTraces, removeJobFiles, variablesFile } from '../host/job-trac
 import { type KeptFiles, putBackKeptFiles, readKeptFiles } from '../host/kept-files.ts'
 import { addToLoginProfile } from '../host/login-profile.ts'
 import { startAsVictim } from '../host/memory-shortage.ts'
+import { describeProcesses } from '../host/process-report.ts'
 import {
   COOKIE_NAME,
   findJobProcesses,
@@ -123,6 +124,10 @@ export class ShellExecutor implements Executor {
 
   async run(directive: string, options: RunOptions): Promise<RunResult> {
     return await this.#runFile(Buffer.from(directive), options)
+  }
+
+  async describeProcesses(): Promise<string> {
+    return this.#traces === undefined ? '' : describeProcesses(findJobProcesses(this.#mark()))
   }
 
   async dispose(): Promise<void> {

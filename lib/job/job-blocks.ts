@@ -18,6 +18,17 @@ export interface JobBlocksOptions {
   readonly log: Logger
   /** Of the job's stop: a block that is open then ends with 1. */
   readonly signal: AbortSignal
+  /** Called for whatever comes into the log. */
+  readonly onOutput: () => void
+}
+
+/** The block that is being filled. */
+export interface OpenBlock {
+  readonly directive: string
+  /** In whole seconds, as the log has it. */
+  readonly startedAt: number
+  /** On the clock of `performance.now()`. */
+  readonly since: number
 }
 
 /** How a block ended. */
@@ -29,10 +40,14 @@ export interface BlockEnd {
 
 export class JobBlocks {
   readonly #options: JobBlocksOptions
-  #open: { readonly directive: string; readonly startedAt: number } | undefined
+  #open: OpenBlock | undefined
 
   constructor(options: JobBlocksOptions) {
     this.#options = options
+  }
+
+  get open(): OpenBlock | undefined {
+    return this.#open
   }
 
   /** @throws what the sink throws, as {@link write} does */
@@ -45,14 +60,18 @@ export class JobBlocks {
    * @throws what the sink throws when the log can no longer be kept; see {@link abandon}
    */
   async write(directive: string, work: (onOutput: OnOutput) => Promise<number>): Promise<BlockEnd> {
-    const { sink, log, signal } = this.#options
+    const { sink, log, signal, onOutput } = this.#options
     const writer = new BlockWriter(sink, directive)
-    this.#open = { directive, startedAt: nowInSeconds() }
+    this.#open = { directive, startedAt: nowInSeconds(), since: performance.now() }
+    onOutput()
     await writer.start()
     let exitCode = 1
     let isLost = false
     try {
-      const working = work((output) => writer.push(output))
+      const working = work((output) => {
+        onOutput()
+        return writer.push(output)
+      })
       working.catch(() => undefined) // ends by itself once the job is cleared away
       exitCode = await Promise.race([working, writer.failed])
     } catch (error) {

@@ -21,9 +21,10 @@ import {
   type Outcome,
   type Plan,
   type Step,
-  selfChosenResult,
 } from './plan.ts'
-import { requestedStop, type StopReason } from './stop-reason.ts'
+import { askForResult, describeSelfStop, RESULT_QUERY } from './self-stop.ts'
+import { requestedStop, StopReason } from './stop-reason.ts'
+import { describeLimitReached, type TimeLimits, TimeLimitWatch } from './time-limits.ts'
 
 export interface JobOptions {
   readonly request: JobRequest
@@ -35,6 +36,7 @@ export interface JobOptions {
   readonly hooks?: Hooks
   /** The host's own, for every job; the request's win over them. */
   readonly hostVariables?: readonly EncodedVariable[]
+  readonly limits?: TimeLimits
   /**
    * After a failure, once it is told and before anything of the job is removed: resolves when that
    * may happen. The signal is the job's stop. Not called when there is no shell to get into.
@@ -42,20 +44,16 @@ export interface JobOptions {
   readonly hold?: ((signal: AbortSignal) => Promise<void>) | undefined
 }
 
+const LIMIT_TITLE = 'Ending the job at its time limit'
+
 const EXPORT_TITLE = 'Exporting environment variables'
-
-/** Prints what a job that stops itself has chosen as its result. */
-// biome-ignore lint/suspicious/noTemplateCurlyInString: the shell is to expand it
-const RESULT_QUERY = 'builtin printf %s "${SEMAPHORE_JOB_RESULT-}"'
-
-/** Longer than any value {@link selfChosenResult} knows. */
-const MAX_RESULT_CHARACTERS = 200
 
 export class Job {
   readonly #options: JobOptions
   readonly #plan: Plan
   readonly #stop = new AbortController()
   readonly #blocks: JobBlocks
+  readonly #watch: TimeLimitWatch
   #state: JobState = INITIAL_STATE
   #isPrepared = false
   #clearing: Promise<void> | undefined
@@ -64,9 +62,11 @@ export class Job {
   #shellExited = false
 
   constructor(options: JobOptions) {
-    const { sink, log } = options
+    const { sink, log, limits = {} } = options
     this.#options = options
-    this.#blocks = new JobBlocks({ sink, log, signal: this.#stop.signal })
+    this.#watch = new TimeLimitWatch(limits, (problem) => void this.#endAtLimit(problem))
+    const onOutput = () => this.#watch.noteOutput()
+    this.#blocks = new JobBlocks({ sink, log, signal: this.#stop.signal, onOutput })
     this.#plan = { ...options.request, hooks: options.hooks ?? {} }
   }
 
@@ -99,7 +99,8 @@ export class Job {
   async run(): Promise<JobResult> {
     const { onResult, hold } = this.#options
     const result = await this.#walkToResult()
-    const isHeld = hold !== undefined && result === 'failed' && this.#isPrepared
+    const isWhole = this.#isPrepared && !this.#stop.signal.aborted
+    const isHeld = hold !== undefined && result === 'failed' && isWhole
     // The result is known: whoever waits for it does not wait for containers to be removed.
     if (!isHeld) void this.clear()
     await onResult(result)
@@ -129,12 +130,34 @@ export class Job {
   async #walkToResult(): Promise<JobResult> {
     try {
       await this.#blocks.start()
+      this.#watch.start()
       await this.#walk()
+      await this.#reportStop()
       return this.#state.result ?? 'failed'
     } catch (error) {
       await this.#blocks.abandon(error)
       return 'failed'
+    } finally {
+      this.#watch.end()
     }
+  }
+
+  /** Looks at what runs before it is ended. */
+  async #endAtLimit(problem: string): Promise<void> {
+    const { executor } = this.#options
+    const report = await describeLimitReached(problem, this.#blocks.open, executor)
+    if (this.#state.phase !== 'done') this.stop(new StopReason(problem, 'failed', report))
+  }
+
+  async #reportStop(): Promise<void> {
+    if (!this.#stop.signal.aborted) return
+    const { message, report } = this.#stop.signal.reason as StopReason // of nobody but stop()
+    if (report === undefined) return
+    await this.#block(LIMIT_TITLE, async (onOutput) => {
+      for (const line of report) await onOutput(line)
+      return 1
+    })
+    this.#options.log.info(`The job was ended: ${message}`)
   }
 
   async #walk(): Promise<void> {
@@ -255,16 +278,7 @@ export class Job {
   async #checkResult(): Promise<Outcome> {
     let value = ''
     const outcome = await this.#block('Checking job result', async (onOutput) => {
-      const { executor } = this.#options
-      await executor.run(RESULT_QUERY, {
-        signal: this.#stop.signal,
-        quiet: true,
-        onOutput: (bytes) => {
-          value = (
-            value + (typeof bytes === 'string' ? bytes : Buffer.from(bytes).toString())
-          ).slice(0, MAX_RESULT_CHARACTERS)
-        },
-      })
+      value = await askForResult(this.#options.executor, this.#stop.signal)
       await onOutput(describeSelfStop(value))
       return 0
     })
@@ -308,12 +322,4 @@ export class Job {
 
 function resultVariables(result: JobResult): readonly EncodedVariable[] {
   return [{ name: 'SEMAPHORE_JOB_RESULT', value: Buffer.from(result).toString('base64') }]
-}
-
-/** @see the contract, section 4.4: these texts are fixed */
-function describeSelfStop(value: string): string {
-  const result = selfChosenResult(value)
-  return result === 'stopped'
-    ? `SEMAPHORE_JOB_RESULT is set to '${value}' - stopping job and marking it as stopped`
-    : `SEMAPHORE_JOB_RESULT=${value} - stopping job and marking it as ${value}`
 }

@@ -10,11 +10,14 @@ import type { JobResult } from '../events/event.ts'
 export class StopReason extends Error {
   /** Of a job that ends for this reason. */
   readonly result: JobResult
+  /** Lines for the job's log, in a block of its own once nothing runs any more. */
+  readonly report: readonly string[] | undefined
 
-  constructor(message: string, result: JobResult) {
+  constructor(message: string, result: JobResult, report?: readonly string[]) {
     super(message)
     this.name = 'StopReason'
     this.result = result
+    this.report = report
   }
 }
 

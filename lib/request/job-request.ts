@@ -81,6 +81,9 @@ export interface JobRequest {
   readonly files: readonly EncodedFile[]
   /** Each the base64 of one authorized_keys line. */
   readonly sshPublicKeys: readonly string[]
+  /** Absent = no limit; the host's owner may have set one. */
+  readonly timeoutInSeconds?: number | undefined
+  readonly noOutputTimeoutInSeconds?: number | undefined
   /** Present exactly when `executor` is `dockercompose`. */
   readonly compose?: Compose | undefined
   readonly callbacks: Callbacks

@@ -113,6 +113,8 @@ function toJobRequest(
     envVars: wire.env_vars,
     files: firstFilled(wire.files, wire.file),
     sshPublicKeys: wire.ssh_public_keys,
+    timeoutInSeconds: wire.timeout_in_seconds,
+    noOutputTimeoutInSeconds: wire.no_output_timeout_in_seconds,
     compose: executor === 'dockercompose' && wire.compose ? toCompose(wire.compose) : undefined,
     callbacks: {
       finished: wire.callbacks?.finished,

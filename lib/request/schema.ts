@@ -148,6 +148,15 @@ function optionalAmount(what: string, parse: (value: number | string) => number 
   )
 }
 
+/** null and 0 are none, as for other fields that clients written in Go leave out. */
+function optionalSeconds() {
+  const message = expectedValue('a whole number of seconds, 0 or more')
+  return v.pipe(
+    v.optional(v.pipe(v.number(message), v.safeInteger(message), v.minValue(0, message))),
+    v.transform((value) => value || undefined),
+  )
+}
+
 const containerName = v.pipe(
   text(),
   v.regex(
@@ -238,6 +247,8 @@ export const jobRequestSchema = record(
     files: list(file),
     file: list(file),
     ssh_public_keys: list(text('a string of base64'), MAX_NESTED_ITEMS),
+    timeout_in_seconds: optionalSeconds(),
+    no_output_timeout_in_seconds: optionalSeconds(),
     compose,
     callbacks,
     logger,

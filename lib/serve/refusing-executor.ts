@@ -17,6 +17,7 @@ export function refusingExecutor(name: ExecutorName, reason: unknown): Executor 
     exportVariables: refuse,
     injectFiles: refuse,
     run: refuse,
+    describeProcesses: () => Promise.resolve(''),
     dispose: () => Promise.resolve(),
   }
 }

@@ -14,6 +14,7 @@ import type { Executor } from '../executors/executor.ts'
 import { type HostTraces, planHostTraces } from '../host/job-traces.ts'
 import type { Leader } from '../host/processes.ts'
 import { Job } from '../job/job.ts'
+import { timeLimitsOf } from '../job/time-limits.ts'
 import type { Logger } from '../log.ts'
 import type { JobMetrics } from '../metrics/job-metrics.ts'
 import type { JobRequest } from '../request/job-request.ts'
@@ -138,6 +139,7 @@ export class ServedJob {
       log,
       hooks: { preJob: config.preJobHookPath, postJob: config.postJobHookPath },
       hostVariables: config.hostVariables,
+      limits: timeLimitsOf(request, config),
     })
     this.#job = job
     if (this.#stopped) job.stop()

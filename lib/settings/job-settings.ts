@@ -13,6 +13,16 @@ export const JOB_SETTINGS = {
     default: '10s',
     description: 'From asking to killing when a job is stopped: 500ms, 10s, 2m',
   },
+  'job-timeout': {
+    type: DURATION,
+    description:
+      'A job that takes longer fails (default: no limit); a shorter timeout_in_seconds of the job wins',
+  },
+  'no-output-timeout': {
+    type: DURATION,
+    description:
+      'A job that prints nothing for so long fails (default: no limit); a shorter no_output_timeout_in_seconds of the job wins',
+  },
   'callback-retry-attempts': {
     type: COUNT,
     default: '300',

@@ -23,7 +23,7 @@ const OBSTACLES = `mkdir dir full; touch full/kept; mkfifo fifo; mknod null c 1 
 
 /** What the obstacles look like after the job. */
 const LOOK = `for path in dir full/kept fifo null dangling a b to-fifo to-dir to-null to-file to-dev-null; do
-  stat -c '%n %a %F %N' $path; done; ls; stat -L -c '%F %a' /dev/null`
+  stat -c '%n %a %F %N' $path; done; ls -1; stat -L -c '%F %a' /dev/null`
 
 const UNTOUCHED = `dir 755 directory 'dir'
 full/kept 644 regular empty file 'full/kept'
@@ -83,12 +83,19 @@ const test = engineSuite('injected files')
 
 const EXECUTORS: Readonly<Record<string, Run>> = { host: runOnHost, container: runInContainer }
 
+const OBSTRUCTED = [
+  ...['fifo', 'null', 'dangling', 'a', 'to-null', 'to-dev-null', '~', '~/dir/', '~/new/'],
+  ...['fifo/below', 'dangling/below', '/dev/null'],
+]
+
+/** Of the same kinds; a job in a container takes too long for all of them. */
+const MORE = [
+  ...['dir', 'to-fifo', 'to-dir', '~/', 'new/.', 'new/..', '/', 'full/kept/below', 'a/below'],
+  'file/',
+]
+
 for (const [name, run] of Object.entries(EXECUTORS)) {
-  for (const path of [
-    ...['fifo', 'null', 'dir', 'dangling', 'a', 'to-fifo', 'to-dir', 'to-null', '/dev/null'],
-    ...['to-dev-null', '~', '~/', '~/dir/', '~/new/', 'new/.', 'new/..', '/', 'full/kept/below'],
-    ...['fifo/below', 'a/below', 'dangling/below', 'file/'],
-  ]) {
+  for (const path of name === 'host' ? [...OBSTRUCTED, ...MORE] : OBSTRUCTED) {
     test(`${name}: ${path} is refused, and all stays as it was`, async () => {
       const [injected, look] = await run([{ path }, { path: 'later' }], [LOOK])
 
@@ -142,22 +149,16 @@ for (const [name, run] of Object.entries(EXECUTORS)) {
     assert.is(look?.output, '0 0 0 644 755 600 4755 1777 664 400 0 ')
   })
 
-  for (const mode of ['888', 'rwx', '+q', 'u=', '077777', '0x1ff', '-1', 'u+x,', '++']) {
-    const isMode = mode === 'u='
-    test(`${name}: ${mode} is ${isMode ? 'a' : 'no'} mode, and the order is kept`, async () => {
+  for (const mode of name === 'host' ? ['888', '+q', '077777', '-1', 'u+x,'] : ['888', '+q']) {
+    test(`${name}: ${mode} is no mode, and the files stop there`, async () => {
       const [injected, look] = await run(
         [{ path: 'one' }, { path: 'two', mode }, { path: 'three' }],
         ['ls one two three 2>/dev/null'],
       )
 
       const lines = `Injecting one with file mode 0777\nInjecting two with file mode ${mode}\n`
-      assert.is(
-        injected?.output,
-        isMode
-          ? `${lines}Injecting three with file mode 0777\n`
-          : `${lines}Failed to set file mode to ${mode}\n`,
-      )
-      assert.is(look?.output, isMode ? 'one\nthree\ntwo\n' : 'one\n')
+      assert.is(injected?.output, `${lines}Failed to set file mode to ${mode}\n`)
+      assert.is(look?.output, 'one\n')
     })
   }
 

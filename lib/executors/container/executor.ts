@@ -27,6 +27,7 @@ import { setUpCredentials } from './images/credentials.ts'
 import { ensureImages, type PullReport } from './images/pull.ts'
 import { JobObjects, type Ownership } from './job-objects.ts'
 import type { MainContainer } from './main-container.ts'
+import { describeContainerProcesses } from './process-report.ts'
 import { Staging } from './staging.ts'
 import { type StartOptions, startContainers } from './start.ts'
 import { ContainerToolbox } from './toolbox.ts'
@@ -120,6 +121,12 @@ export class ContainerExecutor implements Executor {
     const file = this.#staging.directive(directive)
     await main.write([file], options.signal)
     return await this.#run(file.path, options)
+  }
+
+  async describeProcesses(signal: AbortSignal): Promise<string> {
+    const { id, session } = this.#main ?? {}
+    if (id === undefined || session === undefined) return ''
+    return await describeContainerProcesses(this.#docker, id, session.info, signal)
   }
 
   async dispose(): Promise<void> {

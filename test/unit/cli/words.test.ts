@@ -1,7 +1,7 @@
 import type { ArgsDef } from 'citty'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
-import { checkWords, joinLists, splitWords } from '../../../lib/cli/words.ts'
+import { checkWords, disguiseNegatives, joinLists, splitWords } from '../../../lib/cli/words.ts'
 import { ConfigError } from '../../../lib/errors.ts'
 
 const test = suite('cli: words')
@@ -74,6 +74,29 @@ test('a list may come in several flags; its values stay in their order, other wo
     '--files=a:b,c:d,e:f',
   ])
   assert.equal(joined('--files', 'a:b=c', '--', '--files'), ['--files=a:b=c', '--', '--files'])
+})
+
+test('a flag whose name begins with no- is no negative of a switch', () => {
+  const args: ArgsDef = { ...ARGS, 'no-output-timeout': { type: 'string', valueHint: 'DURATION' } }
+  const words = [
+    '--no-output-timeout',
+    '5m',
+    '--no-output-timeout=5m',
+    '--no-color',
+    '--',
+    '--no-output-timeout',
+  ]
+
+  assert.equal(disguiseNegatives(args, words), [
+    ...[
+      '--noOutputTimeout',
+      '5m',
+      '--noOutputTimeout=5m',
+      '--no-color',
+      '--',
+      '--no-output-timeout',
+    ],
+  ])
 })
 
 test.run()

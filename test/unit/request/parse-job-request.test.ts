@@ -33,6 +33,8 @@ test('a document with nothing but an id is a job without commands, on the host',
     envVars: [],
     files: [],
     sshPublicKeys: [],
+    timeoutInSeconds: undefined,
+    noOutputTimeoutInSeconds: undefined,
     compose: undefined,
     callbacks: { finished: undefined, teardownFinished: undefined, token: undefined },
     logger: { method: 'pull', maxSizeInBytes: undefined },
@@ -77,6 +79,8 @@ test('every field of the contract arrives, still encoded', () => {
     },
     callbacks: { finished: 'http://a/f', teardown_finished: 'https://a/t', token: 'abc' },
     logger: { method: 'pull', max_size_in_bytes: 1000 },
+    timeout_in_seconds: 3600,
+    no_output_timeout_in_seconds: 60,
   })
 
   assert.is(request.executor, 'dockercompose')
@@ -131,6 +135,8 @@ test('every field of the contract arrives, still encoded', () => {
     token: 'abc',
   })
   assert.equal(request.logger, { method: 'pull', maxSizeInBytes: 1000 })
+  assert.is(request.timeoutInSeconds, 3600)
+  assert.is(request.noOutputTimeoutInSeconds, 60)
   assert.equal(request.unknownKeys, [])
 })
 
@@ -173,6 +179,8 @@ test('null and, as clients in Go send it, the empty string count as absent', () 
     compose: { containers: null, host_setup_commands: null, image_pull_credentials: null },
     callbacks: { finished: '', teardown_finished: null, token: '' },
     logger: { method: '', max_size_in_bytes: 0 },
+    timeout_in_seconds: 0,
+    no_output_timeout_in_seconds: null,
   })
 
   assert.is(request.id, 'a')
@@ -181,6 +189,8 @@ test('null and, as clients in Go send it, the empty string count as absent', () 
   assert.is(request.files[0]?.mode, '0644')
   assert.is(request.callbacks.finished, undefined)
   assert.equal(request.logger, { method: 'pull', maxSizeInBytes: undefined })
+  assert.is(request.timeoutInSeconds, undefined)
+  assert.is(request.noOutputTimeoutInSeconds, undefined)
 })
 
 test('an id is required, unless a default is given', () => {
@@ -204,6 +214,8 @@ test('all problems are told at once, each with its path', () => {
     ssh_public_keys: ['a', 1],
     callbacks: { finished: 'ftp://a', teardown_finished: 'nowhere', token: 'a\nb' },
     logger: { max_size_in_bytes: '1k' },
+    timeout_in_seconds: '1h',
+    no_output_timeout_in_seconds: 0.5,
   }
 
   assert.equal(problemsOf(document).sort(), [
@@ -224,7 +236,9 @@ test('all problems are told at once, each with its path', () => {
     'files[1].path: expected a path, got one with a NUL byte',
     'job_id: expected a string',
     'logger.max_size_in_bytes: expected a number, got a string',
+    'no_output_timeout_in_seconds: expected a whole number of seconds, 0 or more, got 0.5',
     'ssh_public_keys[1]: expected a string of base64, got a number',
+    'timeout_in_seconds: expected a whole number of seconds, 0 or more, got "1h"',
   ])
 })
 

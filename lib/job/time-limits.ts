@@ -1,0 +1,116 @@
+/**
+ * How long a job may take, and how long it may be silent.
+ *
+ * @module
+ */
+
+import type { Executor } from '../executors/executor.ts'
+import type { JobRequest } from '../request/job-request.ts'
+import type { OpenBlock } from './job-blocks.ts'
+
+export interface TimeLimits {
+  /** From the job's first event to its last epilogue. Absent or 0 = none. */
+  readonly jobTimeoutMs?: number | undefined
+  /** Between two signs of life in the job's log. Absent or 0 = none. */
+  readonly noOutputTimeoutMs?: number | undefined
+}
+
+/** By the host's owner. */
+interface Configured {
+  /** In milliseconds. */
+  readonly jobTimeout?: number | undefined
+  readonly noOutputTimeout?: number | undefined
+}
+
+/** For an engine that hangs, perhaps the very reason why the job takes so long. */
+const LOOK_LIMIT_MS = 5_000
+
+/** A longer timer of Node's goes off at once. */
+const MAX_TIMER_MS = 2 ** 31 - 1
+
+/** The host's owner and the job's author may both set a limit: the shorter one counts. */
+export function timeLimitsOf(
+  request: Pick<JobRequest, 'noOutputTimeoutInSeconds' | 'timeoutInSeconds'>,
+  config: Configured,
+): TimeLimits {
+  const { timeoutInSeconds = 0, noOutputTimeoutInSeconds = 0 } = request
+  return {
+    jobTimeoutMs: shorter(config.jobTimeout, timeoutInSeconds * 1_000),
+    noOutputTimeoutMs: shorter(config.noOutputTimeout, noOutputTimeoutInSeconds * 1_000),
+  }
+}
+
+function shorter(...limits: readonly (number | undefined)[]): number | undefined {
+  const given = limits.filter((limit) => limit !== undefined && limit > 0) as number[]
+  return given.length === 0 ? undefined : Math.min(...given)
+}
+
+export class TimeLimitWatch {
+  readonly #limits: TimeLimits
+  readonly #onReached: (problem: string) => void
+  readonly #timers = new Map<string, NodeJS.Timeout>()
+  #lastOutputAt = performance.now()
+
+  /** @param onReached called once at most, with a sentence for the job's author */
+  constructor(limits: TimeLimits, onReached: (problem: string) => void) {
+    this.#limits = limits
+    this.#onReached = onReached
+  }
+
+  /** To be called when the job begins. */
+  start(): void {
+    const { jobTimeoutMs, noOutputTimeoutMs } = this.#limits
+    const startedAt = performance.now()
+    this.#lastOutputAt = startedAt
+    this.#watch(jobTimeoutMs, () => startedAt, 'The job has taken longer than its limit of')
+    this.#watch(noOutputTimeoutMs, () => this.#lastOutputAt, 'There has been no output for')
+  }
+
+  /** The job has put out something. Cheap: called for every piece of it. */
+  noteOutput(): void {
+    this.#lastOutputAt = performance.now()
+  }
+
+  /** Repeatable. */
+  end(): void {
+    for (const timer of this.#timers.values()) clearTimeout(timer)
+    this.#timers.clear()
+  }
+
+  #watch(limitMs: number | undefined, since: () => number, problem: string): void {
+    if (limitMs === undefined || limitMs === 0) return
+    const check = () => {
+      const leftMs = since() + limitMs - performance.now()
+      if (leftMs > 0) this.#timers.set(problem, setTimeout(check, Math.min(leftMs, MAX_TIMER_MS)))
+      else this.#reach(`${problem} ${formatSeconds(limitMs)}.`)
+    }
+    check()
+  }
+
+  #reach(problem: string): void {
+    this.end()
+    this.#onReached(problem)
+  }
+}
+
+/** What is to be known of a job that is ended by a limit, as long as it still runs. Never rejects. */
+export async function describeLimitReached(
+  problem: string,
+  open: OpenBlock | undefined,
+  executor: Pick<Executor, 'describeProcesses'>,
+): Promise<string> {
+  const running =
+    open === undefined
+      ? ''
+      : `Running for ${formatSeconds(performance.now() - open.since)}: ${open.directive.trimEnd()}\n`
+  const limit = AbortSignal.timeout(LOOK_LIMIT_MS)
+  const processes = await executor
+    .describeProcesses(limit)
+    .then((lines) => (lines === '' ? '' : `Its processes:\n${lines}`))
+    .catch((error: Error) => `Its processes could not be looked at: ${error.message}\n`)
+  return `${problem}\n${running}${processes}`
+}
+
+function formatSeconds(ms: number): string {
+  return `${Number((ms / 1_000).toFixed(1))} s`
+}

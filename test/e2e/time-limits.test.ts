@@ -1,0 +1,151 @@
+/** Jobs that take too long, or are silent for too long: ended as by a stop, failed, and explained. */
+
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import * as assert from 'uvu/assert'
+import { type FinishedJob, type RunOptions, runAgent, runJob } from '../helpers/agent.ts'
+import { containerJob } from '../helpers/container-job.ts'
+import { engineSuite } from '../helpers/engine-suite.ts'
+import { blocksOf } from '../helpers/events.ts'
+import { processesMatching } from '../helpers/host.ts'
+
+const TITLE = 'Ending the job at its time limit'
+
+const test = engineSuite('time limits')
+
+/** No machine is so slow that a job does not come to its command by then, and none waits long for it. */
+const LONG_ENOUGH = '8s'
+
+function shellJob(directives: readonly string[], rest: object = {}) {
+  return {
+    commands: directives.map((directive) => ({ directive })),
+    epilogue_always_commands: [{ directive: 'echo epilogue' }],
+    ...rest,
+  }
+}
+
+/** The job has failed with its block about the limit at the end, and nothing of it is left. */
+function assertEnded({ events, result, code }: FinishedJob, problem: RegExp) {
+  const blocks = blocksOf(events)
+  assert.is(result, 'failed')
+  assert.is(code, 1)
+  assert.is(blocks.at(-1)?.directive, TITLE)
+  assert.is(blocks.at(-1)?.exitCode, 1)
+  assert.match(blocks.at(-1)?.output ?? '', problem)
+  assert.is(blocks.at(-2)?.exitCode, 1)
+  return blocks
+}
+
+for (const [executor, wrap] of [
+  ['host', shellJob],
+  ['container', (directives: readonly string[]) => containerJob({}, directives)],
+] as const) {
+  test(`${executor}: a job that takes too long fails, and says what ran`, async () => {
+    const job = wrap(['(sleep 4711; true)'])
+    const finished = await runJob(job, { args: ['--job-timeout', LONG_ENOUGH] })
+
+    const blocks = assertEnded(finished, /^The job has taken longer than its limit of 8 s\.\n/)
+    const report = blocks.at(-1)?.output ?? ''
+    assert.match(report, /\nRunning for \d+(\.\d)? s: \(sleep 4711; true\)\n/)
+    assert.match(
+      report,
+      /\nIts processes:\nbash \(\d+\): \w+.*\n {2}bash .*\n {4}sleep \(\d+\): sleeping/,
+    )
+    assert.not.ok(blocks.some(({ directive }) => directive === 'echo epilogue'))
+    assert.equal(processesMatching('sleep 4711'), [])
+  })
+
+  test(`${executor}: a job that prints goes on, and one that is silent ends`, async () => {
+    const job = {
+      ...wrap(['for i in {1..12}; do echo $i; sleep 0.3; done', 'sleep 1000']),
+      no_output_timeout_in_seconds: 3,
+    }
+    const finished = await runJob(job, { args: ['--no-output-timeout', '1h', '--job-timeout=0s'] })
+
+    const blocks = assertEnded(finished, /^There has been no output for 3 s\.\n/)
+    assert.match(blocks.find(({ directive }) => directive.startsWith('for'))?.output ?? '', '12\n')
+    assert.is(blocks.at(-2)?.directive, 'sleep 1000')
+  })
+}
+
+const SETTINGS: readonly [string, RunOptions, object][] = [
+  [
+    'the shorter one is the request’s',
+    { args: ['--job-timeout', '1h'] },
+    { timeout_in_seconds: 3 },
+  ],
+  [
+    'the shorter one is the agent’s',
+    { args: ['--job-timeout', '3s'] },
+    { timeout_in_seconds: 100 },
+  ],
+  ['0 is none', { environment: { SEMAPHORE_AGENT_JOB_TIMEOUT: '3s' } }, { timeout_in_seconds: 0 }],
+]
+
+for (const [title, options, rest] of SETTINGS) {
+  test(`of two limits the shorter one counts: ${title}`, async () => {
+    const finished = await runJob(shellJob(['sleep 1000'], rest), options)
+
+    assertEnded(finished, /^The job has taken longer than its limit of 3 s\.\n/)
+  })
+}
+
+test('a limit that is not reached changes nothing', async () => {
+  const limits = { timeout_in_seconds: 1_000_000_000, no_output_timeout_in_seconds: 3_000_000 }
+  const { events, result } = await runJob(shellJob(['echo done'], limits))
+
+  assert.is(result, 'passed')
+  assert.is(blocksOf(events).at(-1)?.output, 'epilogue\n')
+})
+
+test('an epilogue that takes too long fails a job that would have passed', async () => {
+  const epilogues = { epilogue_always_commands: [{ directive: 'sleep 1000' }] }
+  const finished = await runJob(shellJob(['true'], epilogues), { args: ['--job-timeout', '3s'] })
+
+  const blocks = assertEnded(finished, /\nRunning for [\d.]+ s: sleep 1000\n/)
+  assert.ok(blocks.some(({ directive, exitCode }) => directive === 'true' && exitCode === 0))
+})
+
+test('a service that never gets ready is waited for no longer than the job may take', async () => {
+  // It has a health check, which never passes.
+  const service = { name: 'never', image: 'agent-test/postgres', entrypoint: 'sleep 1000' }
+  const finished = await runJob(
+    containerJob({}, ['echo no'], { services: [service], timeout_in_seconds: 8 }),
+    { args: ['--service-start-timeout', '1h'] },
+  )
+
+  const blocks = assertEnded(finished, /\nRunning for [\d.]+ s: Starting the docker image\.\.\.\n/)
+  assert.is(blocks.at(-2)?.directive, 'Starting the docker image...')
+})
+
+for (const [yaml, problem] of [
+  [
+    'timeout_in_seconds: 1h',
+    'timeout_in_seconds: expected a whole number of seconds, 0 or more, got "1h"',
+  ],
+  [
+    'timeout_in_seconds: "60"',
+    'timeout_in_seconds: expected a whole number of seconds, 0 or more, got "60"',
+  ],
+  ['no_output_timeout_in_seconds: 1.5', 'no_output_timeout_in_seconds: expected a whole'],
+  ['no_output_timeout_in_seconds: -1', 'no_output_timeout_in_seconds: expected a whole'],
+  ['timeout_in_seconds: true', 'timeout_in_seconds: expected a whole number'],
+  ['timeout_in_seconds: .inf', 'timeout_in_seconds: expected a whole number'],
+] as const) {
+  test(`${yaml} is refused by its path`, async () => {
+    const directory = mkdtempSync(join(tmpdir(), 'job-'))
+    try {
+      writeFileSync(join(directory, 'job.yaml'), `${yaml}\ncommands: [{ directive: echo no }]\n`)
+      const { code, stdout, stderr } = await runAgent(['run', 'job.yaml'], { cwd: directory })
+
+      assert.is(code, 2)
+      assert.is(stdout, '')
+      assert.match(stderr, problem)
+    } finally {
+      rmSync(directory, { recursive: true })
+    }
+  })
+}
+
+test.run()
