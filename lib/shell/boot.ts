@@ -25,6 +25,7 @@
  */
 
 import { endMark, readyMark, startMark } from './marks.ts'
+import { unattendedDefaults } from './unattended.ts'
 
 /** Wide, so that tables and progress bars in a log do not wrap; the height hardly matters. */
 const TERMINAL_COLUMNS = 200
@@ -40,6 +41,7 @@ const TRUSTED_MICROSECONDS = 500
  */
 export function bootScript(token: string, prelude = ''): string {
   return `${SETUP.trim()}
+${unattendedDefaults()}
 ${prelude}
 builtin printf '${octal(readyMark(token, '%s %s %s %s'))}' "$EUID" "\${GROUPS[0]-$EUID}" "\${__agent_stty:+raw}" "\${HOME-}" >/dev/tty
 ${LOOP.trim()}
