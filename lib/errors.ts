@@ -87,6 +87,9 @@ export class ShellError extends AgentError {
   readonly code = 'ERR_SHELL_FAILED'
 }
 
+/** The shell lives, and could not be given a command: the next one may be more fortunate. */
+export class UndeliveredError extends ShellError {}
+
 /** This host has nothing that gives a shell a terminal. */
 export class TerminalMissingError extends AgentError {
   readonly code = 'ERR_TERMINAL_MISSING'

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { AgentError, ContentError, explain } from '../errors.ts'
+import { AgentError, ContentError, explain, UndeliveredError } from '../errors.ts'
 import type { EventSink, JobEvent, JobResult } from '../events/event.ts'
 import type { OnOutput } from '../executors/executor.ts'
 import type { Logger } from '../log.ts'
@@ -34,8 +34,11 @@ export interface OpenBlock {
 /** How a block ended. */
 export interface BlockEnd {
   readonly exitCode: number
-  /** Not the job's own mistake: what was to fill the block can do nothing more. */
-  readonly isLost: boolean
+  /**
+   * What kept the block from being filled, if it was not the job's own mistake: `undone`, this once;
+   * `lost`, what was to fill it can do nothing more.
+   */
+  readonly fault?: 'lost' | 'undone' | undefined
 }
 
 export class JobBlocks {
@@ -66,7 +69,7 @@ export class JobBlocks {
     onOutput()
     await writer.start()
     let exitCode = 1
-    let isLost = false
+    let fault: BlockEnd['fault']
     try {
       const working = work((output) => {
         onOutput()
@@ -75,14 +78,16 @@ export class JobBlocks {
       working.catch(() => undefined) // ends by itself once the job is cleared away
       exitCode = await Promise.race([working, writer.failed])
     } catch (error) {
-      isLost = !(error instanceof ContentError)
-      if (!signal.aborted) for (const line of describeFailure(error)) await writer.push(line)
+      if (!(error instanceof ContentError)) {
+        fault = error instanceof UndeliveredError ? 'undone' : 'lost'
+      }
+      if (!signal.aborted) await writer.say(describeFailure(error))
       if (isUnforeseen(error, signal)) log.error(explain(error))
     }
     if (signal.aborted) exitCode = 1
     await writer.finish(exitCode)
     this.#open = undefined
-    return { exitCode, isLost }
+    return { exitCode, fault }
   }
 
   /** The log has failed, maybe in the middle of a block: says so, if there is room for it. */

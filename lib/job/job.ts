@@ -304,8 +304,8 @@ export class Job {
 
   async #block(directive: string, work: (onOutput: OnOutput) => Promise<number>): Promise<Outcome> {
     this.#shellExited = false
-    const { exitCode, isLost } = await this.#blocks.write(directive, work)
-    if (isLost) return { kind: 'lost' }
+    const { exitCode, fault } = await this.#blocks.write(directive, work)
+    if (fault !== undefined) return { kind: fault }
     return exitCode === 0 && !this.#shellExited ? { kind: 'passed' } : { kind: 'failed', exitCode }
   }
 

@@ -44,6 +44,8 @@ export type Outcome =
   | { readonly kind: 'checked'; readonly value: string }
   /** Before its own end, see StopReason. */
   | { readonly kind: 'stopped'; readonly result: JobResult }
+  /** It could not even begin, e.g. as there is no room for its file; the next one may. */
+  | { readonly kind: 'undone' }
   /** The executor can do nothing more, e.g. its engine died. */
   | { readonly kind: 'lost' }
 
@@ -95,8 +97,9 @@ export function advance(plan: Plan, state: JobState, outcome: Outcome): JobState
 
 function follow(state: JobState, outcome: Outcome): JobState {
   if (outcome.kind === 'stopped') return { phase: 'done', index: 0, result: outcome.result }
-  // Epilogues never change the result, not even when the engine dies during them.
-  if (outcome.kind === 'lost') return { phase: 'done', index: 0, result: state.result ?? 'failed' }
+  // Epilogues that fail change no result. One that could not run does: what was promised is not done.
+  if (outcome.kind === 'lost') return { phase: 'done', index: 0, result: 'failed' }
+  if (outcome.kind === 'undone') return onFailed({ ...state, result: state.result && 'failed' }, 1)
   if (outcome.kind === 'checked') {
     return { phase: 'done', index: 0, result: selfChosenResult(outcome.value) }
   }

@@ -96,9 +96,22 @@ test('a stop ends everything, in every phase', () => {
   }
 })
 
-test('a lost executor fails the job at once, but not one whose result is known', () => {
+test('a lost executor fails the job at once, also one that would have passed', () => {
   assert.equal(walk(PLAN, { c1: { kind: 'lost' } }).slice(-2), ['c1', '=> failed'])
-  assert.equal(walk(PLAN, { a1: { kind: 'lost' } }).slice(-2), ['a1', '=> passed'])
+  assert.equal(walk(PLAN, { a1: { kind: 'lost' } }).slice(-2), ['a1', '=> failed'])
+})
+
+test('what could not be begun fails the job, and the epilogues go on', () => {
+  const undone: Outcome = { kind: 'undone' }
+
+  assert.equal(walk(PLAN, { c1: undone }).slice(-5), [
+    ...['result=failed', 'a1', 'a2', 'f1', '=> failed'],
+  ])
+  assert.equal(walk(PLAN, { 'result=passed': undone }).slice(-5), [
+    ...['result=passed', 'a1', 'a2', 'f1', '=> failed'],
+  ])
+  assert.equal(walk(PLAN, { a1: undone }).slice(-3), ['a1', 'f1', '=> failed'])
+  assert.equal(walk(PLAN, { p1: undone }).slice(-2), ['p1', '=> failed'])
 })
 
 test('hooks run before the commands and after the epilogues; a failing first one fails the job', () => {
