@@ -7,12 +7,14 @@
  * @module
  */
 
+import { quoteWord } from '../shell/quote.ts'
+
 /** @param program path of the file with {@link CHECKOUT_PROGRAM} */
 export function checkoutFunction(program: string): string {
   return `function checkout {
   ( builtin export SEMAPHORE_GIT_URL SEMAPHORE_GIT_DIR SEMAPHORE_GIT_BRANCH SEMAPHORE_GIT_SHA \\
       SEMAPHORE_GIT_REF_TYPE SEMAPHORE_GIT_REF SEMAPHORE_GIT_TAG_NAME SEMAPHORE_GIT_DEPTH
-    builtin exec "\${BASH:-bash}" -p '${program}' "$@" ) || builtin return
+    builtin exec "\${BASH:-bash}" -p ${quoteWord(program)} "$@" ) || builtin return
   CDPATH= builtin cd -- "$SEMAPHORE_GIT_DIR"
 }
 builtin export -f checkout

@@ -22,7 +22,7 @@ const BASH = '/bin/bash'
 
 const PROGRAMS = ['cache', 'checksum', 'retry']
 
-/** @param directory of the toolbox: absolute, free of quotes */
+/** @param directory of the toolbox: absolute */
 export function toolboxFiles(directory: string): ToolboxFile[] {
   // -p: exported functions, BASH_ENV and SHELLOPTS of the job must not change how these work.
   // `retry` alone needs the functions: they may be what it is to try again.
@@ -62,12 +62,11 @@ function pathLine(directory: string): string {
  * The programs get functions too, for directives that have changed the PATH.
  */
 function setupScript(directory: string): string {
+  const program = (name: string) => quoteWord(`${directory}/bin/${name}`)
   const functions = (starter: string) =>
-    PROGRAMS.map(
-      (name) => `  function ${name} { ${starter}'${directory}/bin/${name}' "$@"; }`,
-    ).join('\n')
+    PROGRAMS.map((name) => `  function ${name} { ${starter}${program(name)} "$@"; }`).join('\n')
   return `${pathLine(directory)}${checkoutFunction(`${directory}/checkout`)}
-if [[ -x ${BASH} && -x '${directory}/bin/cache' ]]; then
+if [[ -x ${BASH} && -x ${program('cache')} ]]; then
 ${functions('')}
 else
 ${functions('"$BASH" ')}

@@ -10,6 +10,8 @@
  * @module
  */
 
+import { quoteWord } from '../shell/quote.ts'
+
 /** Below musl's buffer for standard output, 1,024 bytes: a longer line would be written in parts. */
 const CHUNK_BYTES = 800
 
@@ -127,16 +129,17 @@ ask cache "$@"
 
 /** What it is put into says by `give_up REASON` that there is no answer. */
 function askAgent(directory: string): string {
+  const requests = quoteWord(`${directory}/requests`)
   return `
 set +o posix # of POSIXLY_CORRECT: there, a file that cannot be opened yet ends the program
 cd -P . 2>/dev/null # a link that leads here is not what "." means
 
 ask() {
   local LC_ALL=C id=$$-$RANDOM$RANDOM text='' field rest waited=0 part line='' requests reply pause
-  if [[ -p '${directory}/requests' ]]; then
-    exec {requests}<>'${directory}/requests'
-  elif [[ -w '${directory}/requests' ]]; then
-    exec {requests}>>'${directory}/requests'
+  if [[ -p ${requests} ]]; then
+    exec {requests}<>${requests}
+  elif [[ -w ${requests} ]]; then
+    exec {requests}>>${requests}
   fi
   exec {pause}<> <(:)
   [[ -n $requests && -n $pause ]] || give_up 'the agent cannot be asked from here'
@@ -149,7 +152,7 @@ ask() {
   trap 'printf "%s !\\n" "$id" >&$requests; exit 130' INT
   trap 'printf "%s !\\n" "$id" >&$requests; exit 143' TERM
   trap '' PIPE # a reader of the output that has seen enough does not end the work
-  until { exec {reply}<'${directory}/replies/'"$id"; } 2>/dev/null; do
+  until { exec {reply}<${quoteWord(`${directory}/replies/`)}"$id"; } 2>/dev/null; do
     if (( waited % ${ASK_AGAIN} == 0 )); then
       rest=$text
       printf '%s ~\\n' "$id" >&$requests
