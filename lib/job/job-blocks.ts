@@ -81,7 +81,7 @@ export class JobBlocks {
       if (!(error instanceof ContentError)) {
         fault = error instanceof UndeliveredError ? 'undone' : 'lost'
       }
-      if (!signal.aborted) await writer.say(describeFailure(error))
+      if (!signal.aborted) for (const line of describeFailure(error)) await writer.push(line)
       if (isUnforeseen(error, signal)) log.error(explain(error))
     }
     if (signal.aborted) exitCode = 1

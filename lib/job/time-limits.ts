@@ -93,12 +93,12 @@ export class TimeLimitWatch {
   }
 }
 
-/** What is to be known of a job that is ended by a limit, as long as it still runs. Never rejects. */
+/** What is to be known of a job that is ended by a limit, in lines, while it still runs. Never rejects. */
 export async function describeLimitReached(
   problem: string,
   open: OpenBlock | undefined,
   executor: Pick<Executor, 'describeProcesses'>,
-): Promise<string> {
+): Promise<readonly string[]> {
   const running =
     open === undefined
       ? ''
@@ -108,7 +108,7 @@ export async function describeLimitReached(
     .describeProcesses(limit)
     .then((lines) => (lines === '' ? '' : `Its processes:\n${lines}`))
     .catch((error: Error) => `Its processes could not be looked at: ${error.message}\n`)
-  return `${problem}\n${running}${processes}`
+  return `${problem}\n${running}${processes}`.match(/.*\n/g) ?? []
 }
 
 function formatSeconds(ms: number): string {

@@ -147,8 +147,9 @@ async function endAtOnce(agent: RunningAgent): Promise<void> {
 export async function withAgent(
   use: (served: ServedAgent) => Promise<void>,
   flags?: readonly string[],
+  options?: ServeOptions,
 ): Promise<void> {
-  const served = await serveAgent(flags)
+  const served = await serveAgent(flags, options)
   try {
     await use(served)
   } finally {

@@ -63,7 +63,8 @@ async function planDeliveries(
   const deliveries: Delivery[] = []
   for (const [index, file] of planned.entries()) {
     const delivery = typeof file === 'string' ? file : planDelivery(file, info, findings)
-    if (typeof delivery === 'string') return { deliveries, failure: { index, lines: delivery.split('\n') } }
+    if (typeof delivery === 'string')
+      return { deliveries, failure: { index, lines: delivery.split('\n') } }
     deliveries.push(delivery)
   }
   return { deliveries }
