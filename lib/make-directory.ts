@@ -38,15 +38,15 @@ export async function makeDirectory(path: string, mode = 0o777): Promise<string 
  *
  * @returns whether there was anything to make
  */
-export function makeDirectorySync(path: Buffer): boolean {
+export function makeDirectorySync(path: Buffer, mode = 0o777): boolean {
   try {
-    mkdirSync(path)
+    mkdirSync(path, { mode })
     return true
   } catch (error) {
     const parent = Buffer.from(dirname(path.toString('latin1')), 'latin1')
     if (isMissing(error) && !path.equals(parent)) {
-      if (!makeDirectorySync(parent)) throw error
-      return makeDirectorySync(path)
+      if (!makeDirectorySync(parent, mode)) throw error
+      return makeDirectorySync(path, mode)
     }
     if (statSync(path, { throwIfNoEntry: false })?.isDirectory()) return false
     throw error

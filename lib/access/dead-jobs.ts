@@ -5,13 +5,18 @@
  */
 
 import { explain } from '../errors.ts'
-import { removeKeys } from '../host/authorized-keys.ts'
+import { removeDeadKeys, removeKeys } from '../host/authorized-keys.ts'
 import { removeHostTraces } from '../host/job-traces.ts'
+import { removeDeadProfileLines } from '../host/login-profile.ts'
 import type { Logger } from '../log.ts'
 import { type Found, findDeadJobs, type Remains, removeRunningJob } from './running-jobs.ts'
 
-/** Never rejects: what could not be removed is told, and tried again by the next agent. */
-export async function clearDeadJobs(log: Logger): Promise<void> {
+/**
+ * Never rejects: what could not be removed is told, and tried again by the next agent.
+ *
+ * @param home in which to look for what no note tells of any more, as after a power cut
+ */
+export async function clearDeadJobs(home: string, log: Logger): Promise<void> {
   for (const job of await findDeadJobs()) {
     try {
       if (job.remains !== undefined) await removeRemains(job, job.remains)
@@ -20,6 +25,11 @@ export async function clearDeadJobs(log: Logger): Promise<void> {
       continue
     }
     await closeAccess(job, log)
+  }
+  for (const remove of [removeDeadKeys, removeDeadProfileLines]) {
+    await remove(home).catch((error: unknown) =>
+      log.warn(`Lines of an agent that has ended are still there: ${explain(error)}`),
+    )
   }
 }
 

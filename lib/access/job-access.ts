@@ -6,6 +6,7 @@
 
 import { randomBytes } from 'node:crypto'
 import { explain } from '../errors.ts'
+import { identifySelf } from '../host/agent-identity.ts'
 import { addKeys, decodeKeys, formatKeys } from '../host/authorized-keys.ts'
 import {
   containerJumpPoint,
@@ -20,8 +21,8 @@ import { clearDeadJobs, closeAccess } from './dead-jobs.ts'
 import {
   addRunningJob,
   type JobContainer,
-  jobsDirectory,
   listVisitors,
+  openJobsDirectory,
   type Remains,
   type RunningJob,
   updateRunningJob,
@@ -68,6 +69,7 @@ export class JobAccess {
       id: request.id,
       executor: request.executor,
       agent: identifyLeader(process.pid),
+      identity: identifySelf(),
       since: new Date().toISOString(),
       dockerSocketPath,
       containers: [],
@@ -81,9 +83,9 @@ export class JobAccess {
     const { log, home, jumpPoint } = this.#options
     for (const problem of this.#problems)
       log.warn(`A public key of the job is left out: ${problem}`)
-    await clearDeadJobs(log)
+    await clearDeadJobs(home, log)
     try {
-      this.#directory = await addRunningJob(jobsDirectory(), this.#job)
+      this.#directory = await addRunningJob(openJobsDirectory(), this.#job)
       const { keys } = this
       if (keys !== undefined) await addKeys(home, keys)
       if (keys !== undefined || jumpPoint === 'always') await this.#openJumpPoint(this.#directory)

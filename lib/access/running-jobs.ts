@@ -6,21 +6,14 @@
  */
 
 import { randomBytes } from 'node:crypto'
-import {
-  chmod,
-  lstat,
-  mkdir,
-  readdir,
-  readFile,
-  rename,
-  rm,
-  rmdir,
-  writeFile,
-} from 'node:fs/promises'
+import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { type Life, lifeOf } from '../host/agent-identity.ts'
 import type { HostTraces } from '../host/job-traces.ts'
 import { isAlive, type Leader } from '../host/processes.ts'
 import { makeDirectory } from '../make-directory.ts'
+import { isOwnDirectory, ownUid } from '../private/ownership.ts'
+import { commonPlaces, existingPlaces, openPrivatePlace } from '../private/place.ts'
 import type { ExecutorName } from '../request/job-request.ts'
 
 /** A container of a job, by the name the job gives it. */
@@ -44,6 +37,8 @@ export interface RunningJob {
   readonly executor: ExecutorName
   /** The process that runs it: when that is gone, so is the job. */
   readonly agent: Leader
+  /** The same for who may be on another machine or after another boot: a home can be on a network. */
+  readonly identity?: string | undefined
   /** ISO 8601. */
   readonly since: string
   readonly dockerSocketPath: string
@@ -65,26 +60,32 @@ const JOB_FILE = 'job.json'
 
 const VISITOR = 'visitor-'
 
-/** Fixed, and not in `$TMPDIR`: a person logs in with another environment than the agent's. */
-const PARENT = '/tmp'
+/** Below one of the user's private places. */
+const NAME = 'running'
 
-const NAME = 'agent-jobs-'
+/** Of older agents, whose jobs may have left something. */
+const FORMER_PARENT = '/tmp/agent-jobs-'
 
-/** Where jobs of a user are written down. */
-export function jobsDirectory(uid = process.getuid?.() ?? 0): string {
-  return join(PARENT, `${NAME}${uid}`)
+/** Where jobs of this user are written down. @throws {StateError} when there is no place for that */
+export function openJobsDirectory(): string {
+  return join(openPrivatePlace(commonPlaces()), NAME)
+}
+
+/** All in which there may be jobs of this user. */
+export function jobsDirectories(): string[] {
+  const places = existingPlaces(commonPlaces()).map((place) => join(place, NAME))
+  return [...places, `${FORMER_PARENT}${ownUid()}`]
 }
 
 /**
  * Makes the directory of a job.
  *
- * @param root of the user's jobs, from {@link jobsDirectory}
+ * @param root of the user's jobs, from {@link openJobsDirectory}
  * @throws {Error} of the file system, or when somebody else has put something in its place
  */
 export async function addRunningJob(root: string, job: RunningJob): Promise<string> {
   await makeDirectory(root, 0o700)
-  if (!(await isOwn(root))) throw new Error(`${root} is not a directory of this user's`)
-  await chmod(root, 0o700)
+  if (!isOwnDirectory(root)) throw new Error(`${root} is not a directory of this user's`)
   const directory = join(root, randomBytes(6).toString('hex'))
   await mkdir(directory, { mode: 0o700 })
   await updateRunningJob(directory, job)
@@ -101,13 +102,13 @@ export async function updateRunningJob(directory: string, job: RunningJob): Prom
 /** @returns undefined when the job is over, or its agent has ended without clearing up */
 export async function readRunningJob(directory: string): Promise<RunningJob | undefined> {
   const job = await readJobFile(directory)
-  return job !== undefined && isAlive(job.agent) ? job : undefined
+  return job !== undefined && lifeOfAgent(job) === 'alive' ? job : undefined
 }
 
 /** Of one user, the oldest first. */
-export async function findRunningJobs(root = jobsDirectory()): Promise<Found[]> {
+export async function findRunningJobs(roots = jobsDirectories()): Promise<Found[]> {
   const found: Found[] = []
-  for (const directory of await entriesOf(root)) {
+  for (const directory of await entriesOf(roots)) {
     const job = await readRunningJob(directory)
     if (job !== undefined) found.push({ ...job, directory })
   }
@@ -115,27 +116,13 @@ export async function findRunningJobs(root = jobsDirectory()): Promise<Found[]> 
 }
 
 /** What agents left that ended without clearing up. */
-export async function findDeadJobs(root = jobsDirectory()): Promise<Found[]> {
+export async function findDeadJobs(roots = jobsDirectories()): Promise<Found[]> {
   const dead: Found[] = []
-  for (const directory of await entriesOf(root)) {
+  for (const directory of await entriesOf(roots)) {
     const job = await readJobFile(directory)
-    if (job !== undefined && !isAlive(job.agent)) dead.push({ ...job, directory })
+    if (job !== undefined && lifeOfAgent(job) === 'dead') dead.push({ ...job, directory })
   }
   return dead
-}
-
-/** Ids of the users who have, or had, jobs here. */
-export async function usersWithJobs(): Promise<number[]> {
-  const names = await readdir(PARENT).catch(() => [])
-  return names
-    .filter((name) => name.startsWith(NAME))
-    .map((name) => Number(name.slice(NAME.length)))
-    .filter(Number.isInteger)
-}
-
-/** A directory of jobs that has none; one with jobs in it stays. */
-export async function removeEmptyJobsDirectory(uid: number): Promise<void> {
-  await rmdir(jobsDirectory(uid)).catch(() => undefined) // not empty, or gone
 }
 
 export async function removeRunningJob(directory: string): Promise<void> {
@@ -144,7 +131,10 @@ export async function removeRunningJob(directory: string): Promise<void> {
 
 /** From now on that process is one with a person in it. Nothing is made for a job that is over. */
 export async function addVisitor(directory: string, pid: number): Promise<void> {
-  await writeFile(visitorFile(directory, pid), '', { mode: 0o600 })
+  const file = visitorFile(directory, pid)
+  await writeFile(file, '', { mode: 0o600, flag: 'wx' }).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EEXIST') throw error // an earlier visitor had the same pid
+  })
 }
 
 /** Also written by the jump point of a job on the host, which is a script. */
@@ -167,21 +157,23 @@ export async function listVisitors(directory: string): Promise<Visitor[]> {
     .map((pid) => ({ pid, isThere: isAlive({ pid }) }))
 }
 
-/** What somebody else has put in its place is not believed: it could lead anywhere. */
-async function entriesOf(root: string): Promise<string[]> {
-  if (!(await isOwn(root))) return []
-  const names = await readdir(root)
-  return names.map((name) => join(root, name))
+/** What somebody else has put in their place is not believed: it could lead anywhere. */
+async function entriesOf(roots: readonly string[]): Promise<string[]> {
+  const entries = roots.filter(isOwnDirectory).map(async (root) => {
+    const names = await readdir(root)
+    return names.map((name) => join(root, name))
+  })
+  return (await Promise.all(entries)).flat()
 }
 
-/** Whether it is there, and this user's, who alone has written in it. */
-async function isOwn(root: string): Promise<boolean> {
-  const stats = await lstat(root).catch(() => undefined) // no job of this user ever ran here
-  return stats?.isDirectory() === true && stats.uid === process.getuid?.()
+function lifeOfAgent({ agent, identity }: RunningJob): Life {
+  if (identity !== undefined) return lifeOf(identity)
+  return isAlive(agent) ? 'alive' : 'dead'
 }
 
 async function readJobFile(directory: string): Promise<RunningJob | undefined> {
   try {
+    if (!isOwnDirectory(directory)) return undefined
     return JSON.parse(await readFile(join(directory, JOB_FILE), 'utf8')) as RunningJob
   } catch {
     return undefined // the job is over, or has hardly begun

@@ -6,9 +6,9 @@
 
 import { readFile } from 'node:fs/promises'
 import { defineCommand } from 'citty'
-import { type Found, findRunningJobs, usersWithJobs } from '../access/running-jobs.ts'
+import { usersWithAgents } from '../access/other-users.ts'
+import { type Found, findRunningJobs } from '../access/running-jobs.ts'
 import { JobNotRunningError } from '../errors.ts'
-import { currentUser } from '../user.ts'
 import { visitJob } from './visit.ts'
 
 export const attachCommand = defineCommand({
@@ -83,8 +83,7 @@ function describe(jobs: readonly Found[]): string {
 
 /** A service has a user of its own as a rule. */
 async function describeOthers(): Promise<string> {
-  const { uid: own } = currentUser()
-  const others = (await usersWithJobs()).filter((uid) => uid !== own)
+  const others = usersWithAgents()
   if (others.length === 0) return ''
   const passwd = await readFile('/etc/passwd', 'utf8').catch(() => '') // they have no names then
   const names = others.map((uid) => nameOf(uid, passwd))

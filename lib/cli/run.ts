@@ -83,7 +83,7 @@ async function runToTheEnd(request: JobRequest, config: RunConfig, log: Logger):
   const output = new StandardOutput({ stream: process.stdout, hurry: hurry.signal })
   const { dockerSocketPath, home } = config.job
   const remains = {
-    traces: planHostTraces(config.job.temporaryDirectory, home),
+    traces: planHostTraces(config.job, request.executor),
     leaders: [],
     instanceId: randomBytes(8).toString('hex'),
   }

@@ -5,7 +5,8 @@
  */
 
 import { execFile } from 'node:child_process'
-import { access, constants } from 'node:fs/promises'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { ShellError } from '../errors.ts'
 import { ShellExecutor } from '../executors/shell.ts'
@@ -62,10 +63,14 @@ async function examineLogin(
 ): Promise<Verdict | undefined> {
   // What is missing is told by the other checks.
   if (findProgram('bash', options.path) === undefined) return undefined
-  if (!(await isWritable(options.temporaryDirectory))) return undefined
+  const directory = await mkdtemp(join(options.temporaryDirectory, 'agent-doctor-')).catch(
+    () => undefined,
+  )
+  if (directory === undefined) return undefined
+  const home = options.environment['HOME'] ?? '/'
   const executor = new ShellExecutor({
     ...options,
-    traces: planHostTraces(options.temporaryDirectory, options.environment['HOME'] ?? '/'),
+    traces: planHostTraces({ privatePlaces: [directory], home }),
     policy: { gracePeriodMs: 0, forceStop: signal },
     cache: { directories: [], limitBytes: 0, environment: {} }, // nothing is stored
   })
@@ -82,18 +87,12 @@ async function examineLogin(
     throw error
   } finally {
     await executor.dispose()
+    await rm(directory, { recursive: true, force: true })
   }
 }
 
 const LOGIN_REMEDY =
   "Look in /etc/profile, ~/.bash_profile and ~/.profile of the agent's user for what ends the shell or waits for input."
-
-async function isWritable(directory: string): Promise<boolean> {
-  return await access(directory, constants.W_OK | constants.X_OK).then(
-    () => true,
-    () => false,
-  )
-}
 
 async function examineGit(path: string, signal: AbortSignal): Promise<Verdict> {
   const git = findProgram('git', path)

@@ -32,7 +32,7 @@ export async function createExecutor(
   request: JobRequest,
   { config, forceStop, instanceId, onLeader, onPulled, onContainer, ...options }: ExecutorOptions,
 ): Promise<Executor> {
-  const traces = options.traces ?? planHostTraces(config.temporaryDirectory, config.home)
+  const traces = options.traces ?? planHostTraces(config, request.executor)
   const policy = { gracePeriodMs: config.stopGracePeriod, forceStop }
   const environment = config.jobEnvironment
   if (request.compose === undefined) {

@@ -5,12 +5,12 @@
  */
 
 import { rmSync } from 'node:fs'
-import { appendFile, mkdir, rm, writeFile } from 'node:fs/promises'
+import { appendFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { CachePlace } from '../cache/open-store.ts'
 import { ShellError } from '../errors.ts'
+import { JobDirectory } from '../host/job-directory.ts'
 import { type HostTraces, removeJobFiles, variablesFile } from '../host/job-traces.ts'
-import { type KeptFiles, putBackKeptFiles, readKeptFiles } from '../host/kept-files.ts'
 import { addToLoginProfile } from '../host/login-profile.ts'
 import { startAsVictim } from '../host/memory-shortage.ts'
 import { describeProcesses } from '../host/process-report.ts'
@@ -74,12 +74,11 @@ export class ShellExecutor implements Executor {
   readonly #options: ShellOptions
   readonly #leaders = new Set<number>()
   #traces: HostTraces | undefined
+  #directory: JobDirectory | undefined
   #environment: Readonly<Record<string, string>> = {}
   #terminal: HostTerminal | undefined
   #session: Session | undefined
   #toolbox: HostToolbox | undefined
-  /** Of the job's directory, as long as there are directives to run in it. */
-  #kept: KeptFiles = new Map()
   #profiled = false
   #count = 0
 
@@ -92,7 +91,7 @@ export class ShellExecutor implements Executor {
     const complete = withDefaults(environment)
     this.#traces = traces
     this.#environment = { ...complete, [COOKIE_NAME]: this.#traces.cookie }
-    await mkdir(this.#traces.directory, { mode: 0o700 })
+    this.#directory = new JobDirectory(traces.directory ?? '')
     this.#toolbox = new HostToolbox(this.#path(TOOLBOX), cache)
     await this.#openSession(signal)
     return true
@@ -100,13 +99,13 @@ export class ShellExecutor implements Executor {
 
   async exportVariables(variables: readonly Variable[], options: RunOptions): Promise<number> {
     await this.#putBackDirectory()
-    const file = variablesFile(this.#prepared())
+    const file = variablesFile(this.#jobDirectory().path)
     await appendFile(file, formatExports(variables), { mode: 0o600 })
     if (!this.#profiled) await this.#addToProfile(file, options.onOutput)
     const checked = formatExports(variables, ' || builtin return 1')
     const exports = [checked, Buffer.from(pathAfter(variables, this.#path(TOOLBOX)))]
     const { exitCode } = await this.#runFile(Buffer.concat(exports), { ...options, quiet: true })
-    this.#kept = readKeptFiles(this.#prepared().directory)
+    this.#jobDirectory().keep()
     return exitCode
   }
 
@@ -115,10 +114,11 @@ export class ShellExecutor implements Executor {
     { signal, onOutput }: RunOptions,
   ): Promise<number> {
     const session = await this.#openSession(signal)
-    const { directory } = this.#prepared()
+    const directory = this.#jobDirectory()
     const { home } = session.info
-    const exitCode = await injectHostFiles(files, { home, directory, signal, onOutput })
-    this.#kept = readKeptFiles(directory)
+    const options = { home, directory: directory.path, signal, onOutput }
+    const exitCode = await injectHostFiles(files, options)
+    directory.keep()
     return exitCode
   }
 
@@ -163,12 +163,13 @@ export class ShellExecutor implements Executor {
     }
   }
 
-  /** Many a job clears /tmp, and its own directory with it. */
+  /** A job may remove any file of its user's, and its own directory with them. */
   async #putBackDirectory(): Promise<void> {
+    const directory = this.#jobDirectory()
     const toolbox = this.#path(TOOLBOX)
-    if (HostToolbox.isWhole(toolbox)) return
+    if (directory.isThere() && HostToolbox.isWhole(toolbox)) return
     await this.#toolbox?.close()
-    putBackKeptFiles(this.#prepared().directory, this.#kept)
+    directory.putBack()
     await rm(toolbox, { recursive: true, force: true })
     this.#toolbox = new HostToolbox(toolbox, this.#options.cache)
   }
@@ -267,7 +268,12 @@ export class ShellExecutor implements Executor {
   }
 
   #path(name: string): string {
-    return join(this.#prepared().directory, name)
+    return join(this.#jobDirectory().path, name)
+  }
+
+  #jobDirectory(): JobDirectory {
+    if (this.#directory === undefined) throw new RangeError('the executor has not been prepared')
+    return this.#directory
   }
 
   #prepared(): HostTraces {

@@ -9,7 +9,19 @@ import { join } from 'node:path'
 import { ContentError } from '../errors.ts'
 import { makeDirectory } from '../make-directory.ts'
 import { decodeBase64 } from '../request/base64.ts'
-import { addText, removeText, type SharedFile } from './shared-file.ts'
+import { identifySelf, lifeOf } from './agent-identity.ts'
+import {
+  addText,
+  changeText,
+  cutText,
+  removeText,
+  requireOwnHome,
+  type SharedFile,
+} from './shared-file.ts'
+
+const NAME = '.ssh/authorized_keys'
+
+const BLOCK_BEGIN = /^# job (\w+ of agent ([\w.]+))$/gm
 
 const HEADER = '# created by the job agent, removed with the job\n'
 
@@ -37,21 +49,22 @@ export function decodeKeys(encoded: readonly string[]): DecodedKeys {
 /**
  * The text that will be added: known before it is, so that it can be found again after a crash.
  *
- * @param tag tells these lines from those of other jobs with the same keys
+ * @param name tells these lines from those of other jobs with the same keys: letters and digits
  */
-export function formatKeys(tag: string, lines: readonly string[]): string {
+export function formatKeys(name: string, lines: readonly string[]): string {
   // Our own line break comes first: the line before may have none.
+  const tag = `${name} of agent ${identifySelf()}`
   return `\n# job ${tag}\n${lines.join('\n')}\n# end of job ${tag}\n`
 }
 
 /** @throws {Error} of the file system */
 export async function addKeys(home: string, text: string): Promise<void> {
+  await requireOwnHome(home, NAME)
   const directory = join(home, '.ssh')
   await makeDirectory(directory, 0o700)
   await chmod(directory, 0o700) // sshd ignores keys that others could have changed
-  const file = keysIn(home)
-  await addText(file, text)
-  await chmod(file.path, 0o600)
+  await addText(keysIn(home), text)
+  await chmod(join(home, NAME), 0o600)
 }
 
 /** Takes them out again. Repeatable. @throws {Error} of the file system */
@@ -59,8 +72,22 @@ export async function removeKeys(home: string, text: string): Promise<void> {
   await removeText(keysIn(home), text)
 }
 
+/** Those of agents that have ended without taking them away, as when the power is cut. Repeatable. */
+export async function removeDeadKeys(home: string): Promise<void> {
+  await changeText(keysIn(home), (content) => {
+    let rest = content
+    for (const [begin, tag = '', identity = ''] of content.matchAll(BLOCK_BEGIN)) {
+      const end = `\n# end of job ${tag}\n`
+      const [start, stop] = [content.indexOf(`\n${begin}\n`), content.indexOf(end)]
+      if (lifeOf(identity) !== 'dead' || start < 0 || stop < start) continue
+      rest = cutText(rest, content.slice(start, stop + end.length))
+    }
+    return rest
+  })
+}
+
 function keysIn(home: string): SharedFile {
-  return { path: join(home, '.ssh', 'authorized_keys'), header: HEADER }
+  return { home, name: NAME, header: HEADER }
 }
 
 function decodeKey(encoded: string, field: string): string {

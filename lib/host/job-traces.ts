@@ -6,9 +6,12 @@
  */
 
 import { randomBytes } from 'node:crypto'
-import { readFileSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
+import { isOwnDirectory } from '../private/ownership.ts'
+import { openProgramPlace } from '../private/place.ts'
+import type { ExecutorName } from '../request/job-request.ts'
+import { readBootId } from './agent-identity.ts'
 import { removeInjectedFiles } from './injected-files.ts'
 import { removeFromLoginProfile } from './login-profile.ts'
 import { clockTicksNow, isStillLeader, killJobProcesses, type Leader } from './processes.ts'
@@ -17,8 +20,8 @@ import { clockTicksNow, isStillLeader, killJobProcesses, type Leader } from './p
 export interface HostTraces {
   /** In the environment of every process of the job. */
   readonly cookie: string
-  /** The job's private directory. */
-  readonly directory: string
+  /** The job's private directory, of a job on this host. */
+  readonly directory?: string | undefined
   /** Whose login profile names the file with the job's variables. */
   readonly home: string
   /** On the clock by which the kernel dates processes, since the boot named by `bootId`. */
@@ -26,19 +29,33 @@ export interface HostTraces {
   readonly bootId: string
 }
 
-/** @param home of the job's shell */
-export function planHostTraces(temporaryDirectory: string, home: string): HostTraces {
+export interface TracePlan {
+  /** The first in which nobody else can write gets the job's directory. */
+  readonly privatePlaces: readonly string[]
+  /** Of the job's shell. */
+  readonly home: string
+}
+
+/** @throws {StateError} when a job on this host has nowhere to be */
+export function planHostTraces(
+  { privatePlaces, home }: TracePlan,
+  executor: ExecutorName = 'shell',
+): HostTraces {
   return {
     cookie: randomBytes(16).toString('hex'),
-    directory: join(temporaryDirectory, `agent-job-${randomBytes(6).toString('hex')}`),
+    directory: executor === 'shell' ? planDirectory(privatePlaces) : undefined,
     home,
     since: clockTicksNow(),
     bootId: readBootId(),
   }
 }
 
+function planDirectory(places: readonly string[]): string {
+  return join(openProgramPlace(places), 'jobs', randomBytes(6).toString('hex'))
+}
+
 /** Where the job's exported variables are. */
-export function variablesFile({ directory }: HostTraces): string {
+export function variablesFile(directory: string): string {
   return join(directory, 'env')
 }
 
@@ -60,11 +77,18 @@ export async function removeHostTraces(
   if (reasons.length > 0) throw new AggregateError(reasons, 'Not everything could be removed')
 }
 
-/** The job's own and those of its request, once nothing of it runs. Repeatable. @throws {Error} of the file system */
-export async function removeJobFiles(traces: HostTraces): Promise<void> {
-  await removeFromLoginProfile(traces.home, variablesFile(traces))
-  await removeInjectedFiles(traces.directory)
-  await rm(traces.directory, { recursive: true, force: true }) // last: it has the notes of the others
+/**
+ * The job's own and those of its request, once nothing of it runs. What has come to stand in the place
+ * of the job's directory is not believed: it could name any file. Repeatable.
+ *
+ * @throws {Error} of the file system
+ */
+export async function removeJobFiles({ directory, home }: HostTraces): Promise<void> {
+  if (directory === undefined) return
+  await removeFromLoginProfile(home, variablesFile(directory))
+  if (!isOwnDirectory(directory)) return
+  await removeInjectedFiles(directory)
+  await rm(directory, { recursive: true, force: true }) // last: it has the notes of the others
 }
 
 /** Since a reboot there are none, and their pids and dates mean nothing. */
@@ -73,9 +97,4 @@ async function killLeftProcesses(traces: HostTraces, leaders: readonly Leader[])
   if (bootId !== readBootId()) return
   const pids = leaders.filter(isStillLeader).map(({ pid }) => pid)
   await killJobProcesses({ cookie, since, leaders: new Set(pids) })
-}
-
-/** Another one after each boot of the machine. @see man 5 proc, random/boot_id */
-function readBootId(): string {
-  return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()
 }

@@ -7,7 +7,6 @@
 
 import { randomBytes } from 'node:crypto'
 import { rename, rm, writeFile } from 'node:fs/promises'
-import { dirname } from 'node:path'
 import { quoteWord } from '../shell/quote.ts'
 import { currentUser } from '../user.ts'
 
@@ -29,7 +28,9 @@ export interface JumpTarget {
  */
 export function shellJumpPoint({ directory, visitorPrefix }: JumpTarget): string {
   return `${head(directory)}
+set -C
 : >${quoteWord(visitorPrefix)}$$
+set +C
 if [ $# -eq 0 ]; then exec bash --login; fi
 trap : INT QUIT
 { bash --login -c '"$@"' bash "$@" 2>&3 3>&-; } 3>&2 2>/dev/null
@@ -48,16 +49,18 @@ exec ${quoteWord(agent)} jump-point ${quoteWord(directory)} -- "$@"
 `
 }
 
-/** For others the directories of the user's jobs are closed, and this one would not be there. */
+/**
+ * Nothing is run that is not of the very user who has logged in: root could be led anywhere. For
+ * others the directories of the user's jobs are closed.
+ */
 function head(directory: string): string {
-  const jobs = quoteWord(dirname(directory))
-  const { name } = currentUser()
+  const { name, uid } = currentUser()
   return `#!/bin/bash
-if [ -d ${jobs} ] && [ ! -x ${jobs} ]; then
+if [ "$EUID" != ${uid} ]; then
   echo ${quoteWord(`This job is of user ${name}: log in as that one.`)} >&2
   exit 1
 fi
-if [ ! -d ${quoteWord(directory)} ]; then
+if [ -L ${quoteWord(directory)} ] || [ ! -O ${quoteWord(directory)} ] || [ ! -d ${quoteWord(directory)} ]; then
   echo 'The job is over: there is nothing left to get into.' >&2
   exit 1
 fi`

@@ -1,13 +1,13 @@
 /**
- * Taking turns with other agents on this host, for moments.
+ * Taking turns with this user's other agents on this host, for moments.
  *
  * @module
  */
 
-import { createHash } from 'node:crypto'
-import { once } from 'node:events'
-import { createServer, type Server } from 'node:net'
+import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { lockFile } from '../private/lock.ts'
+import { commonPlaces, openPrivatePlace } from '../private/place.ts'
 
 const POLL_MS = 5
 
@@ -15,37 +15,30 @@ const POLL_MS = 5
 const PATIENCE_MS = 3_000
 
 /**
- * Does the work while no other process does any under the same name.
- *
- * The turn is an abstract Unix socket: the kernel lets one process have a name, takes it back when
- * that process ends in whatever way, and there is no file that could stay behind.
+ * Does the work while no other agent of this user does any. By a lock in a directory of the user's
+ * own: what others can reach, they can hold.
  */
-export async function takeTurn<T>(name: string, work: () => Promise<T>): Promise<T> {
-  const turn = await waitForTurn(socketName(name))
+export async function takeTurn<T>(work: () => Promise<T>): Promise<T> {
+  const release = await waitForTurn()
   try {
     return await work()
   } finally {
-    turn?.close()
+    release?.()
   }
 }
 
-/** @returns undefined when the turn did not come in time */
-async function waitForTurn(path: string): Promise<Server | undefined> {
+/** @returns undefined when the turn did not come in time, or there is nowhere to take one */
+async function waitForTurn(): Promise<(() => void) | undefined> {
   const deadline = performance.now() + PATIENCE_MS
-  while (performance.now() < deadline) {
-    const server = createServer()
-    try {
-      server.listen({ path })
-      await once(server, 'listening')
-      return server
-    } catch {
-      await sleep(POLL_MS) // EADDRINUSE, as a rule; whatever else it is, it is no reason to give up
+  try {
+    const path = join(openPrivatePlace(commonPlaces()), 'turn')
+    while (performance.now() < deadline) {
+      const release = await lockFile(path)
+      if (release !== undefined) return release
+      await sleep(POLL_MS)
     }
+  } catch {
+    // A file system that cannot lock, or is full: no reason to give up the work.
   }
   return undefined
-}
-
-/** Of a fixed length: a socket's name holds 107 bytes. */
-function socketName(name: string): string {
-  return `\0agent-${createHash('sha256').update(name).digest('hex')}`
 }

@@ -5,20 +5,17 @@
  * @module
  */
 
-import {
-  appendFile,
-  chown,
-  readFile,
-  realpath,
-  rename,
-  rm,
-  stat,
-  writeFile,
-} from 'node:fs/promises'
+import { randomBytes } from 'node:crypto'
+import { appendFile, open, readFile, realpath, rename, rm, stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import { findForeignEntry, ownUid } from '../private/ownership.ts'
 import { takeTurn } from './mutex.ts'
 
 export interface SharedFile {
-  readonly path: string
+  /** Has to be the effective user's own: root would write wherever links in another one lead. */
+  readonly home: string
+  /** In the home. */
+  readonly name: string
   /** Stands at the head of the file when it was the agent that made it: then the agent removes it. */
   readonly header: string
 }
@@ -26,42 +23,77 @@ export interface SharedFile {
 /** A file that somebody changes more often than this while it is looked at is left alone. */
 const MAX_TRIES = 10
 
-/** Appends the text; a new file is for this user only. */
-export async function addText({ path, header }: SharedFile, text: string): Promise<void> {
-  const file = await followLinks(path)
-  await takeTurn(file, async () => {
+/**
+ * Appends the text; a new file is for this user only.
+ *
+ * @throws {Error} of the file system, or when the home is another user's
+ */
+export async function addText({ home, name, header }: SharedFile, text: string): Promise<void> {
+  await requireOwnHome(home, name)
+  const file = await followLinks(join(home, name))
+  await takeTurn(async () => {
     const isNew = (await readBytes(file)) === undefined
     await appendFile(file, `${isNew ? header : ''}${text}`, { mode: 0o600 })
   })
 }
 
 /** Every other byte of the file stays as it is. Repeatable. @throws {Error} of the file system */
-export async function removeText({ path, header }: SharedFile, text: string): Promise<void> {
-  const file = await followLinks(path)
-  await takeTurn(file, async () => {
+export async function removeText(file: SharedFile, text: string): Promise<void> {
+  const own = Buffer.from(text).toString('latin1')
+  await changeText(file, (content) => cutText(content, own))
+}
+
+/** What is left without it. Lines that somebody has added behind it stay lines of their own. */
+export function cutText(content: string, text: string): string {
+  const start = content.indexOf(text)
+  if (start < 0) return content
+  const [before, after] = [content.slice(0, start), content.slice(start + text.length)]
+  const isJoined = /[^\n]$/.test(before) && /^[^\n]/.test(after)
+  return `${before}${isJoined ? '\n' : ''}${after}`
+}
+
+/**
+ * @param change of the whole content, as latin1; is called again when somebody changed it meanwhile
+ * @throws {Error} of the file system
+ */
+export async function changeText(
+  { home, name, header }: SharedFile,
+  change: (content: string) => string,
+): Promise<void> {
+  const file = await followLinks(join(home, name))
+  const content = await readBytes(file).catch(() => undefined) // told below, if it matters
+  if (content === undefined || change(content) === content) return
+  await requireOwnHome(home, name)
+  await takeTurn(async () => {
     for (let tries = 1; tries <= MAX_TRIES; tries++) {
-      if (await tryRemove(file, header, text)) return
+      if (await tryChange(file, header, change)) return
     }
     throw new Error(`${file} changes all the time: lines of the agent are left in it`)
   })
 }
 
 /** @returns false when somebody changed the file meanwhile */
-async function tryRemove(file: string, header: string, text: string): Promise<boolean> {
+async function tryChange(
+  file: string,
+  header: string,
+  change: (content: string) => string,
+): Promise<boolean> {
   const before = await stat(file).catch(() => undefined) // gone: there is nothing to remove
   const content = await readBytes(file)
-  const own = Buffer.from(text).toString('latin1')
-  if (before === undefined || !content?.includes(own)) return true
-  const rest = content.replace(own, () => '')
+  if (before === undefined || content === undefined) return true
+  const rest = change(content)
+  if (rest === content) return true
   if (rest === header) {
     await rm(file, { force: true })
     return true
   }
   // By rename: whoever reads it at this moment sees the old file or the new one, never a part.
-  const temporary = `${file}.agent-${process.pid}`
+  const temporary = `${file}.agent-${randomBytes(6).toString('hex')}`
   try {
-    await writeFile(temporary, rest, { encoding: 'latin1', mode: before.mode & 0o777 })
-    await chown(temporary, before.uid, before.gid)
+    await using handle = await open(temporary, 'wx', 0o600)
+    await handle.writeFile(rest, 'latin1')
+    await handle.chown(before.uid, before.gid)
+    await handle.chmod(before.mode & 0o777)
     const now = await stat(file)
     if (now.mtimeMs !== before.mtimeMs || now.size !== before.size) return false
     await rename(temporary, file)
@@ -69,6 +101,14 @@ async function tryRemove(file: string, header: string, text: string): Promise<bo
   } finally {
     await rm(temporary, { force: true })
   }
+}
+
+/** @throws {Error} when what is written below that name could end with another user */
+export async function requireOwnHome(home: string, name: string): Promise<void> {
+  const { uid } = await stat(home)
+  const foreign = uid === ownUid() ? findForeignEntry(join(home, name)) : home
+  if (foreign === undefined) return
+  throw new Error(`${foreign} is another user's (HOME=${home}): nothing is written there`)
 }
 
 /** People keep such files as links into another directory. */

@@ -5,7 +5,6 @@
  * @module
  */
 
-import { clearDeadJobs } from '../access/dead-jobs.ts'
 import { explain } from '../errors.ts'
 import type { JobEvent, JobResult } from '../events/event.ts'
 import { JobLog } from '../events/job-log.ts'
@@ -69,7 +68,6 @@ export class CutOffJob {
     for (const result of results) {
       if (result.status === 'rejected') log.error(explain(result.reason))
     }
-    await clearDeadJobs(log)
   }
 
   /** Tells the control plane, then the log: `failed`, unless the job was through already. */

@@ -11,7 +11,7 @@ import type { JobResult } from '../events/event.ts'
 import type { JobLog } from '../events/job-log.ts'
 import { createExecutor } from '../executors/choose.ts'
 import type { Executor } from '../executors/executor.ts'
-import { type HostTraces, planHostTraces } from '../host/job-traces.ts'
+import { planHostTraces } from '../host/job-traces.ts'
 import type { Leader } from '../host/processes.ts'
 import { Job } from '../job/job.ts'
 import { timeLimitsOf } from '../job/time-limits.ts'
@@ -57,7 +57,6 @@ export type Phase = 'running' | 'clearing' | 'settling'
 export class ServedJob {
   readonly settlement: Settlement
   readonly #options: ServedJobOptions
-  readonly #traces: HostTraces
   readonly #access: JobAccess
   readonly #startedAt = performance.now()
   #job: Job | undefined
@@ -70,7 +69,6 @@ export class ServedJob {
     const { request, config, log } = options
     const { home, dockerSocketPath, callbackRetryAttempts: attempts } = config
     this.#options = options
-    this.#traces = planHostTraces(config.temporaryDirectory, home)
     this.#access = new JobAccess({ request, home, dockerSocketPath, jumpPoint: 'always', log })
     this.settlement = new Settlement({ ...options, callbacks: request.callbacks, attempts })
   }
@@ -152,13 +150,14 @@ export class ServedJob {
     if (obstacle !== undefined) return refusingExecutor(request.executor, obstacle)
     const { id, executor, callbacks } = request
     try {
+      const traces = planHostTraces(config, executor)
       await journal.begin({
         ...{ id, executor, logPath, callbacks, keys: this.#access.keys },
-        ...{ traces: this.#traces, leaders: [] },
+        ...{ traces, leaders: [] },
       })
       await this.#access.open()
       return await createExecutor(request, {
-        ...{ config, forceStop: hurry, instanceId, traces: this.#traces },
+        ...{ config, forceStop: hurry, instanceId, traces },
         onLeader: async (leader) => {
           this.#leaders = [...this.#leaders, leader]
           await journal.update({ leaders: this.#leaders })

@@ -7,6 +7,7 @@
  */
 
 import { basename, join } from 'node:path'
+import { clearDeadJobs } from '../access/dead-jobs.ts'
 import { explain } from '../errors.ts'
 import { JobLog } from '../events/job-log.ts'
 import type { JobSlot, Submission } from '../job/slot.ts'
@@ -206,8 +207,10 @@ export class ServedJobs implements JobSlot {
   }
 
   async #clear(hasContainers: boolean): Promise<void> {
+    const { home } = this.#options.config
     await Promise.all([
       ...this.#cutOff.map((job) => job.clear()),
+      clearDeadJobs(home, this.#log),
       this.#sweeper.start(hasContainers),
       this.#prune(),
     ])

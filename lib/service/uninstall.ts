@@ -6,7 +6,6 @@
 
 import { existsSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
-import { jobsDirectory, removeEmptyJobsDirectory, usersWithJobs } from '../access/running-jobs.ts'
 import { JUMP_POINT_PATH } from '../host/jump-point.ts'
 import type { Layer } from '../settings/layers.ts'
 import { SERVE_SETTINGS } from '../settings/serve-settings.ts'
@@ -35,16 +34,14 @@ export async function uninstallService(say: (line: string) => void): Promise<voi
   }
   // One whose unit was removed by hand runs on.
   if (existsSync(UNIT_PATH) || (await succeeds('systemctl', 'is-active', '--quiet', SERVICE))) {
-    const uid = await uidOfService()
+    const user = await userOfService()
     say('Stopping the service: a job that runs may go on to its end')
     await runProgram('systemctl', 'stop', SERVICE)
     await succeeds('systemctl', 'disable', '--quiet', SERVICE) // a complaint about its unit, if any
     await rm(UNIT_PATH, { force: true })
     await runProgram('systemctl', 'daemon-reload')
     await succeeds('systemctl', 'reset-failed', SERVICE) // unknown to systemd, unless it had failed
-    await rm(jobsDirectory(uid), { recursive: true, force: true })
-    // The service may have had another user before; agents run by hand make theirs anew.
-    for (const other of await usersWithJobs()) await removeEmptyJobsDirectory(other)
+    await removeEmptyPlace(user)
     say(`Removed: ${UNIT_PATH}`)
   }
   await undoUsers(say)
@@ -66,7 +63,19 @@ async function findOtherDirectories(): Promise<string[]> {
     .filter((path) => existsSync(path) && !`${path}/`.startsWith(`${STATE_DIRECTORY}/`))
 }
 
-async function uidOfService(): Promise<number> {
+async function userOfService(): Promise<string> {
   const user = await runProgram('systemctl', 'show', '--property', 'User', '--value', SERVICE)
-  return Number(await runProgram('id', '-u', user.trim() || 'root'))
+  return user.trim() || 'root'
+}
+
+/**
+ * Where the service's jobs were written down, unless the user's own agents keep something there. In
+ * the user's name: in their home, root could be led elsewhere.
+ */
+async function removeEmptyPlace(user: string): Promise<void> {
+  if (user === 'root') return // that one is the service's own directory
+  const [, , , , , home = ''] = (await runProgram('getent', 'passwd', user)).split(':')
+  const script =
+    'cd "$1/.local/state/agent" && rm -f turn && rmdir running && cd "$1" && rmdir -p .local/state/agent'
+  await succeeds('runuser', '-u', user, '--', 'sh', '-c', script, 'sh', home)
 }

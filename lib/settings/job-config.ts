@@ -4,11 +4,11 @@
  * @module
  */
 
-import { tmpdir } from 'node:os'
-import { join, resolve } from 'node:path'
+import { isAbsolute, join, resolve } from 'node:path'
 import type { CachePlace } from '../cache/open-store.ts'
 import { jobEnvironment, parseDockerHost } from '../config.ts'
 import { ConfigError } from '../errors.ts'
+import { commonPlaces } from '../private/place.ts'
 import type { EncodedVariable } from '../request/job-request.ts'
 import { currentUser } from '../user.ts'
 import type { JOB_SETTINGS } from './job-settings.ts'
@@ -26,7 +26,8 @@ export interface JobConfig
   readonly jobEnvironment: Readonly<Record<string, string>>
   /** Of the user whose `~/.ssh` and login profile a job gets. */
   readonly home: string
-  readonly temporaryDirectory: string
+  /** The first that will do gets what nobody else may write. */
+  readonly privatePlaces: readonly string[]
   readonly cache: CachePlace
   readonly dockerSocketPath: string
 }
@@ -38,7 +39,7 @@ export interface HostFile {
 }
 
 /**
- * @param stateDirectories where the cache is by default; the first that can be written to
+ * @param stateDirectories where the cache and what is private are by default; the first that can be written to
  * @throws {ConfigError} for a DOCKER_HOST or a place for files that cannot be used
  */
 export function toJobConfig(
@@ -55,7 +56,11 @@ export function toJobConfig(
     hostFiles: files.map(toHostFile),
     jobEnvironment: withoutCredentials(jobEnvironment(environment)),
     home: environment['HOME'] || currentUser().home,
-    temporaryDirectory: tmpdir(),
+    privatePlaces: [
+      ...stateDirectories.map((directory) => resolve(directory)),
+      ...runtimeDirectories(environment),
+      ...commonPlaces(),
+    ],
     cache: {
       directories:
         cacheDir === undefined
@@ -85,6 +90,11 @@ export function defaultStateDirectories(environment: NodeJS.ProcessEnv, isRoot: 
   const home = environment['HOME'] || currentUser().home
   const state = environment['XDG_STATE_HOME'] || join(home, '.local', 'state')
   return [...(isRoot ? ['/var/lib/agent'] : []), join(state, 'agent')]
+}
+
+/** Of who has no home: it is made anew with each login. */
+function runtimeDirectories({ XDG_RUNTIME_DIR: directory = '' }: NodeJS.ProcessEnv): string[] {
+  return isAbsolute(directory) ? [join(directory, 'agent')] : []
 }
 
 /**

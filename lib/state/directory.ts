@@ -10,7 +10,7 @@ import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { StateError } from '../errors.ts'
 import { makeDirectory } from '../make-directory.ts'
-import { lockFile } from './lock.ts'
+import { lockFile } from '../private/lock.ts'
 
 export interface StateDirectory {
   readonly path: string

@@ -3,7 +3,7 @@
 import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { promisify } from 'node:util'
@@ -128,10 +128,12 @@ test('a user whom the system does not know, without a home, runs jobs like any o
   const ran = await asStranger(`echo 'commands: [{directive: "id -u; pwd"}]' | "$0" run -`)
   const attached = await asStranger('"$0" attach')
   const examined = await asStranger('"$0" doctor')
-  await rm('/tmp/agent-jobs-54321', { recursive: true })
+  const places = (await readdir('/tmp')).filter((name) => name.startsWith('agent-jobs-54321-'))
+  for (const name of places) await rm(join('/tmp', name), { recursive: true })
 
   assert.match(ran.stdout, '\n54321\n/\n')
   assert.match(ran.stdout, 'Job passed')
+  assert.is(places.length, 1)
   assert.is(ran.stderr, '')
   assert.match(attached.stderr, 'No job of this user runs on this machine')
   assert.match(examined.stdout, 'as user 54321')

@@ -7,7 +7,7 @@ import { join, resolve } from 'node:path'
 import { promisify } from 'node:util'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
-import { jobsDirectory } from '../../lib/access/running-jobs.ts'
+import { openJobsDirectory } from '../../lib/access/running-jobs.ts'
 import { VERSION } from '../../lib/version.ts'
 
 interface Context {
@@ -32,7 +32,7 @@ const EMULATED = ['qemu-aarch64-static', '-L', '/usr/aarch64-linux-gnu'] as cons
  */
 const ALONE = [
   ...['--mount', 'sh', '-euc'],
-  `mkdir -p ${jobsDirectory()}; mount -t tmpfs -o mode=700 none ${jobsDirectory()}; exec "$@"`,
+  `mkdir -p ${openJobsDirectory()}; mount -t tmpfs -o mode=700 none ${openJobsDirectory()}; exec "$@"`,
   'sh',
 ] as const
 

@@ -6,6 +6,7 @@ import { createServer } from 'node:net'
 import { tmpdir, userInfo } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
+import { jobsDirectories } from '../../lib/access/running-jobs.ts'
 import { JUMP_POINT_PATH } from '../../lib/host/jump-point.ts'
 import { waitFor } from './host.ts'
 import { startAtTerminal, type TerminalSession } from './terminal.ts'
@@ -96,7 +97,7 @@ export async function jumpPointOf(jobId: string, directory: string): Promise<str
   await waitFor(async () => {
     await copyFile(JUMP_POINT_PATH, copy).catch(() => undefined) // not written yet
     const script = await readFile(copy, 'utf8').catch(() => '')
-    const [job = ''] = /\/tmp\/agent-jobs-\d+\/\w+/.exec(script) ?? []
+    const [job = ''] = /\/[^']*\/running\/\w+/.exec(script) ?? []
     return (await readJobId(job)) === jobId
   }, `${JUMP_POINT_PATH} leads to job ${jobId}`)
   return copy
@@ -104,9 +105,10 @@ export async function jumpPointOf(jobId: string, directory: string): Promise<str
 
 /** Where a running job is written down. */
 export async function jobDirectory(jobId: string): Promise<string | undefined> {
-  const root = `/tmp/agent-jobs-${userInfo().uid}`
-  for (const name of await readdir(root).catch(() => [])) {
-    if ((await readJobId(join(root, name))) === jobId) return join(root, name)
+  for (const root of jobsDirectories()) {
+    for (const name of await readdir(root).catch(() => [])) {
+      if ((await readJobId(join(root, name))) === jobId) return join(root, name)
+    }
   }
   return undefined
 }

@@ -56,11 +56,11 @@ test('jobs are found as long as they and their agents are there, the oldest firs
   await removeRunningJob(gone)
 
   assert.equal(
-    (await findRunningJobs(root)).map(({ id }) => id),
+    (await findRunningJobs([root])).map(({ id }) => id),
     ['1', 'two'],
   )
   assert.equal(
-    (await findDeadJobs(root)).map(({ directory }) => directory),
+    (await findDeadJobs([root])).map(({ directory }) => directory),
     [dead],
   )
   assert.is(await readRunningJob(gone), undefined)
@@ -83,14 +83,14 @@ test('what somebody else put in place of the directory is neither used nor belie
     await chown(root, 65_534, 65_534)
   }
 
-  assert.equal(await findRunningJobs(foreign), [])
-  assert.equal(await findDeadJobs(foreign), [])
+  assert.equal(await findRunningJobs([foreign]), [])
+  assert.equal(await findDeadJobs([foreign]), [])
   const { message } = await rejection(addRunningJob(foreign, job('one')))
   assert.match(message, "not a directory of this user's")
 })
 
 test('where no job ever ran, there are none', async ({ root }) => {
-  assert.equal(await findRunningJobs(root), [])
+  assert.equal(await findRunningJobs([root]), [])
 })
 
 test('nobody comes into a job that is over', async ({ root }) => {

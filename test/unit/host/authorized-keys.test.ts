@@ -3,7 +3,13 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
-import { addKeys, decodeKeys, formatKeys, removeKeys } from '../../../lib/host/authorized-keys.ts'
+import {
+  addKeys,
+  decodeKeys,
+  formatKeys,
+  removeDeadKeys,
+  removeKeys,
+} from '../../../lib/host/authorized-keys.ts'
 
 const test = suite<{ home: string; file: string }>('host: authorized keys')
 
@@ -79,6 +85,20 @@ test('what the user adds meanwhile stays', async (t) => {
 
   assert.match(await readFile(t.file, 'utf8'), /\nssh-rsa BBBB you\n$/)
   assert.not.match(await readFile(t.file, 'utf8'), KEY)
+})
+
+test('the blocks of agents that have ended go, and nothing else', async (t) => {
+  await mkdir(join(t.home, '.ssh'))
+  const alive = formatKeys('alive', [KEY])
+  const [, own = ''] = /of agent (\S+)/.exec(alive) ?? []
+  const [machine, , ...rest] = own.split('.')
+  const dead = alive.replaceAll(own, [machine, 'before', ...rest].join('.'))
+  const torn = `\n# job torn of agent ${[machine, 'before', ...rest].join('.')}\n${KEY}\n`
+  await writeFile(t.file, `mine${dead.replaceAll('alive', 'one')}yours\n${alive}${torn}`)
+
+  await removeDeadKeys(t.home)
+
+  assert.is(await readFile(t.file, 'utf8'), `mine\nyours\n${alive}${torn}`)
 })
 
 test('ten jobs at once, of as many agents, take nothing from each other', async (t) => {

@@ -1,9 +1,25 @@
-import { mkdtemp, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises'
+import {
+  appendFile,
+  chown,
+  mkdtemp,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  stat,
+  symlink,
+  writeFile,
+} from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
-import { addToLoginProfile, removeFromLoginProfile } from '../../../lib/host/login-profile.ts'
+import {
+  addToLoginProfile,
+  removeDeadProfileLines,
+  removeFromLoginProfile,
+} from '../../../lib/host/login-profile.ts'
+import { rejection } from '../../helpers/rejection.ts'
 
 const test = suite<{ home: string }>('host: login profile')
 
@@ -21,7 +37,7 @@ test('a profile that was there comes back byte for byte', async ({ home }) => {
   await writeFile(profile, before, { mode: 0o640 })
 
   await addToLoginProfile(home, '/x/env')
-  assert.match((await readFile(profile)).toString('latin1'), "[ ! -r '/x/env' ] || . '/x/env'")
+  assert.match((await readFile(profile)).toString('latin1'), "[ ! -O '/x/env' ] || . '/x/env'")
   await removeFromLoginProfile(home, '/x/env')
 
   assert.equal(await readFile(profile), before)
@@ -64,5 +80,58 @@ test('a profile that is a link stays one', async ({ home }) => {
   assert.is(await readFile(join(home, 'dotfile'), 'utf8'), 'echo\n')
   assert.is(await readFile(join(home, '.bash_profile'), 'utf8'), 'echo\n')
 })
+
+test('what a person has added behind a line stays a line of its own', async ({ home }) => {
+  const profile = join(home, '.bash_profile')
+  await writeFile(profile, 'echo one')
+
+  await addToLoginProfile(home, '/x/env')
+  await appendFile(profile, 'echo two\n')
+  await removeFromLoginProfile(home, '/x/env')
+
+  assert.is(await readFile(profile, 'utf8'), 'echo one\necho two\n')
+})
+
+test('the lines of agents that have ended go, those of others stay', async ({ home }) => {
+  const profile = join(home, '.bash_profile')
+  await addToLoginProfile(home, '/x/mine')
+  const before = await readFile(profile, 'utf8')
+  const [, own = ''] = /: (\S+)\n/.exec(before) ?? []
+  const [machine = '', boot, namespace, pid] = own.split('.')
+  const line = (identity: string) =>
+    before.slice(before.indexOf('\n[')).replace('/x/mine', '/x/other').replace(own, identity)
+  const elsewhere = line(`0123456789ab.${boot}.${namespace}.${pid}.1`)
+  const inContainer = line(`${machine}.${boot}.1.${pid}.1`)
+  await appendFile(profile, line(`${machine}.before.${namespace}.${pid}.1`)) // the power was cut
+  await appendFile(profile, elsewhere)
+  await appendFile(profile, line(`${machine}.${boot}.${namespace}.${pid}.1`)) // another had that pid
+  await appendFile(profile, inContainer)
+
+  await removeDeadProfileLines(home)
+
+  assert.is(await readFile(profile, 'utf8'), before + elsewhere + inContainer)
+})
+
+for (const [name, prepare] of [
+  ['of another user', async (path: string) => await chown(path, 65_534, 65_534)],
+  [
+    'below a link that leads there',
+    async (path: string) => {
+      await rename(path, `${path}-real`)
+      await symlink(`${path}-real`, path)
+      await chown(path, 65_534, 65_534)
+    },
+  ],
+] as const) {
+  test(`a home ${name} is left alone`, async ({ home }) => {
+    await prepare(home)
+
+    const { message } = await rejection(addToLoginProfile(home, '/x/env'))
+
+    assert.match(message, `HOME=${home}`)
+    assert.equal(await readdir(home), [])
+    await rm(`${home}-real`, { recursive: true, force: true })
+  })
+}
 
 test.run()

@@ -17,7 +17,7 @@ const SQLITE_BUSY = 5
  * @throws {Error} of SQLite when the file cannot be made, or its file system cannot lock
  */
 export async function lockFile(path: string): Promise<(() => void) | undefined> {
-  const { DatabaseSync } = await import('node:sqlite') // `agent run` has no use for it
+  const { DatabaseSync } = await import('node:sqlite') // 3 ms that not every start needs
   const database = new DatabaseSync(path, { timeout: 0 })
   try {
     database.exec('PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE')

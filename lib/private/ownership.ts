@@ -1,0 +1,69 @@
+/**
+ * Who can change what stands under a path of this host. On a shared machine a name alone proves
+ * nothing: whoever makes a file first, or makes it again, decides what is in it.
+ *
+ * @module
+ */
+
+import { lstatSync, realpathSync, type Stats } from 'node:fs'
+import { dirname, join, sep } from 'node:path'
+
+const WRITABLE_BY_GROUP = 0o020
+const WRITABLE_BY_ALL = 0o002
+const STICKY = 0o1000
+
+/** The one this process acts as: files that it makes are that user's. */
+export function ownUid(): number {
+  return process.geteuid?.() ?? 0
+}
+
+/** Whether nobody but this user and root can change the content. */
+export function isOwn(stats: Stats): boolean {
+  return stats.uid === ownUid() && !isWritableByOthers(stats)
+}
+
+/** A private directory of this user's, no link to one. */
+export function isOwnDirectory(path: string): boolean {
+  const stats = lstatSync(path, { throwIfNoEntry: false })
+  return stats?.isDirectory() === true && isOwn(stats)
+}
+
+/**
+ * Whether nobody else can put something in the place of that directory, or of one it is in. In a
+ * sticky directory as /tmp others cannot exchange what is there; so what is there must be one's own.
+ *
+ * @throws {Error} of the file system
+ */
+export function isInSafePlace(path: string): boolean {
+  const names = realpathSync(path).split(sep)
+  return names.every((_, index) => {
+    const stats = lstatSync(join(sep, ...names.slice(0, index + 1)))
+    const isTrusted = stats.uid === ownUid() || stats.uid === 0
+    return isTrusted && (!isWritableByOthers(stats) || (stats.mode & STICKY) > 0)
+  })
+}
+
+/**
+ * In a directory open to all, what another user has put there: not to be followed nor written to.
+ * Where the kernel does not see to that (`fs.protected_symlinks`, `fs.protected_regular`), this does.
+ *
+ * @returns the file, link or directory on the way that is another user's; undefined when there is none
+ */
+export function findForeignEntry(path: string): string | undefined {
+  const parent = dirname(path)
+  if (parent === path) return undefined
+  const earlier = findForeignEntry(parent)
+  if (earlier !== undefined) return earlier
+  const entry = lstatSync(path, { throwIfNoEntry: false })
+  if (entry === undefined) return undefined
+  const directory = lstatSync(realpathSync(parent))
+  const isOpenToAll = (directory.mode & STICKY) > 0 && isWritableByOthers(directory)
+  const isForeign = entry.uid !== ownUid() && entry.uid !== directory.uid
+  return isOpenToAll && isForeign ? path : undefined
+}
+
+/** A group with the user's own number has that user alone in it, as a rule. */
+function isWritableByOthers({ mode, uid, gid }: Stats): boolean {
+  if ((mode & WRITABLE_BY_ALL) > 0) return true
+  return (mode & WRITABLE_BY_GROUP) > 0 && gid !== 0 && gid !== uid
+}
