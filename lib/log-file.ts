@@ -4,9 +4,20 @@
  * @module
  */
 
-import { closeSync, constants, fstatSync, openSync, renameSync, writeSync } from 'node:fs'
+import {
+  closeSync,
+  constants,
+  createReadStream,
+  fstatSync,
+  lstatSync,
+  openSync,
+  renameSync,
+  type Stats,
+  writeSync,
+} from 'node:fs'
+import { openOwnFile } from './private/open-own-file.ts'
 
-const { O_APPEND, O_CREAT, O_NOFOLLOW, O_WRONLY } = constants
+const { O_APPEND, O_CREAT, O_WRONLY } = constants
 
 /** A log that could not be written is tried again after this, in ms. */
 const RETRY_MS = 10_000
@@ -23,7 +34,7 @@ export class LogFile {
   #size = 0
   #retryAt = 0
 
-  /** @throws {Error} of the file system when the file cannot be made or written */
+  /** @throws {Error} when the file cannot be made or written, or is another user's */
   constructor(path: string, maxBytes: number) {
     this.path = path
     this.#maxBytes = maxBytes
@@ -43,22 +54,48 @@ export class LogFile {
     }
   }
 
+  /**
+   * The file as long as it is now: it may well grow by this very request. What has come to stand
+   * under its name meanwhile is not looked at.
+   *
+   * @returns undefined for what cannot be read again, as a device
+   */
+  read(): AsyncGenerator<Uint8Array, void, undefined> | undefined {
+    const size = this.#descriptor === undefined ? undefined : sizeOf(fstatSync(this.#descriptor))
+    return size === undefined ? undefined : this.#readTo(size)
+  }
+
   close(): void {
     if (this.#descriptor !== undefined) closeSync(this.#descriptor)
     this.#descriptor = undefined
   }
 
+  async *#readTo(size: number): AsyncGenerator<Uint8Array, void, undefined> {
+    if (this.#descriptor === undefined || size === 0) return
+    // Opened once more, by what it is and not by its name: the other one may be closed meanwhile.
+    const fd = openSync(`/proc/self/fd/${this.#descriptor}`, 'r')
+    yield* createReadStream('', { fd, start: 0, end: size - 1 }) as AsyncIterable<Uint8Array>
+  }
+
+  /** What is no file (`/dev/null`, a pipe) stays; so does a link, and what others put in its place. */
   #rotate(): void {
+    if (this.#descriptor === undefined) return
+    const own = fstatSync(this.#descriptor)
+    const named = lstatSync(this.path, { throwIfNoEntry: false })
+    if (!own.isFile() || named?.isSymbolicLink() === true) return
     this.close()
-    renameSync(this.path, `${this.path}.1`)
+    if (named?.ino === own.ino && named.dev === own.dev) renameSync(this.path, `${this.path}.1`)
     this.#open()
   }
 
-  /** Never through a link: in /tmp another user may have put one there. */
   #open(): number {
-    const descriptor = openSync(this.path, O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW, 0o600)
+    const descriptor = openOwnFile(this.path, O_WRONLY | O_APPEND | O_CREAT)
     this.#descriptor = descriptor
-    this.#size = fstatSync(descriptor).size
+    this.#size = sizeOf(fstatSync(descriptor)) ?? 0
     return descriptor
   }
+}
+
+function sizeOf(stats: Stats): number | undefined {
+  return stats.isFile() ? stats.size : undefined
 }

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { join } from 'node:path'
 import { defineCommand } from 'citty'
 import { hostEnvironment } from '../config.ts'
 import { explain } from '../errors.ts'
@@ -68,7 +69,7 @@ export const startCommand = defineCommand({
 
 /** Resolves when the agent was told to end, and has. */
 async function serve(config: ServeConfig, state: StateDirectory): Promise<void> {
-  const { logFor, agentLogPath } = openLog(config)
+  const { logFor, agentLog } = openLog(config, state)
   const log = logFor()
   for (const warning of config.warnings) log.warn(warning)
   const certificate = config.certificate ?? (await keepOwnCertificate(state.path))
@@ -79,7 +80,7 @@ async function serve(config: ServeConfig, state: StateDirectory): Promise<void> 
     collectionTimeoutMs: config.collectionTimeout,
   })
   const app = createApp({
-    ...{ slot: jobs, secret: config.secret, version: VERSION, log, agentLogPath },
+    ...{ slot: jobs, secret: config.secret, version: VERSION, log, agentLog },
     maxBodyBytes: config.bodyLimit,
     metrics: () => metrics.render(),
   })
@@ -100,16 +101,17 @@ async function serve(config: ServeConfig, state: StateDirectory): Promise<void> 
 }
 
 /** The agent's own log: on standard error, and in a file if there can be one. */
-function openLog({ logLevel, logFormat, logFilePath, logFileSize }: ServeConfig): {
-  logFor: (job?: string) => Logger
-  agentLogPath: string | undefined
-} {
+function openLog(
+  { logLevel, logFormat, logFilePath, logFileSize }: ServeConfig,
+  state: StateDirectory,
+): { logFor: (job?: string) => Logger; agentLog: LogFile | undefined } {
+  const path = logFilePath ?? join(state.path, 'agent.log')
   let file: LogFile | undefined
   let problem: string | undefined
   try {
-    file = new LogFile(logFilePath, logFileSize)
+    file = new LogFile(path, logFileSize)
   } catch (error) {
-    problem = `The log is not kept in ${logFilePath}: ${explain(error)}`
+    problem = `The log is not kept in ${path}: ${explain(error)}`
   }
   const write = (text: string) => {
     process.stderr.write(text)
@@ -118,7 +120,7 @@ function openLog({ logLevel, logFormat, logFilePath, logFileSize }: ServeConfig)
   const format = logFormat === 'json' ? formatJson : formatText
   const logFor = (job?: string) => createLogger({ write, level: logLevel, format, job })
   if (problem !== undefined) logFor().warn(problem)
-  return { logFor, agentLogPath: file?.path }
+  return { logFor, agentLog: file }
 }
 
 function renewCertificate(listener: Listener, fingerprint: () => string, log: Logger): void {

@@ -63,7 +63,7 @@ export function findForeignEntry(path: string): string | undefined {
 }
 
 /** A group with the user's own number has that user alone in it, as a rule. */
-function isWritableByOthers({ mode, uid, gid }: Stats): boolean {
+export function isWritableByOthers({ mode, uid, gid }: Stats): boolean {
   if ((mode & WRITABLE_BY_ALL) > 0) return true
   return (mode & WRITABLE_BY_GROUP) > 0 && gid !== 0 && gid !== uid
 }

@@ -11,7 +11,7 @@ import { type Logger, oneLine } from '../log.ts'
 import { errorAnswer, messageAnswer } from './answers.ts'
 import { requireToken } from './auth.ts'
 import { jobRoutes } from './jobs.ts'
-import { logRoutes } from './logs.ts'
+import { type AgentLog, logRoutes } from './logs.ts'
 import { statusRoutes } from './status.ts'
 import type { ServerEnv } from './stream-answer.ts'
 
@@ -21,8 +21,8 @@ export interface AppOptions {
   readonly secret: string
   readonly version: string
   readonly log: Logger
-  /** Where the agent keeps its own log, if it does. */
-  readonly agentLogPath?: string | undefined
+  /** Absent when the agent keeps none. */
+  readonly agentLog?: AgentLog | undefined
   /** The largest job request that is taken. */
   readonly maxBodyBytes: number
   /** Prometheus text. */

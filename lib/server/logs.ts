@@ -4,10 +4,8 @@
  * @module
  */
 
-import { open } from 'node:fs/promises'
 import { Hono } from 'hono'
 import { HTTPException } from 'hono/http-exception'
-import { FileError } from '../errors.ts'
 import type { JobLog } from '../events/job-log.ts'
 import type { JobSlot } from '../job/slot.ts'
 import type { Logger } from '../log.ts'
@@ -25,10 +23,16 @@ const COLLECTOR = 'archivator'
 export interface LogRoutesOptions {
   readonly slot: JobSlot
   readonly log: Logger
-  readonly agentLogPath?: string | undefined
+  readonly agentLog?: AgentLog | undefined
 }
 
-export function logRoutes({ slot, log, agentLogPath }: LogRoutesOptions): Hono<ServerEnv> {
+/** The agent's own. */
+export interface AgentLog {
+  /** As long as it is now; undefined when it cannot be read. */
+  read(): AsyncGenerator<Uint8Array, void, undefined> | undefined
+}
+
+export function logRoutes({ slot, log, agentLog }: LogRoutesOptions): Hono<ServerEnv> {
   return new Hono<ServerEnv>()
     .get('/jobs/:id/log', async (c) => {
       const id = c.req.param('id')
@@ -44,11 +48,8 @@ export function logRoutes({ slot, log, agentLogPath }: LogRoutesOptions): Hono<S
       return await jobLogAnswer(c, currentLog, { log, collected: () => slot.collected(currentId) })
     })
     .get('/agent_logs', async (c) => {
-      const size = agentLogPath === undefined ? undefined : await fileSize(agentLogPath)
-      if (agentLogPath === undefined || size === undefined) {
-        return messageAnswer('the agent keeps no log of its own', 404)
-      }
-      const chunks = fileChunks(agentLogPath, size)
+      const chunks = agentLog?.read()
+      if (chunks === undefined) return messageAnswer('the agent keeps no log of its own', 404)
       return await streamAnswer(c, { chunks, contentType: TEXT, isLive: false, log })
     })
 }
@@ -112,28 +113,4 @@ function readFollow(c: ServerContext, sendsEvents: boolean): boolean {
   throw new HTTPException(422, {
     message: `follow: expected true or false, got ${JSON.stringify(value)}`,
   })
-}
-
-/** @returns `undefined` when there is no such file */
-async function fileSize(path: string): Promise<number | undefined> {
-  try {
-    await using file = await open(path)
-    return (await file.stat()).size
-  } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return undefined
-    throw new FileError(`The agent's log ${path} cannot be read`, {
-      hint: "Give the agent's user access to it.",
-      cause,
-    })
-  }
-}
-
-/** The file as long as it is now: it may well grow by this very request. */
-async function* fileChunks(
-  path: string,
-  size: number,
-): AsyncGenerator<Uint8Array, void, undefined> {
-  if (size === 0) return
-  await using file = await open(path)
-  yield* file.createReadStream({ end: size - 1, autoClose: false })
 }

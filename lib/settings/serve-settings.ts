@@ -59,8 +59,7 @@ export const SERVE_SETTINGS = {
   },
   'log-file-path': {
     type: PATH,
-    default: '/tmp/agent_log',
-    description: 'The log is kept in this file as well',
+    description: 'The log is kept in this file as well (default: agent.log in the state directory)',
   },
   'log-file-size': {
     type: BYTES,

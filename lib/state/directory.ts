@@ -6,11 +6,13 @@
  */
 
 import { randomBytes } from 'node:crypto'
+import { statSync } from 'node:fs'
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { StateError } from '../errors.ts'
 import { makeDirectory } from '../make-directory.ts'
 import { lockFile } from '../private/lock.ts'
+import { isWritableByOthers, ownUid } from '../private/ownership.ts'
 
 export interface StateDirectory {
   readonly path: string
@@ -32,6 +34,7 @@ export async function openStateDirectory(candidates: readonly string[]): Promise
     let release: (() => void) | undefined
     try {
       await makeDirectory(path, 0o700)
+      requireOwn(path)
       release = await lockFile(join(path, 'lock'))
       if (release !== undefined) {
         await writeFile(join(path, 'pid'), `${process.pid}\n`, { mode: 0o600 })
@@ -50,8 +53,15 @@ export async function openStateDirectory(candidates: readonly string[]): Promise
     )
   }
   throw new StateError(`No state directory can be used: ${reasons.join('; ')}`, {
-    hint: "Name one that the agent's user can write to with --state-dir.",
+    hint: "Name one that the agent's user can write to, and nobody else, with --state-dir.",
   })
+}
+
+/** Notes in it say what to remove, and whom to tell with which token. */
+function requireOwn(path: string): void {
+  const stats = statSync(path)
+  if (stats.uid !== ownUid() && stats.uid !== 0) throw new Error('it belongs to another user')
+  if (isWritableByOthers(stats)) throw new Error('other users can write to it')
 }
 
 async function readInstance(path: string): Promise<string> {

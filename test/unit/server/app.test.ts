@@ -1,7 +1,8 @@
-import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { JobLogError, RequestError } from '../../../lib/errors.ts'
+import { LogFile } from '../../../lib/log-file.ts'
 import { authorized, MAX_BODY_BYTES, type ServerLab, serverLab } from './server-lab.ts'
 
 interface Context {
@@ -176,10 +177,10 @@ test("the agent's own log is given out, and 404 when there is none", async ({ se
   assert.is(none.status, 404)
   assert.is(none.text, '{"message": "the agent keeps no log of its own"}')
 
-  await writeFile(server.agentLogPath, '')
+  server.agentLog = new LogFile(join(server.lab.directory, 'agent_log'), 10_000_000)
   assert.is((await call(server, 'GET', '/agent_logs')).text, '')
   const text = 'ä line of the agent\n'.repeat(20_000)
-  await writeFile(server.agentLogPath, text)
+  server.agentLog.write(text)
 
   const some = await call(server, 'GET', '/agent_logs')
   assert.is(some.status, 200)

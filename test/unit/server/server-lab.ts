@@ -5,6 +5,7 @@ import { SignJWT } from 'jose'
 import type { JobLog } from '../../../lib/events/job-log.ts'
 import type { JobSlot, Submission } from '../../../lib/job/slot.ts'
 import type { Logger } from '../../../lib/log.ts'
+import type { LogFile } from '../../../lib/log-file.ts'
 import { createApp } from '../../../lib/server/app.ts'
 import type { ServerEnv } from '../../../lib/server/stream-answer.ts'
 import { type LogLab, logLab } from '../job-log/log-lab.ts'
@@ -25,7 +26,7 @@ export interface ServerLab {
   readonly logs: Map<string, JobLog>
   currentId: string | undefined
   state: JobSlot['state']
-  agentLogPath: string
+  agentLog: LogFile | undefined
 }
 
 export async function serverLab(): Promise<ServerLab> {
@@ -33,7 +34,6 @@ export async function serverLab(): Promise<ServerLab> {
   const entries: string[] = []
   const at = (level: string) => (message: string) => void entries.push(`${level}: ${message}`)
   const log: Logger = { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') }
-  const agentLogPath = `${lab.directory}/agent_log`
   const server: Omit<ServerLab, 'app'> = {
     lab,
     entries,
@@ -44,7 +44,7 @@ export async function serverLab(): Promise<ServerLab> {
     logs: new Map(),
     currentId: undefined,
     state: 'waiting-for-job',
-    agentLogPath,
+    agentLog: undefined,
   }
   const slot: JobSlot = {
     get state() {
@@ -69,7 +69,7 @@ export async function serverLab(): Promise<ServerLab> {
     secret: SECRET,
     version: '1.2.3',
     log,
-    agentLogPath,
+    agentLog: { read: () => server.agentLog?.read() },
     maxBodyBytes: MAX_BODY_BYTES,
     metrics: () => 'agent_jobs_total 1\n',
   })

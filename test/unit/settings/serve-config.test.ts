@@ -47,7 +47,7 @@ test('the defaults are those of the contract', async ({ directory }) => {
   assert.is(config.job.exposeKvmDevice, true)
   assert.is(config.job.failOnMissingFiles, false)
   assert.is(config.shutdownTimeout, undefined)
-  assert.is(config.logFilePath, '/tmp/agent_log')
+  assert.is(config.logFilePath, undefined)
   assert.is(config.certificate, undefined)
   assert.equal(config.stateDirectories, ['/home/me/.local/state/agent'])
 })
