@@ -52,7 +52,7 @@ User=${escapeSpecifiers(user)}
 WorkingDirectory=${CONFIG_DIRECTORY}
 StateDirectory=agent
 StateDirectoryMode=0700
-${user === 'root' ? '' : REMOVE_JUMP_POINT}ExecStart=${quoteProgram(agentPath)} serve --config-file ${CONFIG_PATH}
+${user === 'root' ? '' : makeJumpPoint(user)}ExecStart=${quoteProgram(agentPath)} serve --config-file ${CONFIG_PATH}
 # Reads the certificate anew.
 ExecReload=/bin/kill -HUP $MAINPID
 Restart=always
@@ -81,9 +81,14 @@ WantedBy=multi-user.target
 `
 }
 
-const REMOVE_JUMP_POINT = `# By root: what another user's agent has left there could not be replaced.
-ExecStartPre=+-/bin/rm -f ${JUMP_POINT_PATH}
+/** `set -C` makes the file anew or fails: what somebody has put there in between is not touched. */
+function makeJumpPoint(user: string): string {
+  const script = `rm -f ${JUMP_POINT_PATH}; set -C; : >${JUMP_POINT_PATH} && chown "$$1" ${JUMP_POINT_PATH}`
+  const name = escapeSpecifiers(user).replaceAll('$', '$$$$')
+  return `# By root, before anybody else: in /tmp a file is replaced by its owner alone.
+ExecStartPre=+-/bin/sh -c '${script}' sh "${name}"
 `
+}
 
 /** Of a unit as {@link renderUnit} writes it. */
 export function userIn(unit: string): string | undefined {

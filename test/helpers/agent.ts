@@ -21,6 +21,8 @@ export interface RunOptions {
   readonly environment?: Readonly<Record<string, string>>
   /** It is killed after that. Default: a minute. */
   readonly limitMs?: number
+  /** Words before the agent's path, as `setpriv …`. */
+  readonly prefix?: readonly string[]
 }
 
 export interface Exit {
@@ -53,7 +55,8 @@ export async function startAgent(
   options: RunOptions = {},
 ): Promise<RunningAgent> {
   const own = await mkdtemp(join(tmpdir(), 'run-'))
-  const child = spawn(BINARY, args, {
+  const [program = BINARY, ...words] = [...(options.prefix ?? []), BINARY, ...args]
+  const child = spawn(program, words, {
     cwd: options.cwd ?? own,
     env: {
       PATH: await barePath(),

@@ -23,6 +23,14 @@ test('only root can speak in the name of another process', () => {
   assert.match(unitWith({ user: 'ci' }), /^NotifyAccess=all\nUser=ci$/m)
 })
 
+test('the script that leads into jobs is the service user’s from the start', () => {
+  const preOf = (user: string) => /^ExecStartPre=.*$/m.exec(unitWith({ user }))?.[0]
+
+  assert.is(preOf('root'), undefined)
+  assert.match(preOf('ci') ?? '', /^ExecStartPre=\+-\/bin\/sh -c '.* && chown "\$\$1" .*' sh "ci"$/)
+  assert.match(preOf('CORP%$ci') ?? '', / sh "CORP%%\$\$ci"$/)
+})
+
 test('the user of a unit can be read back, whatever its name', () => {
   for (const user of ['root', 'ci', 'CORP%ci']) assert.is(userIn(unitWith({ user })), user)
   assert.is(userIn(''), undefined)
