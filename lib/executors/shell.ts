@@ -4,7 +4,6 @@
  * @module
  */
 
-import { rmSync } from 'node:fs'
 import { appendFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { CachePlace } from '../cache/open-store.ts'
@@ -133,7 +132,7 @@ export class ShellExecutor implements Executor {
   async dispose(): Promise<void> {
     if (this.#traces === undefined) return
     // At once: the next job's login shell must not find these variables by the line in the profile.
-    rmSync(variablesFile(this.#traces), { force: true })
+    this.#directory?.remove(variablesFile(this.#directory.path))
     this.#session?.close()
     await this.#toolbox?.close()
     const killed = await Promise.allSettled([killJobProcesses(this.#mark())])

@@ -43,11 +43,17 @@ export class JobDirectory {
   isThere(): boolean {
     const found = lstatSync(this.path, { throwIfNoEntry: false })
     if (found === undefined) return false
-    if (found.dev === this.#made.dev && found.ino === this.#made.ino && isOwn(found)) return true
+    if (this.#isMade(found)) return true
     if (found.isDirectory() && isOwn(found)) return false // the job's user has made it again
     throw new ShellError(`${this.path}, the job's own directory, is somebody else's by now`, {
       hint: "Find out who removes it and makes it again, or give the agent's user a home of its own.",
     })
+  }
+
+  /** A file in it, unless something else is in its place. @throws {Error} of the file system */
+  remove(file: string): void {
+    const found = lstatSync(this.path, { throwIfNoEntry: false })
+    if (found !== undefined && this.#isMade(found)) rmSync(file, { force: true })
   }
 
   /** Remembers the files that are in it now. @throws {Error} of the file system */
@@ -65,6 +71,10 @@ export class JobDirectory {
     for (const [name, content] of this.#kept) {
       writeFileSync(join(this.path, name), content, { mode: 0o600 })
     }
+  }
+
+  #isMade(found: Stats): boolean {
+    return found.dev === this.#made.dev && found.ino === this.#made.ino && isOwn(found)
   }
 }
 
