@@ -9,7 +9,6 @@
 export type ErrorCode =
   | 'ERR_AWS_FAILED'
   | 'ERR_CACHE_FAILED'
-  | 'ERR_CALLBACK_FAILED'
   | 'ERR_CLEANUP_FAILED'
   | 'ERR_CONFIG_INVALID'
   | 'ERR_CONTAINER_FAILED'
@@ -19,7 +18,6 @@ export type ErrorCode =
   | 'ERR_DOCKER_VERSION'
   | 'ERR_FILE_UNREADABLE'
   | 'ERR_IMAGE_PULL_FAILED'
-  | 'ERR_INJECTION_FAILED'
   | 'ERR_JOB_LOG_FAILED'
   | 'ERR_JOB_NOT_RUNNING'
   | 'ERR_OUTPUT_FAILED'
@@ -35,9 +33,9 @@ export abstract class AgentError extends Error {
   readonly hint: string
 
   constructor(message: string, { hint, cause }: { hint: string; cause?: unknown }) {
-    super(message, { cause })
+    super(withoutLogins(message), { cause })
     this.name = new.target.name
-    this.hint = hint
+    this.hint = withoutLogins(hint)
   }
 }
 
@@ -56,7 +54,7 @@ export class RequestError extends AgentError {
 
   constructor(problems: readonly Problem[]) {
     super(problems.map(describeProblem).join('\n'), {
-      hint: 'Correct the fields named and send the request again.',
+      hint: 'Correct what is named above and run the job again.',
     })
     this.problems = problems
   }
@@ -75,11 +73,6 @@ export class ConfigError extends AgentError {
 /** A file the user named cannot be read. */
 export class FileError extends AgentError {
   readonly code = 'ERR_FILE_UNREADABLE'
-}
-
-/** A file of the job could not be put where the request wants it. */
-export class InjectionError extends AgentError {
-  readonly code = 'ERR_INJECTION_FAILED'
 }
 
 /** The job's shell did not start, or does not answer. */
@@ -120,11 +113,6 @@ export class StateError extends AgentError {
   readonly code = 'ERR_STATE_UNUSABLE'
 }
 
-/** A callback URL never answered with 2xx. */
-export class CallbackError extends AgentError {
-  readonly code = 'ERR_CALLBACK_FAILED'
-}
-
 /** Nothing answers on the engine's socket, or it stopped answering in the middle of a call. */
 export class DockerUnreachableError extends AgentError {
   readonly code = 'ERR_DOCKER_UNREACHABLE'
@@ -155,7 +143,7 @@ export class DockerRefusedError extends AgentError {
   constructor(action: string, status: number, reason: string, hint: string) {
     super(`Docker refused to ${action}: ${reason} (HTTP ${status})`, { hint })
     this.status = status
-    this.reason = reason
+    this.reason = withoutLogins(reason)
   }
 }
 
@@ -214,19 +202,37 @@ export function describeProblem({ path, message }: Problem): string {
   return path === '' ? message : `${path}: ${message}`
 }
 
+/** `user:password@` in a URL, e.g. of a proxy. Bounded: what is searched may be long. */
+const LOGIN = /([a-z][a-z\d+.-]{0,20}:\/\/)[^\s/?#:@[]{0,200}:(?!\d+[/?#])[^\s"'<>]{0,500}@/gi
+
+/** For every text that somebody may read: the password of a proxy or a server is nobody's business. */
+export function withoutLogins(text: string): string {
+  return text.replace(LOGIN, '$1***@')
+}
+
+/** What was thrown, in its own words. */
+export function messageOf(error: unknown): string {
+  return withoutLogins(error instanceof Error ? error.message : String(error))
+}
+
+/** The message with the code at the end of its first line; the others may quote a document. */
+export function withCode({ message, code }: AgentError): string {
+  return message.replace(/$/m, ` [${code}]`)
+}
+
 /** What failed and what to do about it, without the causes and in one line: for a job's log. */
 export function toLine(error: unknown): string {
-  const text = error instanceof Error ? error.message : String(error)
-  const whole = error instanceof AgentError ? `${text}. ${error.hint}` : text
+  const text = messageOf(error)
+  const whole = error instanceof AgentError ? `${text}. ${error.hint} [${error.code}]` : text
   return whole.replaceAll(/\s*\n\s*/g, ' ')
 }
 
 /** The whole cause chain, outermost first, one line a link: for the agent's own log. */
 export function explain(error: unknown): string {
-  if (!(error instanceof Error)) return String(error)
+  if (!(error instanceof Error)) return messageOf(error)
   const line =
     error instanceof AgentError
-      ? `${error.message} [${error.code}] ${error.hint}`
-      : `${error.name}: ${error.message}`
+      ? `${withCode(error)} ${error.hint}`
+      : `${error.name}: ${messageOf(error)}`
   return error.cause === undefined ? line : `${line}\n  caused by: ${explain(error.cause)}`
 }

@@ -4,6 +4,8 @@
  * @module
  */
 
+import { withoutLogins } from './errors.ts'
+
 export const LOG_LEVELS = ['debug', 'info', 'warn', 'error'] as const
 
 export type LogLevel = (typeof LOG_LEVELS)[number]
@@ -38,7 +40,7 @@ export function createLogger(options: LoggerOptions): Logger {
   const least = LOG_LEVELS.indexOf(level)
   const at = (own: LogLevel) => (message: string) => {
     if (LOG_LEVELS.indexOf(own) < least) return
-    write(format({ level: own, message: escapeControls(message, '\n\t'), job }))
+    write(format({ level: own, message: escapeControls(withoutLogins(message), '\n\t'), job }))
   }
   return { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') }
 }

@@ -6,7 +6,7 @@
  */
 
 import { type CommandDef, runCommand, type SubCommandsDef } from 'citty'
-import { AgentError, ConfigError, explain } from '../errors.ts'
+import { AgentError, ConfigError, explain, withCode } from '../errors.ts'
 import { suggest } from './nearest.ts'
 import { print } from './print.ts'
 import { listCommands, renderCommandUsage, renderProgramUsage } from './usage.ts'
@@ -63,7 +63,7 @@ function isHelp(word: string): boolean {
 
 function report(error: unknown): number {
   if (error instanceof AgentError) {
-    process.stderr.write(`agent: ${error.message}\n${error.hint}\n`)
+    process.stderr.write(`agent: ${withCode(error)}\n${error.hint}\n`)
     return EXIT_USAGE
   }
   process.stderr.write(`agent: unexpected failure, please report it\n${explain(error)}\n`)

@@ -5,7 +5,7 @@
  */
 
 import { setTimeout as sleep } from 'node:timers/promises'
-import { AgentError } from '../errors.ts'
+import { AgentError, messageOf, withCode } from '../errors.ts'
 
 /** What a check is about. */
 export type Area = 'dockercompose' | 'machine' | 'serve' | 'shell'
@@ -106,7 +106,9 @@ function explainFailure(error: unknown, limit: AbortSignal, limitMs: number): Ve
       'Find out what it waits for: a network file system, a login script, a service that hangs.',
     )
   }
-  if (error instanceof AgentError) return problem(error.message, error.hint)
-  const reason = error instanceof Error ? error.message : String(error)
-  return problem(`could not be examined: ${reason}`, 'Report it, with the output of agent doctor.')
+  if (error instanceof AgentError) return problem(withCode(error), error.hint)
+  return problem(
+    `could not be examined: ${messageOf(error)}`,
+    'Report it, with the output of agent doctor.',
+  )
 }

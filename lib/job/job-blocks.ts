@@ -5,7 +5,14 @@
  * @module
  */
 
-import { AgentError, ContentError, explain, UndeliveredError } from '../errors.ts'
+import {
+  AgentError,
+  ContentError,
+  explain,
+  messageOf,
+  UndeliveredError,
+  withCode,
+} from '../errors.ts'
 import type { EventSink, JobEvent, JobResult } from '../events/event.ts'
 import type { OnOutput } from '../executors/executor.ts'
 import type { Logger } from '../log.ts'
@@ -131,7 +138,6 @@ export function isUnforeseen(error: unknown, stop: AbortSignal): boolean {
 
 /** @returns lines */
 function describeFailure(error: unknown): readonly string[] {
-  if (error instanceof AgentError) return [`${error.message}\n`, `${error.hint}\n`]
-  const reason = error instanceof Error ? error.message : String(error)
-  return [`The agent failed: ${reason}\n`, 'Its own log says more.\n']
+  if (error instanceof AgentError) return [`${withCode(error)}\n`, `${error.hint}\n`]
+  return [`The agent failed: ${messageOf(error)}\n`, 'Its own log says more.\n']
 }

@@ -14,7 +14,15 @@ export function messageAnswer(
   status: number,
   headers: Readonly<Record<string, string>> = {},
 ): Response {
-  return new Response(`{"message": ${JSON.stringify(message)}}`, {
+  return jsonAnswer(`{"message": ${JSON.stringify(message)}}`, status, headers)
+}
+
+function jsonAnswer(
+  body: string,
+  status: number,
+  headers: Readonly<Record<string, string>> = {},
+): Response {
+  return new Response(body, {
     status,
     headers: { ...headers, 'content-type': 'application/json' },
   })
@@ -25,18 +33,21 @@ export function errorAnswer(error: unknown, log: Logger): Response {
   if (error instanceof HTTPException) return messageAnswer(error.message, error.status)
   if (error instanceof RequestError) return malformed(error)
   log.error(`A request failed: ${explain(error)}`)
-  if (error instanceof AgentError) return messageAnswer(`${error.message}. ${error.hint}`, 500)
+  if (error instanceof AgentError) {
+    const message = JSON.stringify(`${error.message}. ${error.hint}`)
+    return jsonAnswer(`{"message": ${message}, "code": "${error.code}"}`, 500)
+  }
   if (error instanceof Error && error.stack !== undefined) log.debug(error.stack)
   return messageAnswer('The agent failed to answer this request; its own log says why.', 500)
 }
 
-function malformed({ problems }: RequestError): Response {
+function malformed({ code, problems }: RequestError): Response {
   const errors = problems.map(describeProblem)
   const [first = 'no reason given'] = errors
   const message =
     errors.length > 1
       ? `The job request is malformed: ${errors.length} errors, the first: ${first}`
       : `The job request is malformed: ${first}`
-  const body = `{"message": ${JSON.stringify(message)}, "errors": ${JSON.stringify(errors)}}`
-  return new Response(body, { status: 422, headers: { 'content-type': 'application/json' } })
+  const body = `{"message": ${JSON.stringify(message)}, "errors": ${JSON.stringify(errors)}, "code": "${code}"}`
+  return jsonAnswer(body, 422)
 }

@@ -191,7 +191,10 @@ test('a container that the job does not have is told at once, with those that it
   await job.finished
 
   assert.is(code, 2)
-  assert.is(stderr, `agent: Job "${job.id}" has no container "nope"\nIt has: main, tiny.\n`)
+  assert.is(
+    stderr,
+    `agent: Job "${job.id}" has no container "nope" [ERR_JOB_NOT_RUNNING]\nIt has: main, tiny.\n`,
+  )
 })
 
 test('a job that does not run is told, with those that do', async (t) => {
@@ -201,7 +204,10 @@ test('a job that does not run is told, with those that do', async (t) => {
   const { code, stderr } = await runAgent(['attach', 'no-such-job'])
 
   assert.is(code, 2)
-  assert.match(stderr, 'agent: No job "no-such-job" of this user runs on this machine\n')
+  assert.match(
+    stderr,
+    'agent: No job "no-such-job" of this user runs on this machine [ERR_JOB_NOT_RUNNING]\n',
+  )
   assert.match(stderr, job.id)
 })
 

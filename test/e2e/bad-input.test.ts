@@ -123,7 +123,9 @@ test('calls that cannot be carried out are told in a line, with where to look', 
 
     assert.is(code, 2, args.join(' '))
     assert.is(stdout, '')
-    assert.ok(stderr.startsWith(`agent: ${complaint}`), stderr)
+    assert.match(stderr, ' [ERR_CONFIG_INVALID]\n')
+    const said = stderr.replace(' [ERR_CONFIG_INVALID]', '')
+    assert.ok(said.startsWith(`agent: ${complaint}`), stderr)
     assert.is(stderr.trimEnd().split('\n').length, 2)
   }
 })

@@ -38,7 +38,7 @@ const TEXTS: readonly Expectation[] = [
   ['cache store k nope; echo $?', "'nope' doesn't exist locally.\n0\n"],
   [
     'mkfifo p; cache store fifo p; cache has_key fifo; echo $?',
-    "Uploading 'p' with cache key 'fifo'...\nerror: /tmp/DIR/p is neither a file nor a directory nor a link. Store one of these: pipes, sockets and devices are not kept.\nKey 'fifo' doesn't exist in the cache store.\n1\n",
+    "Uploading 'p' with cache key 'fifo'...\nerror: /tmp/DIR/p is neither a file nor a directory nor a link. Store one of these: pipes, sockets and devices are not kept. [ERR_CACHE_FAILED]\nKey 'fifo' doesn't exist in the cache store.\n1\n",
   ],
   [
     'cache store mod/x-1 a; echo $?',
@@ -88,10 +88,10 @@ const TEXTS: readonly Expectation[] = [
   ],
   ['cache clear; cache list; echo $?', 'Deleted all caches.\nCache is empty.\n0\n'],
   ['cache store; cache restore', 'Nothing to store in cache.\nNothing to restore from cache.\n'],
-  ["cache store '' a; echo $?", 'error: A key is empty. Give it a name.\n0\n'],
+  ["cache store '' a; echo $?", 'error: A key is empty. Give it a name. [ERR_CACHE_FAILED]\n0\n'],
   [
     "cache restore ''; cache restore ,; echo $?",
-    'error: A key is empty. Give it a name.\nerror: A key is empty. Give it a name.\n0\n',
+    'error: A key is empty. Give it a name. [ERR_CACHE_FAILED]\nerror: A key is empty. Give it a name. [ERR_CACHE_FAILED]\n0\n',
   ],
   [
     'cache frob | head -n 1; cache store k | head -n 1; cache | head -n 1',
@@ -103,7 +103,7 @@ const TEXTS: readonly Expectation[] = [
   ],
   [
     "CACHE_FAIL_ON_ERROR=true cache store '' a; echo $?",
-    'error: A key is empty. Give it a name.\n1\n',
+    'error: A key is empty. Give it a name. [ERR_CACHE_FAILED]\n1\n',
   ],
   [
     'export CACHE_FAIL_ON_ERROR=true; cache restore x; cache store k nope; echo $?',
@@ -186,7 +186,7 @@ test('what is larger than the whole cache may be is refused, and what is there s
 
   assert.is(
     outputs[1],
-    "Uploading 'large' with cache key 'large'...\nerror: 'large' is larger than the whole cache may be (65536 bytes). Store less under this key, or give the cache more room with --cache-limit.\n0\n1\n",
+    "Uploading 'large' with cache key 'large'...\nerror: 'large' is larger than the whole cache may be (65536 bytes). Store less under this key, or give the cache more room with --cache-limit. [ERR_CACHE_FAILED]\n0\n1\n",
   )
   assert.is(outputs[2], '2\n')
 })
@@ -207,10 +207,13 @@ test('on a full disk the keys that were not used for the longest time give way; 
 
   const [sum, ...lines] = (outputs[1] ?? '').split('\n')
   assert.equal(lines, [sum, 'KEY', 'c  ', 'a  ', ''])
-  assert.match(outputs[2] ?? '', /^error: The archive cannot be unpacked: ENOSPC: .*room\.\n0\n$/)
+  assert.match(
+    outputs[2] ?? '',
+    /^error: The archive cannot be unpacked: ENOSPC: .*room\. \[ERR_CACHE_FAILED\]\n0\n$/,
+  )
   assert.match(
     outputs[3] ?? '',
-    /\nerror: The cache in \S+ cannot be used: ENOSPC: .* disk has room,.*\n1\nCache is empty\.\n$/,
+    /\nerror: The cache in \S+ cannot be used: ENOSPC: .* disk has room,.* \[ERR_CACHE_FAILED\]\n1\nCache is empty\.\n$/,
   )
 })
 
@@ -222,7 +225,7 @@ test('host: what is cut short while it is stored is said to be so, and not store
 
   assert.match(
     outputs[0] ?? '',
-    /^error: \/\S+\/d\/a has changed while it was read\. Store it when nothing writes to it any more\.\nCache is empty\.\n$/,
+    /^error: \/\S+\/d\/a has changed while it was read\. Store it when nothing writes to it any more\. \[ERR_CACHE_FAILED\]\nCache is empty\.\n$/,
   )
 })
 
@@ -258,7 +261,7 @@ test('container: what is cut short while it is stored is said to be so, and not 
 
   assert.is(
     outputs[0],
-    'error: /root/d has changed while it was read. Store it when nothing writes to it any more.\nCache is empty.\n',
+    'error: /root/d has changed while it was read. Store it when nothing writes to it any more. [ERR_CACHE_FAILED]\nCache is empty.\n',
   )
 })
 
@@ -270,10 +273,10 @@ test('container: what the engine cannot see is neither stored nor said to be res
   const { outputs } = await inJob('container', directives, t)
 
   const unseen = (path: string) =>
-    `error: The engine does not see what the kernel has in memory, as in ${path}. Use a directory on the container's disk.\n`
+    `error: The engine does not see what the kernel has in memory, as in ${path}. Use a directory on the container's disk. [ERR_CACHE_FAILED]\n`
   assert.is(
     outputs[0],
-    `${unseen('/dev/shm/f')}${unseen('/dev/shm/')}Uploading '/run/docker.sock' with cache key 'sock'...\nerror: /run/docker.sock is neither a file nor a directory nor a link. Store one of these: pipes, sockets and devices are not kept.\nCache is empty.\n`,
+    `${unseen('/dev/shm/f')}${unseen('/dev/shm/')}Uploading '/run/docker.sock' with cache key 'sock'...\nerror: /run/docker.sock is neither a file nor a directory nor a link. Store one of these: pipes, sockets and devices are not kept. [ERR_CACHE_FAILED]\nCache is empty.\n`,
   )
   assert.is(outputs[1], `HIT: 'k', using key 'k'.\n${unseen('/dev/shm')}1\n${unseen('/proc')}f\n`)
 })

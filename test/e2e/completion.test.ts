@@ -88,7 +88,10 @@ test('a shell that is not known is told the known ones', async () => {
   const { code, stderr } = await runAgent(['completion', 'tcsh'])
 
   assert.is(code, 2)
-  assert.is(stderr, 'agent: There is no completion for "tcsh"\nUse one of: bash, zsh, fish.\n')
+  assert.is(
+    stderr,
+    'agent: There is no completion for "tcsh" [ERR_CONFIG_INVALID]\nUse one of: bash, zsh, fish.\n',
+  )
 })
 
 test('the manual page has no fault, every command and every flag, and the date it is given', async ({

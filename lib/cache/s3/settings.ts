@@ -47,10 +47,21 @@ export function parseS3Settings(variables: Variables, environment: Variables): S
     endpoint: parseEndpoint(variables['SEMAPHORE_CACHE_S3_URL']),
     region: regionOf(variables) || regionOf(environment) || DEFAULT_REGION,
     credentials: parseCredentials(variables),
-    proxies: Object.keys(variables).some((name) => PROXY_VARIABLE.test(name))
-      ? variables
-      : environment,
+    proxies: checkProxies(
+      Object.keys(variables).some((name) => PROXY_VARIABLE.test(name)) ? variables : environment,
+    ),
   }
+}
+
+/** Node would tell of it with the whole value, password and all. */
+function checkProxies(variables: Variables): Variables {
+  for (const [name, value] of Object.entries(variables)) {
+    if (!PROXY_VARIABLE.test(name) || !value || URL.canParse(value)) continue
+    throw new CacheError(`${name} is not the address of a proxy`, {
+      hint: 'Give it as http://host:port; what is special in a user or a password is written as in any URL, e.g. %2F for /.',
+    })
+  }
+  return variables
 }
 
 function required(variables: Variables, name: string): string {

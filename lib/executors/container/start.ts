@@ -192,7 +192,7 @@ async function openShell(
     if (!(error instanceof AgentError) || error.code === 'ERR_DOCKER_UNREACHABLE') throw error
     const { platform = '' } = images.get(containers[0]?.image ?? '') ?? {}
     const advice = await explainExecFailure(docker, error.message, platform, options.signal)
-    const reason = describeStartFailure(error, advice)
+    const reason = `${describeStartFailure(error, advice)} [${error.code}]`
     await options.onOutput('Failed to start the docker image\n')
     await options.onOutput(`${reason}\n`)
     return 1

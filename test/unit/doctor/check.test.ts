@@ -20,7 +20,7 @@ test('a check that throws is a problem: an agent error with its hint, any other 
   ])
 
   assert.equal(findings, [
-    { area: 'machine', subject: 'known', ...problem('No.', 'Yes.') },
+    { area: 'machine', subject: 'known', ...problem('No. [ERR_CONFIG_INVALID]', 'Yes.') },
     {
       area: 'machine',
       subject: 'bug',

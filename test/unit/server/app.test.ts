@@ -100,6 +100,7 @@ test('a malformed request is 422 with every error and its path', async ({ server
     message:
       'The job request is malformed: 2 errors, the first: commands[2].directive: expected a string',
     errors: ['commands[2].directive: expected a string', 'executor: unknown "vm"'],
+    code: 'ERR_REQUEST_INVALID',
   })
 })
 
@@ -204,7 +205,10 @@ test("our own failure is a 500 with its reason; a bug is one with nothing of the
   }
   const failure = await call(server, 'POST', '/jobs', '{}')
   assert.is(failure.status, 500)
-  assert.is(failure.text, '{"message": "No log can be made. Make room"}')
+  assert.is(
+    failure.text,
+    '{"message": "No log can be made. Make room", "code": "ERR_JOB_LOG_FAILED"}',
+  )
 
   server.submission = () => {
     throw new TypeError('secret undefined')
