@@ -8,6 +8,7 @@ import { createHmac, createSecretKey } from 'node:crypto'
 import type { MiddlewareHandler } from 'hono'
 import { errors, jwtVerify } from 'jose'
 import { ConfigError } from '../errors.ts'
+import type { ServerEnv } from './stream-answer.ts'
 
 /** No `none`, and nothing asymmetric: the secret would be taken for a public key. */
 const ALGORITHMS = ['HS256', 'HS384', 'HS512']
@@ -24,12 +25,13 @@ const BEARER = /^bearer +([^ ]+) *$/i
  *
  * @throws {ConfigError} when the secret is empty: anybody could sign with that
  */
-export function requireToken(secret: string): MiddlewareHandler {
+export function requireToken(secret: string): MiddlewareHandler<ServerEnv> {
   const isValid = createVerifier(secret)
   return async (c, next) => {
     const header = c.req.header('authorization')
     if (header === undefined || header === '') return refusal(MISSING)
     if (!(await isValid(BEARER.exec(header)?.[1] ?? ''))) return refusal(INVALID)
+    c.env?.trust?.()
     return await next()
   }
 }

@@ -5,16 +5,16 @@
  */
 
 import { createPrivateKey, X509Certificate } from 'node:crypto'
-import type { IncomingMessage, ServerResponse } from 'node:http'
 import { createServer, type Server } from 'node:https'
-import type { AddressInfo } from 'node:net'
-import { getRequestListener, RequestError } from '@hono/node-server'
+import type { AddressInfo, Socket } from 'node:net'
+import { getRequestListener, type HttpBindings, RequestError } from '@hono/node-server'
 import type { Hono } from 'hono'
 import { ConfigError } from '../errors.ts'
+import { descriptorLimit } from '../host/descriptors.ts'
 import type { Logger } from '../log.ts'
 import { messageAnswer } from './answers.ts'
 import { answerBrokenRequest } from './broken-request.ts'
-import { Connections } from './connections.ts'
+import { type ConnectionLimits, Connections } from './connections.ts'
 import type { ServerEnv } from './stream-answer.ts'
 
 export interface ListenOptions {
@@ -25,6 +25,7 @@ export interface ListenOptions {
   readonly tls: () => TlsMaterial
   readonly log: Logger
   readonly timeouts?: Partial<Timeouts>
+  readonly limits?: ConnectionLimits
 }
 
 /** PEM. */
@@ -35,7 +36,7 @@ export interface TlsMaterial {
 
 /** In milliseconds. */
 export interface Timeouts {
-  /** From the first byte of a request to the end of its headers. Default 20,000. */
+  /** For the TLS handshake, and again from there or the first byte of a request to the end of its headers. Default 5,000. */
   readonly headersMs: number
   /** From the first byte of a request to the end of its body. Default 120,000. */
   readonly requestMs: number
@@ -62,7 +63,7 @@ export interface Listener {
 }
 
 const DEFAULT_TIMEOUTS: Timeouts = {
-  headersMs: 20_000,
+  headersMs: 5_000,
   requestMs: 120_000,
   keepAliveMs: 75_000,
   stalledMs: 600_000,
@@ -73,6 +74,9 @@ const CHECK_MS = 1_000
 
 const MAX_CONNECTIONS = 2_000
 
+/** What one address may hold of the connections before it has shown a valid token. */
+const STRANGERS_SHARE = 1 / 4
+
 /** Ample for a token; beyond it the answer is 431. */
 const MAX_HEADER_BYTES = 32 * 1024
 
@@ -81,12 +85,15 @@ const CLOSE_LIMIT_MS = 5_000
 /** @throws {ConfigError} when the address cannot be had or certificate and key do not fit */
 export async function listen(app: Hono<ServerEnv>, options: ListenOptions): Promise<Listener> {
   const times = { ...DEFAULT_TIMEOUTS, ...options.timeouts }
-  const server = createSecureServer(options.tls, times, listenerOf(app))
-  server.maxConnections = MAX_CONNECTIONS
+  const server = createSecureServer(options.tls, times)
   server.keepAliveTimeout = times.keepAliveMs
   server.on('clientError', answerBrokenRequest)
   server.on('tlsClientError', (error) => options.log.debug(`TLS handshake: ${error.message}`))
-  const connections = new Connections(server)
+  server.on(
+    'request',
+    listenerOf(app, (socket) => connections.trust(socket)),
+  )
+  const connections = new Connections(server, options.limits ?? defaultLimits(), options.log)
   server.setTimeout(times.stalledMs, (socket) => {
     // With this listener Node leaves it to us. A follower of a quiet job may wait on; one that
     // takes nothing of what waits for it may not, nor a kept connection that is not used.
@@ -106,8 +113,22 @@ export async function listen(app: Hono<ServerEnv>, options: ListenOptions): Prom
   }
 }
 
-function listenerOf(app: Hono<ServerEnv>): ReturnType<typeof getRequestListener> {
-  return getRequestListener(app.fetch, {
+/** The job, its log and its containers need descriptors as well: half of all are theirs. */
+function defaultLimits(): ConnectionLimits {
+  const total = Math.max(4, Math.min(MAX_CONNECTIONS, Math.floor(descriptorLimit() / 2)))
+  return { total, strangersPerAddress: Math.floor(total * STRANGERS_SHARE) }
+}
+
+function listenerOf(
+  app: Hono<ServerEnv>,
+  trust: (socket: Socket) => void,
+): ReturnType<typeof getRequestListener> {
+  const fetch = (request: Request, env: object) => {
+    const bindings = env as HttpBindings // HTTP/2 is not spoken here
+    return app.fetch(request, { ...bindings, trust: () => trust(bindings.incoming.socket) })
+  }
+  return getRequestListener(fetch, {
+    hostname: 'localhost', // of HTTP/1.0 clients that name none
     // What fails before the app is reached: a target or a host that makes no URL.
     errorHandler: (error) =>
       error instanceof RequestError
@@ -116,25 +137,19 @@ function listenerOf(app: Hono<ServerEnv>): ReturnType<typeof getRequestListener>
   })
 }
 
-function createSecureServer(
-  tls: () => TlsMaterial,
-  times: Timeouts,
-  listener: (request: IncomingMessage, response: ServerResponse) => void,
-): Server {
+function createSecureServer(tls: () => TlsMaterial, times: Timeouts): Server {
   return withTls(() =>
-    createServer(
-      {
-        ...tlsOptions(tls),
-        handshakeTimeout: times.headersMs,
-        headersTimeout: times.headersMs,
-        requestTimeout: times.requestMs,
-        connectionsCheckingInterval: Math.min(CHECK_MS, times.headersMs),
-        maxHeaderSize: MAX_HEADER_BYTES,
-        keepAlive: true, // TCP's: finds clients that vanished without a word
-        keepAliveInitialDelay: 30_000,
-      },
-      listener,
-    ),
+    createServer({
+      ...tlsOptions(tls),
+      ALPNProtocols: ['http/1.1', 'http/1.0'],
+      handshakeTimeout: times.headersMs,
+      headersTimeout: times.headersMs,
+      requestTimeout: times.requestMs,
+      connectionsCheckingInterval: Math.min(CHECK_MS, times.headersMs),
+      maxHeaderSize: MAX_HEADER_BYTES,
+      keepAlive: true, // TCP's: finds clients that vanished without a word
+      keepAliveInitialDelay: 30_000,
+    }),
   )
 }
 

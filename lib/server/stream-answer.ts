@@ -12,7 +12,10 @@ import { acceptsGzip, gzipStream, gzipWhole } from './gzip.ts'
 
 /** The connection behind a request; absent where a test calls the app directly. */
 export interface ServerEnv {
-  Bindings: Partial<HttpBindings>
+  Bindings: Partial<HttpBindings> & {
+    /** A valid token came over the connection. */
+    readonly trust?: () => void
+  }
 }
 
 export type ServerContext = Context<ServerEnv>

@@ -40,6 +40,7 @@ export interface ServeOptions {
   /** Default: one in its directory. */
   readonly stateDirectory?: string
   readonly environment?: Readonly<Record<string, string>>
+  readonly prefix?: readonly string[]
 }
 
 /** Longer than any test with a server; a hang must not look like a slow machine. */
@@ -79,6 +80,7 @@ export async function serveAgent(
     {
       ...{ home, limitMs: LIMIT_MS },
       ...(options.workingDirectory !== undefined && { cwd: options.workingDirectory }),
+      ...(options.prefix !== undefined && { prefix: options.prefix }),
       environment: {
         SEMAPHORE_AGENT_LOG_FILE_PATH: join(directory, 'agent_log'),
         ...options.environment,
