@@ -12,6 +12,7 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   '@hono/node-server': ['lib/server/'],
   '@peculiar/x509': ['lib/tls/'],
   '@smithy/signature-v4': ['lib/aws/'],
+  '@valibot/to-json-schema': ['lib/request/json-schema.ts'],
   citty: ['agent.ts', 'lib/cli/'],
   hono: ['lib/server/'],
   'node-statsd': ['lib/metrics/'],
