@@ -15,13 +15,10 @@ import { startAsVictim } from '../host/memory-shortage.ts'
 import { describeProcesses } from '../host/process-report.ts'
 import {
   COOKIE_NAME,
-  findJobProcesses,
   identifyLeader,
   type JobMark,
   killJobProcesses,
   type Leader,
-  signalProcesses,
-  waitForJobProcesses,
 } from '../host/processes.ts'
 import { bootScript } from '../shell/boot.ts'
 import { formatExports } from '../shell/exports.ts'
@@ -44,6 +41,7 @@ import type {
   Variable,
 } from './executor.ts'
 import { injectHostFiles } from './shell-files.ts'
+import { stopShellJob } from './shell-stop.ts'
 
 export interface ShellOptions {
   readonly policy: StopPolicy
@@ -59,11 +57,9 @@ export interface ShellOptions {
 /** A login script may ask the network for something; one that asks the keyboard never ends. */
 const READY_TIMEOUT_MS = 60_000
 
-/** Below the job's private directory. */
+/** In the job's private directory. */
 const TOOLBOX = 'toolbox'
-
-/** For a shell whose commands are gone to end by itself; one that traps HUP would run on. */
-const HANGUP_MS = 300
+const BOOT = 'boot'
 
 /** For an agent that was started without one. */
 export const DEFAULT_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
@@ -80,6 +76,8 @@ export class ShellExecutor implements Executor {
   #toolbox: HostToolbox | undefined
   #profiled = false
   #count = 0
+  /** Once the job's stop has begun. */
+  #stopping: Promise<void> | undefined
 
   constructor(options: ShellOptions) {
     this.#options = options
@@ -89,6 +87,7 @@ export class ShellExecutor implements Executor {
     const { environment, cache, traces } = this.#options
     const complete = withDefaults(environment)
     this.#traces = traces
+    signal.addEventListener('abort', this.#stop, { once: true })
     this.#environment = { ...complete, [COOKIE_NAME]: this.#traces.cookie }
     this.#directory = new JobDirectory(traces.directory ?? '')
     this.#toolbox = new HostToolbox(this.#path(TOOLBOX), cache)
@@ -133,6 +132,7 @@ export class ShellExecutor implements Executor {
     if (this.#traces === undefined) return
     // At once: the next job's login shell must not find these variables by the line in the profile.
     this.#directory?.remove(variablesFile(this.#directory.path))
+    await this.#stopping?.catch(() => undefined) // what could not be killed is tried, and told of, below
     this.#session?.close()
     await this.#toolbox?.close()
     const killed = await Promise.allSettled([killJobProcesses(this.#mark())])
@@ -153,11 +153,10 @@ export class ShellExecutor implements Executor {
     const session = await this.#openSession(signal)
     const file = this.#path(`directive-${++this.#count}`)
     await writeFile(file, text, { mode: 0o600 })
-    const stop = this.#stopOnAbort(signal)
     try {
       return await session.run(file, onOutput, { quiet })
     } finally {
-      await stop.settled()
+      await this.#stopping
       await rm(file, { force: true })
     }
   }
@@ -178,7 +177,7 @@ export class ShellExecutor implements Executor {
     if (this.#session !== undefined && !this.#session.closed) return this.#session
     signal.throwIfAborted()
     const token = createToken()
-    const boot = this.#path('boot')
+    const boot = this.#path(BOOT)
     await writeFile(boot, bootScript(token, toolboxPrelude(this.#path(TOOLBOX))), { mode: 0o600 })
     const bash = findProgram('bash', this.#environment['PATH'] ?? DEFAULT_PATH)
     if (bash === undefined) {
@@ -213,41 +212,13 @@ export class ShellExecutor implements Executor {
     }
   }
 
-  /**
-   * On abort: HUP ends the shell as soon as its command is gone, so that no further line of the
-   * directive runs (TERM would not: an interactive bash ignores it); TERM asks everything else;
-   * KILL comes for what is left after the grace period.
-   */
-  #stopOnAbort(signal: AbortSignal): { settled(): Promise<void> } {
-    let stopping: Promise<void> | undefined
-    const stop = () => {
-      stopping = this.#stop()
-    }
-    if (signal.aborted) stop()
-    else signal.addEventListener('abort', stop, { once: true })
-    return {
-      settled: async () => {
-        signal.removeEventListener('abort', stop)
-        await stopping
-      },
-    }
-  }
-
-  async #stop(): Promise<void> {
-    const { gracePeriodMs, forceStop } = this.#options.policy
-    const abandoned = this.#toolbox?.close()
-    const all = findJobProcesses(this.#mark())
-    signalProcesses([...this.#leaders], 'SIGHUP')
-    signalProcesses(
-      all.filter((pid) => !this.#leaders.has(pid)),
-      'SIGTERM',
-    )
-    const patience = AbortSignal.any([forceStop, AbortSignal.timeout(gracePeriodMs)])
-    await waitForJobProcesses(this.#mark(), this.#leaders, patience)
-    const shellPatience = AbortSignal.any([patience, AbortSignal.timeout(HANGUP_MS)])
-    await waitForJobProcesses(this.#mark(), new Set(), shellPatience)
-    await killJobProcesses(this.#mark())
-    await abandoned
+  readonly #stop = (): void => {
+    const stopping = Promise.all([
+      this.#toolbox?.close(),
+      stopShellJob(this.#mark(), this.#path(BOOT), this.#options.policy),
+    ])
+    this.#stopping = stopping.then(() => undefined)
+    this.#stopping.catch(() => undefined) // for whoever waits
   }
 
   async #addToProfile(file: string, onOutput: OnOutput): Promise<void> {

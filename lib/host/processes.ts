@@ -29,6 +29,13 @@ export interface Leader {
   readonly startedAt?: number | undefined
 }
 
+/** The shell of a job, as long as it is one: a directive may replace it by `exec`. */
+export interface Shell {
+  readonly process: Leader
+  /** Itself, and what it was started by: with any of those its terminal goes. */
+  readonly keepers: ReadonlySet<number>
+}
+
 export const COOKIE_NAME = 'AGENT_JOB_COOKIE'
 
 /** Between two looks at the process table while waiting for processes to end. */
@@ -88,8 +95,26 @@ export function findJobProcesses(mark: JobMark): number[] {
   return all.filter(({ pid, zombie }) => found.has(pid) && !zombie).map(({ pid }) => pid)
 }
 
+/**
+ * @param bootPath last of the shell's arguments; its subshells carry it as well, but are younger
+ * @returns undefined when it has ended, or runs another program now
+ */
+export function findShell(mark: JobMark, bootPath: string): Shell | undefined {
+  const entries = findJobProcesses(mark).flatMap((pid) => readEntry(String(pid)) ?? [])
+  const [shell] = entries
+    .filter(({ pid }) => readProcFile(String(pid), 'cmdline')?.endsWith(`\0${bootPath}\0`))
+    .sort((a, b) => a.startedAt - b.startedAt || a.pid - b.pid)
+  if (shell === undefined) return undefined
+  const parents = new Map(entries.map(({ pid, parent }) => [pid, parent]))
+  const keepers = new Set<number>()
+  for (let pid: number | undefined = shell.pid; pid !== undefined; pid = parents.get(pid)) {
+    if (parents.has(pid)) keepers.add(pid)
+  }
+  return { process: shell, keepers }
+}
+
 /** Sends a signal to each; those that are gone meanwhile, or belong to root, are passed over. */
-export function signalProcesses(pids: readonly number[], signal: 'SIGHUP' | 'SIGKILL' | 'SIGTERM') {
+export function signalProcesses(pids: readonly number[], signal: NodeJS.Signals) {
   for (const pid of pids) {
     try {
       process.kill(pid, signal)
@@ -116,18 +141,6 @@ export async function killJobProcesses(mark: JobMark): Promise<void> {
     signalProcesses(pids, 'SIGKILL')
     await sleep(POLL_MS)
     pids = findJobProcesses(mark)
-  }
-}
-
-/** Resolves when only `survivors` of the job's processes are left, or the signal is aborted. */
-export async function waitForJobProcesses(
-  mark: JobMark,
-  survivors: ReadonlySet<number>,
-  signal: AbortSignal,
-): Promise<void> {
-  while (!signal.aborted) {
-    if (findJobProcesses(mark).every((pid) => survivors.has(pid))) return
-    await sleep(POLL_MS)
   }
 }
 

@@ -28,7 +28,8 @@ export function findProgram(name: string, path: string): string | undefined {
 /** @see man 1 script: -q no banner, -e the child's exit code, -f flush, -c the command */
 export function openScript(script: string, program: Program): HostTerminal {
   const exited = Promise.withResolvers<number>()
-  const command = `exec ${[program.file, ...program.args].map(quoteWord).join(' ')}`
+  // Not by `exec`: when its own child is suspended, as a job's shell is for a stop, it suspends itself.
+  const command = `${[program.file, ...program.args].map(quoteWord).join(' ')}; exit $?`
   const child = spawn(script, ['-qefc', command, '/dev/null'], {
     cwd: program.directory,
     env: { ...program.environment, SHELL: program.file }, // `script` runs the command by $SHELL

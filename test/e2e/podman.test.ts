@@ -3,8 +3,9 @@
 import { readFile } from 'node:fs/promises'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
-import { runAgent, runJob } from '../helpers/agent.ts'
+import { runAgent, runJob, startJob } from '../helpers/agent.ts'
 import { blocksOf } from '../helpers/events.ts'
+import { waitFor } from '../helpers/host.ts'
 import { callEngineAt } from '../setup/engine.ts'
 import { copyImages, type InnerEngine, PODMAN, startInnerEngine } from '../setup/inner-engine.ts'
 
@@ -49,6 +50,31 @@ test('runs the hello job in a container, and keeps nothing of it', async (t) => 
   assert.match(blocks[4]?.output ?? '', /^Hello from 5\./)
   assert.is(blocks[5]?.exitCode, 3)
   assert.is(blocks.at(-1)?.output, 'failed\n')
+})
+
+test('lets clean-up finish when the job is stopped', async (t) => {
+  const pause = 'read -t 0.5 x <> <(:)'
+  const job = await startJob(
+    {
+      executor: 'dockercompose',
+      compose: { containers: [{ name: 'main', image: 'agent-test/debian' }] },
+      commands: [
+        {
+          directive: `trap 'echo bye' EXIT
+bash -c 'trap "${pause}; ${pause}; ${pause}; echo clean; exit" TERM; echo ready; while :; do ${pause}; done'
+echo no`,
+        },
+      ],
+    },
+    t,
+  )
+  await waitFor(() => job.stdout.includes('"ready\\n'), 'the job may be stopped')
+
+  job.signal('SIGINT')
+  const { events, result } = await job.finished
+
+  assert.is(result, 'stopped')
+  assert.is(blocksOf(events).at(-1)?.output, 'ready\nclean\nbye\n')
 })
 
 test('runs the job with a service that is reached by its name', async (t) => {

@@ -21,6 +21,7 @@ export interface InJobOptions extends RunOptions {
   /** Of the main container. */
   readonly image?: string
   readonly user?: string
+  readonly entrypoint?: string
 }
 
 export interface FinishedDirectives {
@@ -69,12 +70,12 @@ async function runDirectives(
 export function describeJob(
   place: Place,
   directives: readonly string[],
-  { variables = {}, files = [], image = IMAGE, user }: InJobOptions = {},
+  { variables = {}, files = [], image = IMAGE, user, entrypoint }: InJobOptions = {},
 ): object {
   const rest = {
     env_vars: Object.entries(variables).map(([name, value]) => ({ name, value: encode(value) })),
     files: files.map((file) => ({ ...file, content: encode(file.content) })),
   }
-  if (place === 'container') return containerJob({ image, user }, directives, rest)
+  if (place === 'container') return containerJob({ image, user, entrypoint }, directives, rest)
   return { commands: directives.map((directive) => ({ directive })), ...rest }
 }

@@ -64,15 +64,22 @@ export class ContainerExecutor implements Executor {
   #toolbox: ContainerToolbox | undefined
   #toolboxDelayMs = TOOLBOX_DELAY_MS
   #exported = false
+  /** Once the job's stop has begun in its main container. */
+  #stopping: Promise<void> | undefined
+  readonly #stopFailed = Promise.withResolvers<never>()
+  /** Aborted when a stop has nothing left to wait for. */
+  readonly #shellEnded = new AbortController()
 
   constructor(options: ContainerOptions) {
     this.#options = options
     this.#docker = new DockerClient(options.socketPath)
     this.#objects = new JobObjects(this.#docker, options)
+    this.#stopFailed.promise.catch(() => undefined) // for whoever waits
   }
 
   async prepare(options: PrepareOptions): Promise<boolean> {
     const { signal, block } = options
+    signal.addEventListener('abort', this.#stop, { once: true })
     const { hostSetupCommands, imagePullCredentials } = this.#options.compose
     if (!(await runHostSetup(hostSetupCommands, { signal, block }, this.#options))) return false
 
@@ -131,6 +138,7 @@ export class ContainerExecutor implements Executor {
 
   async dispose(): Promise<void> {
     const { compose, traces } = this.#options
+    await this.#stopping?.catch(() => undefined) // told where it was waited for; all goes now
     this.#main?.close()
     await this.#toolbox?.close()
     try {
@@ -228,29 +236,25 @@ export class ContainerExecutor implements Executor {
 
   async #run(path: string, { signal, onOutput, quiet = false }: RunOptions): Promise<RunResult> {
     const { main, session } = await this.#open(signal)
-    const ended = new AbortController()
-    const stopping = Promise.withResolvers<never>()
-    const stop = () => {
-      // A stop that fails is the engine's failure, and ends the wait for the command as well.
-      this.#stop(main, ended.signal).catch(stopping.reject)
-    }
-    if (signal.aborted) stop()
-    else signal.addEventListener('abort', stop, { once: true })
     try {
       const started = new Date()
-      const result = await Promise.race([session.run(path, onOutput, { quiet }), stopping.promise])
+      // A stop that fails is the engine's failure, and ends the wait for the command as well.
+      const running = session.run(path, onOutput, { quiet })
+      const result = await Promise.race([running, this.#stopFailed.promise])
       if (!signal.aborted) await main.explainKill(result, started, onOutput)
       return result
     } finally {
-      signal.removeEventListener('abort', stop)
-      ended.abort('the directive is over')
+      if (signal.aborted && session.closed) this.#shellEnded.abort()
     }
   }
 
-  /** The engine can do nothing to a container whose files are being moved. */
-  async #stop(main: MainContainer, ended: AbortSignal): Promise<void> {
-    await this.#toolbox?.close()
-    await main.stop(this.#options.policy, ended)
+  readonly #stop = (): void => {
+    const main = this.#main
+    if (main === undefined) return
+    // First: the engine can do nothing to a container whose files are being moved.
+    const closed = Promise.resolve(this.#toolbox?.close())
+    this.#stopping = closed.then(() => main.stop(this.#options.policy, this.#shellEnded.signal))
+    this.#stopping.catch(this.#stopFailed.reject)
   }
 
   /** The living shell, or a fresh one when the last one died with its directive. */

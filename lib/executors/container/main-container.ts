@@ -7,48 +7,16 @@
 
 import { type ArchiveEntry, putArchive } from '../../docker/archive.ts'
 import type { DockerClient } from '../../docker/client.ts'
-import {
-  formatMemory,
-  inspectContainer,
-  killContainer,
-  startContainer,
-} from '../../docker/containers.ts'
+import { formatMemory, inspectContainer, startContainer } from '../../docker/containers.ts'
 import { ranOutOfMemory } from '../../docker/events.ts'
-import { runExec } from '../../docker/exec.ts'
 import { Session } from '../../shell/session.ts'
 import type { OnOutput, RunOptions, RunResult, StopPolicy } from '../executor.ts'
-import { CleanupDeadline } from './cleanup-deadline.ts'
 import type { Staging } from './staging.ts'
+import { stopContainerJob } from './stop.ts'
 import { ContainerTerminal } from './terminal.ts'
 
 /** An entrypoint may migrate a database first; one that waits for a keyboard never ends. */
 const READY_TIMEOUT_MS = 60_000
-
-/**
- * HUP ends the shell as soon as its command is gone, so that no further line of the directive
- * runs (an interactive one ignores TERM); TERM asks everything else. Then it waits until those it
- * has asked are gone, and a little for the shell, which may have a trap for HUP and run on. The
- * shell of a person who looks at the job ignores TERM as well: it came from outside, without a
- * parent in here.
- * In bash alone: an image need not have more. `$1` is the boot script's path.
- */
-const STOP_SCRIPT = `asked=()
-for process in /proc/[0-9]*; do
-  pid=\${process#/proc/}
-  [[ $pid == 1 || $pid == $$ ]] && continue
-  last=
-  while IFS= read -r -d '' word; do last=$word; done <$process/cmdline
-  read -r stat <$process/stat
-  set -- "$1" \${stat##*) }
-  if [[ $last == "$1" || $3 == 0 ]]; then kill -HUP $pid; fi
-  [[ $last == "$1" ]] || asked+=($process)
-done 2>/dev/null
-kill -TERM -1
-exec 3<> <(:)
-for process in "\${asked[@]}"; do
-  while [[ -e $process ]]; do read -t 0.05 -u 3; done
-done
-read -t 0.3 -u 3`
 
 const KILLED = 137
 
@@ -57,7 +25,7 @@ export class MainContainer {
   /** Its name in the job. */
   readonly #role: string
   readonly #docker: DockerClient
-  readonly #staging: Pick<Staging, 'bootPath' | 'bootToken'>
+  readonly #staging: Pick<Staging, 'bootPath' | 'bootToken' | 'startPath'>
   /** Paths the agent has written. */
   readonly #written = new Set<string>()
   #session: Session | undefined
@@ -65,7 +33,7 @@ export class MainContainer {
   constructor(
     docker: DockerClient,
     { id, role }: { readonly id: string; readonly role: string },
-    staging: Pick<Staging, 'bootPath' | 'bootToken'>,
+    staging: Pick<Staging, 'bootPath' | 'bootToken' | 'startPath'>,
   ) {
     this.#docker = docker
     this.id = id
@@ -110,21 +78,10 @@ export class MainContainer {
     }
   }
 
-  /**
-   * Ends what runs in it: politely, and after the grace period for good.
-   *
-   * @param ended aborted when there is nothing left to wait for
-   */
-  async stop({ gracePeriodMs, forceStop }: StopPolicy, ended: AbortSignal): Promise<void> {
-    const grace = AbortSignal.any([forceStop, ended, AbortSignal.timeout(gracePeriodMs)])
-    if (!grace.aborted) await this.#ask(grace)
-    if (ended.aborted) return
-    const deadline = new CleanupDeadline(forceStop)
-    try {
-      await killContainer(this.#docker, this.id, deadline.signal)
-    } finally {
-      deadline.end()
-    }
+  /** @param ended aborted when there is nothing left to wait for */
+  async stop(policy: StopPolicy, ended: AbortSignal): Promise<void> {
+    const target = { docker: this.#docker, containerId: this.id, staging: this.#staging }
+    await stopContainerJob(target, policy, ended)
   }
 
   /**
@@ -164,14 +121,5 @@ export class MainContainer {
   async #wasShortOfMemory(since: Date): Promise<boolean> {
     if (await ranOutOfMemory(this.#docker, this.id, since)) return true
     return (await inspectContainer(this.#docker, this.id)).outOfMemory
-  }
-
-  async #ask(deadline: AbortSignal): Promise<void> {
-    const command = ['bash', '-c', STOP_SCRIPT, 'stop', this.#staging.bootPath]
-    try {
-      await runExec(this.#docker, this.id, { command, user: '0', signal: deadline })
-    } catch {
-      // The grace period is over, or the container is gone, or cannot be asked: it is killed next.
-    }
   }
 }

@@ -1,0 +1,82 @@
+/**
+ * How a job on this host is stopped, in this order:
+ *
+ * 1. The shell is suspended, so that it runs no further line of the directive. As it lives, its
+ *    terminal does: what the others print while they clean up reaches the log.
+ * 2. Everything else gets TERM, and CONT in case it is suspended.
+ * 3. Once those are gone, or the grace period is over, what is left of them is killed.
+ * 4. The shell gets a signal that ends it with nothing but its EXIT trap.
+ * 5. Whatever is left is killed.
+ *
+ * @module
+ */
+
+import { setTimeout as sleep } from 'node:timers/promises'
+import {
+  findJobProcesses,
+  findShell,
+  isAlive,
+  type JobMark,
+  killJobProcesses,
+  type Shell,
+  signalProcesses,
+} from '../host/processes.ts'
+import type { StopPolicy } from './executor.ts'
+
+/**
+ * One of those for which bash runs its EXIT trap and ends, in the middle of whatever it does. HUP
+ * is another, but one that jobs trap: their shell would go on with the next line.
+ */
+const END_SIGNAL = 'SIGVTALRM'
+
+/** For the shell's EXIT trap, when the others have used up the grace period. */
+const EXIT_TRAP_MS = 1_000
+
+/** Between two looks at the processes. */
+const POLL_MS = 10
+
+/**
+ * @param bootPath by which the job's shell is told from what replaced it by `exec`
+ * @throws {ShellError} naming what could not be killed
+ */
+export async function stopShellJob(
+  mark: JobMark,
+  bootPath: string,
+  { gracePeriodMs, forceStop }: StopPolicy,
+): Promise<void> {
+  const grace = AbortSignal.any([forceStop, AbortSignal.timeout(gracePeriodMs)])
+  const shell = findShell(mark, bootPath)
+  signalShell(shell, 'SIGSTOP')
+  const others = findOthers(mark, shell)
+  signalProcesses(others, 'SIGTERM')
+  signalProcesses(others, 'SIGCONT')
+  await waitUntil(() => findOthers(mark, shell).length === 0, grace)
+  if (shell !== undefined && !forceStop.aborted) await endShell(mark, shell, { grace, forceStop })
+  await killJobProcesses(mark)
+}
+
+async function endShell(
+  mark: JobMark,
+  shell: Shell,
+  { grace, forceStop }: { grace: AbortSignal; forceStop: AbortSignal },
+): Promise<void> {
+  signalProcesses(findOthers(mark, shell), 'SIGKILL')
+  signalShell(shell, END_SIGNAL)
+  signalShell(shell, 'SIGCONT')
+  const isGone = () => !isAlive(shell.process)
+  await waitUntil(isGone, grace)
+  await waitUntil(isGone, AbortSignal.any([forceStop, AbortSignal.timeout(EXIT_TRAP_MS)]))
+}
+
+function signalShell(shell: Shell | undefined, signal: NodeJS.Signals): void {
+  if (shell !== undefined) signalProcesses([shell.process.pid], signal)
+}
+
+/** All of the job but its shell, and what holds the shell's terminal. */
+function findOthers(mark: JobMark, shell: Shell | undefined): number[] {
+  return findJobProcesses(mark).filter((pid) => shell?.keepers.has(pid) !== true)
+}
+
+async function waitUntil(condition: () => boolean, deadline: AbortSignal): Promise<void> {
+  while (!deadline.aborted && !condition()) await sleep(POLL_MS)
+}
