@@ -58,7 +58,8 @@ export interface InjectedFile {
  *
  * 1. `prepare` once: pull images, create containers, open the shell session.
  * 2. `exportVariables`, `injectFiles`, `run`: any number of times, in the order of the job.
- * 3. `dispose` once, whatever happened before, even when `prepare` failed half-way.
+ * 3. `endShell` at most once, when nothing else is to be run.
+ * 4. `dispose` once, whatever happened before, even when `prepare` failed half-way.
  *
  * A command that exits non-zero is a result, not an error: `run` resolves with its exit code.
  * Methods reject with an `AgentError` only when the executor itself could not do its work (the
@@ -94,6 +95,14 @@ export interface Executor {
    * @returns the empty string when there are none yet
    */
   describeProcesses(signal: AbortSignal): Promise<string>
+
+  /**
+   * Lets the job's shell end as a shell does when its work is done: an EXIT trap runs, for as long
+   * as the grace period at most. Nothing happens where there is no trap, or no shell any more.
+   *
+   * @returns exit code: not 0 when the trap had to be killed; the output says so
+   */
+  endShell(options: RunOptions): Promise<number>
 
   /**
    * Ends everything `prepare` and the job's commands made: processes, containers, network, files.

@@ -15,6 +15,7 @@ import { startAsVictim } from '../host/memory-shortage.ts'
 import { describeProcesses } from '../host/process-report.ts'
 import {
   COOKIE_NAME,
+  findJobProcesses,
   identifyLeader,
   type JobMark,
   killJobProcesses,
@@ -40,6 +41,7 @@ import type {
   StopPolicy,
   Variable,
 } from './executor.ts'
+import { runExitTrap } from './exit-trap.ts'
 import { injectHostFiles } from './shell-files.ts'
 import { stopShellJob } from './shell-stop.ts'
 
@@ -126,6 +128,15 @@ export class ShellExecutor implements Executor {
 
   async describeProcesses(): Promise<string> {
     return this.#traces === undefined ? '' : describeProcesses(findJobProcesses(this.#mark()))
+  }
+
+  async endShell(options: RunOptions): Promise<number> {
+    if (this.#session === undefined || this.#session.closed) return 0
+    const shell = {
+      run: (directive: string, options: RunOptions) => this.run(directive, options),
+      kill: () => killJobProcesses(this.#mark()),
+    }
+    return await runExitTrap(shell, options, this.#options.policy)
   }
 
   async dispose(): Promise<void> {

@@ -97,6 +97,28 @@ export class JobBlocks {
     return { exitCode, fault }
   }
 
+  /** As {@link write}, but there is a block only when there is output for it. */
+  async writeIfAny(
+    directive: string,
+    work: (onOutput: OnOutput) => Promise<number>,
+  ): Promise<void> {
+    const opened = Promise.withResolvers<OnOutput>()
+    let block: Promise<BlockEnd> | undefined
+    const working = work(async (bytes) => {
+      block ??= this.write(directive, (onOutput) => {
+        opened.resolve(onOutput)
+        return working
+      })
+      block.catch(opened.reject) // a log that cannot be written: whoever waits for the block hears it
+      await (await opened.promise)(bytes)
+    })
+    const { log, signal } = this.#options
+    await working.catch((error: unknown) => {
+      if (block === undefined && !signal.aborted) log.warn(`${directive} failed: ${explain(error)}`)
+    })
+    await block
+  }
+
   /** The log has failed, maybe in the middle of a block: says so, if there is room for it. */
   async abandon(error: unknown): Promise<void> {
     this.#options.log.error(`The job fails: ${explain(error)}`)

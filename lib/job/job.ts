@@ -47,6 +47,7 @@ export interface JobOptions {
 const LIMIT_TITLE = 'Ending the job at its time limit'
 
 const EXPORT_TITLE = 'Exporting environment variables'
+const EXIT_TRAP_TITLE = "Running the EXIT trap of the job's shell"
 
 export class Job {
   readonly #options: JobOptions
@@ -194,6 +195,8 @@ export class Job {
         return await this.#hook(step.title, step.path)
       case 'check-result':
         return await this.#checkResult()
+      case 'end-shell':
+        return await this.#endShell()
       case 'export-result':
         return await this.#exportVariables(resultVariables(step.result))
     }
@@ -283,6 +286,17 @@ export class Job {
       return 0
     })
     return outcome.kind === 'passed' ? { kind: 'checked', value } : outcome
+  }
+
+  /** Whatever comes of it, the result is known. A job that is held keeps its shell, too. */
+  async #endShell(): Promise<Outcome> {
+    const { executor, hold } = this.#options
+    if (hold === undefined || this.#state.result !== 'failed') {
+      await this.#blocks.writeIfAny(EXIT_TRAP_TITLE, (onOutput) =>
+        executor.endShell(this.#runOptions(onOutput)),
+      )
+    }
+    return { kind: 'passed' }
   }
 
   /** A dead shell fails its directive even when it left with 0: its state is gone (contract, section 4). */

@@ -19,6 +19,7 @@ export type Phase =
   | 'epilogue-always'
   | 'epilogue-conditional'
   | 'post-job-hook'
+  | 'end-shell'
   | 'done'
 
 /** Where a job stands. */
@@ -31,7 +32,7 @@ export interface JobState {
 }
 
 export type Step =
-  | { readonly kind: 'prepare' | 'export' | 'inject' | 'check-result' }
+  | { readonly kind: 'prepare' | 'export' | 'inject' | 'check-result' | 'end-shell' }
   | { readonly kind: 'hook'; readonly title: string; readonly path: string }
   | { readonly kind: 'command'; readonly command: Command }
   | { readonly kind: 'export-result'; readonly result: JobResult }
@@ -72,6 +73,7 @@ export function nextStep(plan: Plan, state: JobState): Step | undefined {
     case 'export':
     case 'inject':
     case 'check-result':
+    case 'end-shell':
       return { kind: state.phase }
     case 'pre-job-hook':
       return hookStep('pre', plan.hooks.preJob)
@@ -101,7 +103,7 @@ function follow(state: JobState, outcome: Outcome): JobState {
   if (outcome.kind === 'lost') return { phase: 'done', index: 0, result: 'failed' }
   if (outcome.kind === 'undone') return onFailed({ ...state, result: state.result && 'failed' }, 1)
   if (outcome.kind === 'checked') {
-    return { phase: 'done', index: 0, result: selfChosenResult(outcome.value) }
+    return enter({ ...state, result: selfChosenResult(outcome.value) }, 'end-shell')
   }
   return outcome.kind === 'passed' ? onPassed(state) : onFailed(state, outcome.exitCode)
 }
@@ -141,11 +143,12 @@ const PHASE_AFTER: Readonly<Record<Phase, Phase>> = {
   inject: 'pre-job-hook',
   'pre-job-hook': 'commands',
   commands: 'export-result',
-  'check-result': 'done',
+  'check-result': 'end-shell',
   'export-result': 'epilogue-always',
   'epilogue-always': 'epilogue-conditional',
   'epilogue-conditional': 'post-job-hook',
-  'post-job-hook': 'done',
+  'post-job-hook': 'end-shell',
+  'end-shell': 'done',
   done: 'done',
 }
 

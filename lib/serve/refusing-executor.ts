@@ -18,6 +18,7 @@ export function refusingExecutor(name: ExecutorName, reason: unknown): Executor 
     injectFiles: refuse,
     run: refuse,
     describeProcesses: () => Promise.resolve(''),
+    endShell: refuse,
     dispose: () => Promise.resolve(),
   }
 }

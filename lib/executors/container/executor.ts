@@ -20,6 +20,7 @@ import type {
   StopPolicy,
   Variable,
 } from '../executor.ts'
+import { EXIT_DIRECTIVES, runExitTrap } from '../exit-trap.ts'
 import { CleanupDeadline } from './cleanup-deadline.ts'
 import { injectContainerFiles } from './files.ts'
 import { endHostSetup, runHostSetup } from './host-setup.ts'
@@ -136,6 +137,16 @@ export class ContainerExecutor implements Executor {
     return await describeContainerProcesses(this.#docker, id, session.info, signal)
   }
 
+  async endShell(options: RunOptions): Promise<number> {
+    const main = this.#main
+    if (main?.session === undefined) return 0
+    const shell = {
+      run: (directive: string, options: RunOptions) => this.run(directive, options),
+      kill: () => main.kill(this.#options.policy),
+    }
+    return await runExitTrap(shell, options, this.#options.policy)
+  }
+
   async dispose(): Promise<void> {
     const { compose, traces } = this.#options
     await this.#stopping?.catch(() => undefined) // told where it was waited for; all goes now
@@ -186,7 +197,7 @@ export class ContainerExecutor implements Executor {
         network,
         containers,
         images,
-        directives,
+        directives: [...directives, ...EXIT_DIRECTIVES],
         exports,
         signal,
         onOutput,

@@ -12,7 +12,7 @@ import { ranOutOfMemory } from '../../docker/events.ts'
 import { Session } from '../../shell/session.ts'
 import type { OnOutput, RunOptions, RunResult, StopPolicy } from '../executor.ts'
 import type { Staging } from './staging.ts'
-import { stopContainerJob } from './stop.ts'
+import { killMainContainer, stopContainerJob } from './stop.ts'
 import { ContainerTerminal } from './terminal.ts'
 
 /** An entrypoint may migrate a database first; one that waits for a keyboard never ends. */
@@ -82,6 +82,11 @@ export class MainContainer {
   async stop(policy: StopPolicy, ended: AbortSignal): Promise<void> {
     const target = { docker: this.#docker, containerId: this.id, staging: this.#staging }
     await stopContainerJob(target, policy, ended)
+  }
+
+  /** Ends at once all that runs in it. */
+  async kill({ forceStop }: StopPolicy): Promise<void> {
+    await killMainContainer(this.#docker, this.id, forceStop)
   }
 
   /**

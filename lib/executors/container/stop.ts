@@ -103,10 +103,18 @@ export async function stopContainerJob(
     const limit = AbortSignal.any([hasEnded, AbortSignal.timeout(END_LIMIT_MS)])
     await attempt(limit, () => runScript(target, 'end', limit))
   }
-  if (ended.aborted) return
+  if (!ended.aborted) await killMainContainer(docker, containerId, forceStop)
+}
+
+/** @throws {AgentError} when the engine does not do it in time */
+export async function killMainContainer(
+  docker: DockerClient,
+  id: string,
+  forceStop: AbortSignal,
+): Promise<void> {
   const deadline = new CleanupDeadline(forceStop)
   try {
-    await killContainer(docker, containerId, deadline.signal)
+    await killContainer(docker, id, deadline.signal)
   } finally {
     deadline.end()
   }

@@ -14,6 +14,10 @@ const PLAN: Plan = {
 
 /** Walks the plan; a step answers `passed` unless its label is in `outcomes`. */
 function walk(plan: Plan, outcomes: Readonly<Record<string, Outcome>>): string[] {
+  return walkWhole(plan, outcomes).filter((label) => label !== 'end-shell')
+}
+
+function walkWhole(plan: Plan, outcomes: Readonly<Record<string, Outcome>>): string[] {
   const steps: string[] = []
   let state = INITIAL_STATE
   for (let step = nextStep(plan, state); step !== undefined; step = nextStep(plan, state)) {
@@ -112,6 +116,19 @@ test('what could not be begun fails the job, and the epilogues go on', () => {
   ])
   assert.equal(walk(PLAN, { a1: undone }).slice(-3), ['a1', 'f1', '=> failed'])
   assert.equal(walk(PLAN, { p1: undone }).slice(-2), ['p1', '=> failed'])
+})
+
+test('the shell is let end once everything else is done, and changes no result', () => {
+  const plan = { ...PLAN, hooks: { postJob: 'post' } }
+  const chosen = { c1: failed(130), 'check-result': { kind: 'checked', value: 'passed' } } as const
+
+  for (const outcome of [{ kind: 'passed' }, failed(), { kind: 'lost' }] as const) {
+    const last = ['end-shell', '=> passed']
+    assert.equal(walkWhole(plan, { 'end-shell': outcome }).slice(-3), ['post', ...last])
+    assert.equal(walkWhole(PLAN, { ...chosen, 'end-shell': outcome }).slice(-2), last)
+  }
+  assert.equal(walkWhole(plan, { prepare: failed() }), ['prepare', '=> failed'])
+  assert.not.ok(walkWhole(plan, { c1: { kind: 'lost' } }).includes('end-shell'))
 })
 
 test('hooks run before the commands and after the epilogues; a failing first one fails the job', () => {
