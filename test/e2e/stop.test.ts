@@ -83,7 +83,7 @@ const CASES: readonly Case[] = [
   },
   {
     name: 'what is suspended is woken to be asked',
-    directive: `${CLEANS_UP} & { ${PAUSE}; kill -STOP $!; echo suspended; ${WAIT}; }; echo no`,
+    directive: `${CLEANS_UP} & p=$!; { ${PAUSE}; kill -STOP $p; echo suspended; ${WAIT}; }; echo no`,
     until: 'suspended',
     output: 'ready\nsuspended\nclean 1\nclean 2\nclean 3\nclean 4\n',
   },
