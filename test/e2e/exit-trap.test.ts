@@ -26,7 +26,7 @@ for (const world of WORLDS.filter(({ place }) => PLACES.includes(place))) {
   })
 
   test('runs once everything else is done, in a block of its own, and changes no result', async () => {
-    const trap = `x=5; trap 'echo "bye $x $SEMAPHORE_JOB_RESULT"; ${PAUSE}; echo end; exit 9' EXIT`
+    const trap = `x=5; trap 'echo "bye $x $SEMAPHORE_JOB_RESULT"; ${PAUSE}; echo end; builtin exit 9' EXIT`
     const job = jobOf([trap, 'exit() { echo no; }; trap() { echo no; }'], 'echo epilogue')
 
     const { events, result, code } = await runJob(job)
