@@ -89,9 +89,9 @@ export class ShellExecutor implements Executor {
     const { environment, cache, traces } = this.#options
     const complete = withDefaults(environment)
     this.#traces = traces
-    signal.addEventListener('abort', this.#stop, { once: true })
     this.#environment = { ...complete, [COOKIE_NAME]: this.#traces.cookie }
     this.#directory = new JobDirectory(traces.directory ?? '')
+    signal.addEventListener('abort', this.#stop, { once: true })
     this.#toolbox = new HostToolbox(this.#path(TOOLBOX), cache)
     await this.#openSession(signal)
     return true
