@@ -21,7 +21,7 @@ import type { JobRequest } from '../request/job-request.ts'
 import type { JobConfig } from '../settings/job-config.ts'
 import type { Journal } from '../state/journal.ts'
 import { refusingExecutor } from './refusing-executor.ts'
-import { Settlement } from './settlement.ts'
+import { Settlement, stillNeeded } from './settlement.ts'
 
 /** What all jobs of a server share. */
 export interface ServedJobContext {
@@ -152,7 +152,7 @@ export class ServedJob {
     try {
       const traces = planHostTraces(config, executor)
       await journal.begin({
-        ...{ id, executor, logPath, callbacks, keys: this.#access.keys },
+        ...{ id, executor, logPath, callbacks: stillNeeded(callbacks), keys: this.#access.keys },
         ...{ traces, leaders: [] },
       })
       await this.#access.open()

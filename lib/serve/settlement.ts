@@ -43,9 +43,13 @@ export class Settlement {
 
   /** Notes the result before it is told: after a crash nobody must be told otherwise. */
   async tell(result: JobResult): Promise<void> {
+    const { callbacks } = this.#options
     await this.#note({ result })
     await this.#sender.finished(result)
     if (this.#isLeftToNextStart) await this.#note({ isUntold: true })
+    else if (callbacks.finished !== undefined) {
+      await this.#note({ callbacks: stillNeeded(callbacks, 'told') })
+    }
   }
 
   /** Somebody has read the log to its end. Repeatable. */
@@ -90,4 +94,20 @@ export class Settlement {
     const { journal, log } = this.#options
     await journal.update(change).catch((error: unknown) => log.error(explain(error)))
   }
+}
+
+/**
+ * What of them has to be kept for a later start: a token that nobody is shown again is not.
+ *
+ * @param progress whether the result is told already
+ */
+export function stillNeeded(
+  { finished, teardownFinished, token }: Callbacks,
+  progress: 'running' | 'told' = 'running',
+): Callbacks {
+  const urls = {
+    ...(finished !== undefined && progress === 'running' && { finished }),
+    ...(teardownFinished !== undefined && { teardownFinished }),
+  }
+  return Object.keys(urls).length === 0 || token === undefined ? urls : { ...urls, token }
 }

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { readdir } from 'node:fs/promises'
+import { readdir, rm } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { explain } from '../errors.ts'
 import type { Logger } from '../log.ts'
@@ -24,6 +24,9 @@ export class Journals {
   /** @throws {Error} of the file system */
   static async open(directory: string): Promise<Journals> {
     await makeDirectory(directory, 0o700)
+    // Of an agent that was killed as it wrote: what stands under the name itself is what counts.
+    const torn = (await readdir(directory)).filter((name) => name.endsWith('.json.new'))
+    await Promise.all(torn.map((name) => rm(join(directory, name), { force: true })))
     return new Journals(directory)
   }
 

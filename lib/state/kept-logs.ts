@@ -23,7 +23,7 @@ interface KeptLog {
   log?: Promise<JobLog> | undefined
 }
 
-/** When it began, in ms, and which job it is of: an id may hold anything, and be of any length. */
+/** When it began, in ms, or later than the one before, and which job it is of: an id may hold anything, and be of any length. */
 const FILE_NAME = /^(\d{13,})-([0-9a-f]{32})\.log$/
 
 export class KeptLogs {
@@ -32,15 +32,19 @@ export class KeptLogs {
   readonly #log: Logger
   /** By {@link keyOf}, in the order they began. */
   readonly #kept = new Map<string, KeptLog>()
+  #lastNumber = 0
 
   /** Finds what earlier processes left. @throws {Error} of the file system */
   static async open(directory: string, limits: KeptLimits, log: Logger): Promise<KeptLogs> {
     await makeDirectory(directory, 0o700)
-    const names = (await readdir(directory)).sort()
     const kept = new KeptLogs(directory, limits, log)
-    for (const name of names) {
-      const [, , key] = FILE_NAME.exec(name) ?? []
-      if (key !== undefined) kept.#kept.set(key, { path: join(directory, name) })
+    const found = (await readdir(directory)).flatMap((name) => {
+      const [, number, key] = FILE_NAME.exec(name) ?? []
+      return key === undefined ? [] : [{ name, number: Number(number), key }]
+    })
+    for (const { name, number, key } of found.sort((a, b) => a.number - b.number)) {
+      kept.#kept.set(key, { path: join(directory, name) })
+      kept.#lastNumber = number
     }
     return kept
   }
@@ -55,9 +59,10 @@ export class KeptLogs {
     return this.#kept.has(keyOf(id))
   }
 
-  /** Where the log of a new job will be. */
+  /** Where the log of a new job will be. Names keep the order of jobs, also when the clock is set back. */
   pathFor(id: string): string {
-    return join(this.#directory, `${Date.now()}-${keyOf(id)}.log`)
+    this.#lastNumber = Math.max(Date.now(), this.#lastNumber + 1)
+    return join(this.#directory, `${this.#lastNumber}-${keyOf(id)}.log`)
   }
 
   /** From now on this is the log of that job. Its errors are for whoever opens it, not for readers. */

@@ -1,6 +1,7 @@
 /** A served job's end, as the control plane hears of it; and the end of the agent itself. */
 
-import { writeFile } from 'node:fs/promises'
+import { readdir, readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { type ControlPlane, startControlPlane } from '../helpers/control-plane.ts'
@@ -89,6 +90,42 @@ test('an archivator that reads while the job runs has not collected it', async (
       await served.ask('GET', `/jobs/${id}/log?follow=true`, ARCHIVATOR)
 
       await waitFor(() => plane.calls.length === 2, 'the teardown callback')
+    })
+  } finally {
+    await plane.close()
+  }
+})
+
+test('callback URLs and their token are kept as long as they are needed', async () => {
+  const plane = await startControlPlane()
+  try {
+    await withAgent(async (served) => {
+      const directory = join(served.directory, 'state', 'journal')
+      const journals = async () => {
+        const names = await readdir(directory)
+        const texts = names.map((name) => readFile(join(directory, name), 'utf8').catch(() => ''))
+        return (await Promise.all(texts)).join('')
+      }
+      const wait = [{ directive: 'echo now; sleep 1000' }]
+      const { finished, teardown_finished } = callbacksTo(plane)
+      const unused = await submit(served, { commands: wait, callbacks: { token: 'unneeded' } })
+      await whenRunning(served, unused)
+      assert.match(await journals(), unused)
+      assert.not.match(await journals(), 'unneeded')
+      await served.ask('POST', '/stop')
+      await followLog(served, unused)
+      await whenFree(served)
+
+      const callbacks = { finished, teardown_finished, token: 'needed' }
+      const id = await submit(served, { commands: wait, callbacks })
+      await whenRunning(served, id)
+      assert.match(await journals(), '/finished')
+      await served.ask('POST', '/stop')
+      await followLog(served, id)
+      assert.not.match(await journals(), '/finished')
+      assert.match(await journals(), /teardown.*needed/)
+      await served.ask('GET', `/jobs/${id}/log`, ARCHIVATOR)
+      await waitFor(async () => (await journals()) === '', 'nothing of it is kept')
     })
   } finally {
     await plane.close()

@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, rm } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { suite } from 'uvu'
@@ -75,6 +75,24 @@ test('beyond the size the oldest go, but never the last', async (t) => {
     ['small', 'large', 'huge'].map((id) => kept.has(id)),
     [false, false, true],
   )
+})
+
+test('a clock that was set back does not make the newest the oldest', async (t) => {
+  await mkdir(join(t.directory, 'logs'))
+  const tomorrow = Date.now() + 86_400_000
+  const long = '100000000000000' // in the year 5138
+  for (const number of [long, tomorrow]) {
+    const name = `${number}-${String(number).slice(0, 1).repeat(32)}.log`
+    await JobLog.create(join(t.directory, 'logs', name)).then((log) => log.close())
+  }
+  await keep(await open(t), 'now')
+  const next = await open(t, { ...NO_LIMITS, count: 2 })
+
+  await next.prune()
+
+  assert.ok(next.has('now'))
+  const names = await readdir(join(t.directory, 'logs'))
+  assert.is(names.filter((name) => name.startsWith(long.slice(0, 14))).length, 2)
 })
 
 test('a log that somebody removed is not there any more', async (t) => {
