@@ -13,6 +13,8 @@ set -eu
 default_url=''
 
 main() {
+  # Whatever the caller's: a directory on the way to the agent must be closed to others, and open to read.
+  umask 022
   url=${AGENT_DOWNLOAD_URL:-$default_url}
   url=${url%/}
   [ -n "$url" ] || fail "This installer does not know where the release is" \
@@ -114,16 +116,37 @@ find_tools() {
   done
 }
 
-# A file of the release, into $work. A download that ends early is a failure of the tool.
+# A file of the release, into $work. A download that ends early is a failure of the tool. What begins
+# as https stays that, wherever a server sends one.
 download() {
   if [ "$downloader" = curl ]; then
-    curl -fsSL --retry 3 -o "$work/$1" "$url/$1" || download_failed "$1"
-  else
-    $downloader -O "$work/$1" "$url/$1" 2>"$work/said" || {
-      cat "$work/said" >&2
-      download_failed "$1"
-    }
+    case $url in
+      https://*) curl --proto '=https' -fsSL --retry 3 -o "$work/$1" "$url/$1" || download_failed "$1" ;;
+      *) curl -fsSL --retry 3 -o "$work/$1" "$url/$1" || download_failed "$1" ;;
+    esac
+    return
   fi
+  from=$url/$1
+  for _ in 1 2 3 4 5 6 7 8 9 10; do
+    follow "$1" "$from" && return
+    from=$(sed -n 's/^ *[Ll]ocation: *\(https:[^ ]*\).*/\1/p' "$work/said" | tail -n 1)
+    case $downloader:$url:$from in
+      'wget -nv'*:https:*:https:*) ;;
+      *)
+        cat "$work/said" >&2
+        download_failed "$1"
+        ;;
+    esac
+  done
+  download_failed "$1"
+}
+
+# One step: GNU's wget would follow a server from https to http, so it is not let follow.
+follow() {
+  case $downloader:$url in
+    'wget -nv'*:https:*) $downloader -S --max-redirect=0 -O "$work/$1" "$2" 2>"$work/said" ;;
+    *) $downloader -O "$work/$1" "$2" 2>"$work/said" ;;
+  esac
 }
 
 download_failed() {

@@ -25,7 +25,7 @@ import {
   type UnitOptions,
   userIn,
 } from './unit.ts'
-import { prepareUser, requireRunnable } from './users.ts'
+import { prepareUser, requireRunnable, requireTrustworthy } from './users.ts'
 
 export interface InstallOptions extends UnitOptions {
   /** Undefined: the one of an earlier installation, or a new one. */
@@ -51,6 +51,7 @@ export interface InstallOptions extends UnitOptions {
 export async function installService(options: InstallOptions): Promise<void> {
   const { user, say } = options
   const unit = renderUnit(options)
+  await requireTrustworthy(options.agentPath, user)
   await prepareUser(user, say)
   await requireRunnable(options.agentPath, user)
   const owner = await ownerOf(user)

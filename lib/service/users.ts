@@ -5,7 +5,8 @@
  * @module
  */
 
-import { appendFile, readFile } from 'node:fs/promises'
+import { appendFile, readFile, stat } from 'node:fs/promises'
+import { dirname } from 'node:path'
 import { ConfigError } from '../errors.ts'
 import { makeDirectory } from '../make-directory.ts'
 import { runProgram, succeeds } from './system.ts'
@@ -48,6 +49,46 @@ export async function requireRunnable(program: string, user: string): Promise<vo
   throw new ConfigError(`User ${user} may not run ${program}`, {
     hint: `Put it where everybody may, and call that one: install -m 0755 ${program} /usr/local/bin/agent`,
   })
+}
+
+/**
+ * Whoever can write a program, or exchange it in a directory on the way to it, decides what the
+ * service does. Its path has no links any more: it is that of a process.
+ *
+ * @throws {ConfigError} naming what others can write, and who
+ */
+export async function requireTrustworthy(program: string, user: string): Promise<void> {
+  const trusted = new Set([0])
+  if (await exists(user)) trusted.add(Number(await runProgram('id', '-u', user)))
+  for (let path = program; ; path = dirname(path)) {
+    const writer = await findWriter(path, trusted)
+    if (writer !== undefined) {
+      throw new ConfigError(`${writer} can write ${path}, and so exchange the service's program`, {
+        hint: `Call one that only root can write: install -m 0755 ${program} /usr/local/bin/agent`,
+      })
+    }
+    if (path === '/') return
+  }
+}
+
+/** A group without other members, as `staff` of older Debian's /usr/local, is nobody. */
+async function findWriter(path: string, trusted: ReadonlySet<number>): Promise<string | undefined> {
+  const { uid, gid, mode } = await stat(path)
+  if (!trusted.has(uid)) return `User ${uid}`
+  if ((mode & 0o002) > 0) return 'Everybody'
+  if ((mode & 0o020) === 0 || gid === 0) return undefined
+  const [name = '', , , members = ''] = (await databaseEntry('group', gid)).trim().split(':')
+  const users = (await runProgram('getent', 'passwd')).split('\n').map((line) => line.split(':'))
+  const isMember = users.some(
+    ([, , id, group]) => Number(group) === gid && !trusted.has(Number(id)),
+  )
+  return members === '' && !isMember ? undefined : `Group ${name || gid}`
+}
+
+async function databaseEntry(database: string, id: number): Promise<string> {
+  return (await succeeds('getent', database, `${id}`))
+    ? await runProgram('getent', database, `${id}`)
+    : '' // a number without a name
 }
 
 /** Users who were there before stay, in the groups they were in. Repeatable. @throws {ServiceError} */

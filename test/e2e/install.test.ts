@@ -119,6 +119,34 @@ test('with wget alone, and without gzip, it takes the file as it is', async (t) 
   assert.equal(t.server.requests, ['install.sh', 'SHA256SUMS', 'agent-linux-x64'])
 })
 
+for (const tool of ['curl', 'wget']) {
+  test(`${tool} is led from one https address to another`, async (t) => {
+    t.server.mischief.set('SHA256SUMS', (response) =>
+      leadTo(urlOf(response, '/SHA256SUMS'))(response),
+    )
+
+    const { code, output } = await install(t, {
+      script: `[ ${tool} = curl ] || rm /usr/bin/curl; sh /given/release/install.sh`,
+    })
+
+    assert.is(code, 0, output)
+    assert.equal(t.server.requests.slice(0, 2), ['SHA256SUMS', '/SHA256SUMS'])
+  })
+}
+
+for (const mask of ['000', '077']) {
+  test(`with umask ${mask} others can run what it installs, and not write it`, async (t) => {
+    const { code, output } = await install(t, {
+      script: `
+        umask ${mask}; export AGENT_INSTALL_DIR=/opt/new/bin
+        sh /given/release/install.sh; stat -c %a /opt/new /opt/new/bin /opt/new/bin/agent`,
+    })
+
+    assert.is(code, 0, output)
+    assert.match(output, /\n755\n755\n755\n$/)
+  })
+}
+
 test('busybox alone is enough, and its wget is warned of', async (t) => {
   const { code, output } = await install(t, {
     image: BUSYBOX,
@@ -169,6 +197,15 @@ const IS_UNCHANGED =
 
 /** Of 64 MB, the engine's default. */
 const FILL_DISK = 'export AGENT_INSTALL_DIR=/dev/shm; head -c 60000000 /dev/zero >/dev/shm/fill'
+
+/** Sends a client elsewhere. */
+function leadTo(location: string) {
+  return (response: ServerResponse) => void response.writeHead(302, { location }).end()
+}
+
+function urlOf({ req }: ServerResponse, name: string): string {
+  return `https://${req.headers.host}/${name}`
+}
 
 interface Trouble {
   readonly title: string
@@ -226,6 +263,23 @@ const TROUBLES: readonly Trouble[] = [
     image: BUSYBOX,
     mischief: { 'agent-linux-x64.gz': cutShort },
     says: 'agent-linux-x64.gz cannot be downloaded with wget',
+  },
+  {
+    title: 'a server that leads away from https',
+    mischief: { SHA256SUMS: leadTo('http://localhost:1/SHA256SUMS') },
+    says: /Protocol "http" .*\n.*SHA256SUMS cannot be downloaded with curl/s,
+  },
+  {
+    title: 'a server that leads away from https, by wget',
+    prepare: 'rm /usr/bin/curl',
+    mischief: { SHA256SUMS: leadTo('http://localhost:1/SHA256SUMS') },
+    says: /location: http:.*\n.*SHA256SUMS cannot be downloaded with wget/s,
+  },
+  {
+    title: 'a server that leads in a circle, by wget',
+    prepare: 'rm /usr/bin/curl',
+    mischief: { SHA256SUMS: (response) => leadTo(urlOf(response, 'SHA256SUMS'))(response) },
+    says: 'SHA256SUMS cannot be downloaded with wget',
   },
   {
     title: 'a server that is not trusted',

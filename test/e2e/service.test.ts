@@ -295,6 +295,29 @@ test('a program that the user may not run is told, and the service goes on', asy
   await machine.ask('rm -r /root/bin')
 })
 
+test('a program that others can exchange is not made a service, wherever the name leads', async ({
+  machine,
+}) => {
+  const before = await machine.ask('systemctl cat agent')
+  const refused = async (prepare: string) => {
+    const program = 'install -D -m 0755 /usr/local/bin/agent /srv/bin/agent'
+    const { code, output } = await machine.run(`${program}; ${prepare}; /srv/link install`)
+    await machine.ask('rm -rf /srv/bin')
+    assert.is(code, 2, output)
+    return output
+  }
+  await machine.ask('ln -sf /srv/bin/agent /srv/link')
+
+  assert.match(await refused('chmod 777 /srv/bin'), 'Everybody can write /srv/bin, and so')
+  assert.match(await refused('chmod o+w /srv/bin/agent'), 'Everybody can write /srv/bin/agent,')
+  assert.match(await refused('chown 65534 /srv/bin/agent'), 'User 65534 can write /srv/bin/agent,')
+  const group =
+    'groupadd -f makers; usermod -a -G makers nobody; chgrp makers /srv/bin; chmod g+w /srv/bin'
+  assert.match(await refused(group), 'Group makers can write /srv/bin,')
+  assert.is(await machine.ask('systemctl cat agent'), before)
+  await machine.ask('rm /srv/link; gpasswd -d nobody makers; groupdel makers')
+})
+
 test('a path that means something to systemd is no trouble, or told before anything is changed', async ({
   machine,
 }) => {
