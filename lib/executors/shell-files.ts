@@ -6,6 +6,7 @@
 
 import { constants, lstat, open, stat } from 'node:fs/promises'
 import { makeWayFor } from '../host/injected-files.ts'
+import { findForeignEntry } from '../private/ownership.ts'
 import type { InjectedFile, OnOutput } from './executor.ts'
 import { describeFailure, NOT_REPLACEABLE, type PlannedFile, planFile } from './injection.ts'
 
@@ -40,12 +41,22 @@ export async function injectHostFiles(
 /** @returns what went wrong, as a line for the job's author */
 async function injectFile(file: PlannedFile, directory: string): Promise<string | undefined> {
   try {
+    refuseForeign(file.path)
     const isThere = await isReplaceable(file.path)
     await makeWayFor(file.path, directory)
+    refuseForeign(file.path) // somebody may have been faster on the way
     await writeInPlace(file, isThere ? 0 : O_CREAT | O_EXCL)
     return undefined
   } catch (error) {
     return describeFailure(file.path, (error as Error).message)
+  }
+}
+
+/** Through another user's file, link or directory a secret would get to that user. @throws {Error} */
+function refuseForeign(path: string): void {
+  const foreign = findForeignEntry(path)
+  if (foreign !== undefined) {
+    throw new Error(`${foreign}, in a directory open to all, belongs to another user`)
   }
 }
 

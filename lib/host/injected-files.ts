@@ -8,6 +8,7 @@
 import { appendFile, lstat, readFile, rm, rmdir } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { makeDirectory } from '../make-directory.ts'
+import { findForeignEntry } from '../private/ownership.ts'
 
 interface Note {
   readonly path: string
@@ -35,6 +36,7 @@ export async function makeWayFor(path: string, directory: string): Promise<void>
 /** The last one first. Repeatable; what is gone is no error. @throws {Error} of the file system */
 export async function removeInjectedFiles(directory: string): Promise<void> {
   for (const { path, madeDirectory } of (await readNotes(directory)).reverse()) {
+    if (findForeignEntry(path) !== undefined) continue // a job has cleared /tmp, and another user come first
     await rm(path, { force: true })
     if (madeDirectory !== undefined) await removeEmpty(dirname(path), madeDirectory)
   }

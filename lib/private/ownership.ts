@@ -5,7 +5,7 @@
  * @module
  */
 
-import { lstatSync, realpathSync, type Stats } from 'node:fs'
+import { lstatSync, realpathSync, type Stats, statSync } from 'node:fs'
 import { dirname, join, sep } from 'node:path'
 
 const WRITABLE_BY_GROUP = 0o020
@@ -56,10 +56,21 @@ export function findForeignEntry(path: string): string | undefined {
   if (earlier !== undefined) return earlier
   const entry = lstatSync(path, { throwIfNoEntry: false })
   if (entry === undefined) return undefined
-  const directory = lstatSync(realpathSync(parent))
+  const directory = statSync(parent)
   const isOpenToAll = (directory.mode & STICKY) > 0 && isWritableByOthers(directory)
   const isForeign = entry.uid !== ownUid() && entry.uid !== directory.uid
-  return isOpenToAll && isForeign ? path : undefined
+  if (isOpenToAll && isForeign) return path
+  const target = entry.isSymbolicLink() ? realTarget(path) : undefined
+  return target === undefined ? undefined : findForeignEntry(target)
+}
+
+/** @returns undefined for a link that leads nowhere */
+function realTarget(link: string): string | undefined {
+  try {
+    return realpathSync(link)
+  } catch {
+    return undefined
+  }
 }
 
 /** A group with the user's own number has that user alone in it, as a rule. */

@@ -11,6 +11,7 @@ import {
   rename,
   rm,
   stat,
+  symlink,
   writeFile,
 } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
@@ -148,6 +149,62 @@ test('in the home of another user root writes nothing, and says so', async (t) =
   assert.is(blocksOf(events)[2]?.output, `${t.home}\n`)
   const made = (await readdir(t.home, { recursive: true })).filter((name) => /ssh|bash/.test(name))
   assert.equal(made, [])
+})
+
+for (const [what, prepare] of [
+  ['file', async (path: string) => await writeFile(path, '')],
+  ['link', async (path: string) => await symlink(`${path}-theirs`, path)],
+  ['directory', async (path: string) => await mkdir(path)],
+  ['link to a directory', async (path: string) => await symlink(dirname(path), path)],
+] as const) {
+  test(`no file is injected through another user’s ${what} in a directory open to all`, async (t) => {
+    const open = join(t.directory, 'open')
+    await mkdir(open)
+    execFileSync('chmod', ['1777', open])
+    const path = join(open, 'theirs')
+    await writeFile(`${path}-theirs`, '')
+    await prepare(path)
+    execFileSync('chown', ['-h', String(OTHER), path])
+    const target = what.includes('directory') ? join(path, 'secret') : path
+
+    const { result, events } = await runJob(
+      {
+        files: [
+          { path: join(open, 'mine'), content: encode('mine'), mode: '0600' },
+          { path: target, content: encode('secret'), mode: '0600' },
+        ],
+      },
+      { home: t.home },
+    )
+
+    assert.is(result, 'failed')
+    const output = blocksOf(events)[1]?.output ?? ''
+    assert.match(output, `${path}, in a directory open to all, belongs to another user`)
+    assert.is(await readFile(`${path}-theirs`, 'utf8'), '')
+    assert.equal((await readdir(open)).sort(), ['theirs', 'theirs-theirs'])
+    assert.equal(what === 'directory' ? await readdir(path) : [], [])
+  })
+}
+
+test('what another user has put where an injected file was is not removed through', async (t) => {
+  const open = join(t.directory, 'open')
+  await mkdir(open)
+  execFileSync('chmod', ['1777', open])
+  const victim = join(t.directory, 'victim')
+  await mkdir(victim)
+  await writeFile(join(victim, 'file'), 'precious')
+  const way = join(open, 'way')
+
+  const { result } = await runJob(
+    {
+      files: [{ path: join(way, 'file'), content: encode('x'), mode: '0600' }],
+      commands: [{ directive: `rm -r ${way}; ln -s ${victim} ${way}; chown -h ${OTHER} ${way}` }],
+    },
+    { home: t.home },
+  )
+
+  assert.is(result, 'passed')
+  assert.is(await readFile(join(victim, 'file'), 'utf8'), 'precious')
 })
 
 test('after a power cut the keys and the profile line go with the next start', async (t) => {
