@@ -173,7 +173,7 @@ async function restoreFirst(work: Work, rawKeys: readonly string[]): Promise<voi
 async function findKey({ store, signal }: Work, key: string): Promise<string | undefined> {
   if (await store.has(key, signal)) return key
   const stored = await store.list(signal)
-  return findMatch(
+  return await findMatch(
     key,
     stored.map((it) => it.key),
   )

@@ -65,6 +65,16 @@ export function notKept(path: string): CacheError {
   })
 }
 
+/**
+ * For something of the job's that would vanish, without anybody having asked for that. A file or link
+ * of the archive replaces a file or link, nothing else does.
+ */
+export function inTheWay(path: string, is: string, inArchive: string): CacheError {
+  return new CacheError(`${path} is ${is}, but ${inArchive} in the archive`, {
+    hint: 'Remove or rename it, then restore again.',
+  })
+}
+
 /** For a file that became shorter: what is stored would be half of one version of it. */
 export function changed(path: string, cause?: unknown): CacheError {
   return new CacheError(`${fromLatin1(path)} has changed while it was read`, {

@@ -11,14 +11,20 @@ import { DirectoryStore } from './directory-store.ts'
 import { absolutePath, type JobFiles, toLatin1 } from './job-files.ts'
 import type { CacheStore } from './store.ts'
 
-/** Where the cache is, unless the job's variables say something else. */
-export interface CachePlace {
+/** Where the cache of this host's jobs is, unless their variables say something else. */
+export interface CacheHost {
   /** The first that can be written to is taken. */
   readonly directories: readonly string[]
   /** Of a directory, on this host or on an SFTP server. */
   readonly limitBytes: number
   /** The agent's, for the way to a server when the job says nothing about it. */
   readonly environment: Readonly<Record<string, string | undefined>>
+}
+
+/** Where a job's cache is. */
+export interface CachePlace extends CacheHost {
+  /** Where access is the agent's to give: as the job's request names it. Empty = none. */
+  readonly project: string
 }
 
 /** What there is of the job to find its store by. */
@@ -41,10 +47,10 @@ export async function openStore(seeker: StoreSeeker): Promise<CacheStore> {
   const backend = variables['SEMAPHORE_CACHE_BACKEND']
   switch (backend) {
     case undefined:
-      return await openDirectory(seeker)
+      return await openDirectory(place)
     case 's3': {
       const { parseS3Settings } = await import('./s3/settings.ts')
-      const settings = parseS3Settings(variables, place.environment)
+      const settings = parseS3Settings(variables, place)
       const { S3Store } = await import('./s3/store.ts')
       return new S3Store(settings)
     }
@@ -57,10 +63,13 @@ export async function openStore(seeker: StoreSeeker): Promise<CacheStore> {
   }
 }
 
-async function openDirectory({ variables, place }: StoreSeeker): Promise<CacheStore> {
-  const project = variables['SEMAPHORE_PROJECT_ID'] ?? ''
-  const directory = await firstUsable(place.directories)
-  return new DirectoryStore({ directory, project, limitBytes: place.limitBytes })
+async function openDirectory({
+  directories,
+  project,
+  limitBytes,
+}: CachePlace): Promise<CacheStore> {
+  const directory = await firstUsable(directories)
+  return new DirectoryStore({ directory, project, limitBytes })
 }
 
 async function openSftp(seeker: StoreSeeker): Promise<CacheStore> {

@@ -110,8 +110,8 @@ export async function getTar(
 }
 
 /**
- * Unpacks a tar at the container's root, as root. What stands in the way is replaced; links among
- * the parents are followed. Locks the container as {@link getTar} does.
+ * Unpacks a tar at the container's root, as root. Files that exist are replaced; one where a directory
+ * stands is refused, and so is the reverse; links among the parents are followed. Locks the container as {@link getTar} does.
  *
  * @param tar its pieces may be filled again as {@link Call.body} allows
  * @param signal its only limit: how long the tar takes is up to whoever makes it
@@ -125,7 +125,7 @@ export async function putTar(
   await docker.call({
     action: 'write files into the container',
     method: 'PUT',
-    path: archivePath(containerId, Buffer.from('/')),
+    path: `${archivePath(containerId, Buffer.from('/'))}&noOverwriteDirNonDir=true`,
     body: tar,
     headers: { 'content-type': 'application/x-tar' },
     signal,

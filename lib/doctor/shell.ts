@@ -72,7 +72,7 @@ async function examineLogin(
     ...options,
     traces: planHostTraces({ privatePlaces: [directory], home }),
     policy: { gracePeriodMs: 0, forceStop: signal },
-    cache: { directories: [], limitBytes: 0, environment: {} }, // nothing is stored
+    cache: { directories: [], limitBytes: 0, environment: {}, project: '' }, // nothing is stored
   })
   const started = performance.now()
   try {

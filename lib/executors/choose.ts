@@ -11,6 +11,7 @@ import type { JobConfig } from '../settings/job-config.ts'
 import type { PullReport } from './container/images/pull.ts'
 import type { Ownership } from './container/job-objects.ts'
 import type { Executor } from './executor.ts'
+import { projectOf } from './project.ts'
 import { ShellExecutor } from './shell.ts'
 
 export interface ExecutorOptions {
@@ -35,8 +36,8 @@ export async function createExecutor(
   const traces = options.traces ?? planHostTraces(config, request.executor)
   const policy = { gracePeriodMs: config.stopGracePeriod, forceStop }
   const environment = config.jobEnvironment
+  const cache = { ...config.cache, project: projectOf(request, config) }
   if (request.compose === undefined) {
-    const { cache } = config
     return new ShellExecutor({ policy, environment, cache, traces, onLeader })
   }
   const { ContainerExecutor } = await import('./container/executor.ts')
@@ -48,7 +49,7 @@ export async function createExecutor(
     socketPath: config.dockerSocketPath,
     policy,
     environment,
-    cache: config.cache,
+    cache,
     traces,
     hostFiles: config.hostFiles,
     failOnMissingFiles: config.failOnMissingFiles,

@@ -5,7 +5,7 @@
  */
 
 import { isAbsolute, join, resolve } from 'node:path'
-import type { CachePlace } from '../cache/open-store.ts'
+import type { CacheHost } from '../cache/open-store.ts'
 import { jobEnvironment, parseDockerHost } from '../config.ts'
 import { ConfigError } from '../errors.ts'
 import { commonPlaces } from '../private/place.ts'
@@ -28,7 +28,7 @@ export interface JobConfig
   readonly home: string
   /** The first that will do gets what nobody else may write. */
   readonly privatePlaces: readonly string[]
-  readonly cache: CachePlace
+  readonly cache: CacheHost
   readonly dockerSocketPath: string
 }
 

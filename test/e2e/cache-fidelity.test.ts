@@ -50,14 +50,42 @@ for (const place of PLACES) {
   test(`${place}: restoring over what is there replaces files and keeps what the archive does not name`, async (t) => {
     const directives = [
       'cd "$(mktemp -d)"; mkdir -p t/d; echo old >t/f; ln -s f t/l; echo x >t/d/x; cache store k t',
-      'echo new >t/f; rm t/l; mkdir t/l; touch t/l/y t/extra; rm -r t/d; ln -s /etc t/d; cache restore k >/dev/null',
-      'cat t/f; readlink t/l; ls -d t/extra; cat t/d/x; [[ ! -e /etc/x ]] && echo untouched',
-      'mkdir -p real; rm -r t; ln -s real t; cache restore k >/dev/null; [[ -L t ]] || ls -1 real t',
+      'echo new >t/f; rm t/l; echo file >t/l; touch t/extra t/d/y; ln -sf /etc/hostname t/d/x; cache restore k >/dev/null',
+      'cat t/f; readlink t/l; ls -d t/extra t/d/y; cat t/d/x',
     ]
     const { outputs } = await inJob(place, directives, t)
 
-    assert.is(outputs[2], 'old\nf\nt/extra\nx\nuntouched\n')
-    assert.is(outputs[3], 'real:\n\nt:\nd\nf\nl\n')
+    assert.is(outputs[2], 'old\nf\nt/d/y\nt/extra\nx\n')
+  })
+
+  test(`${place}: what would vanish for something of another kind stays, and the restore says so`, async (t) => {
+    const restore =
+      'out=$(CACHE_FAIL_ON_ERROR=true cache restore k) || echo failed; grep -v ^HIT <<<"$out";'
+    const directives = [
+      'cd "$(mktemp -d)"; mkdir -p t/d; echo x >t/d/x; echo x >t/f; ln -s f t/l; cache store k t',
+      `rm -r t; mkdir -p t/f; touch t/f/mine; ${restore} ls t/f`,
+      `rm -r t; mkdir -p t/l; touch t/l/mine; ${restore} ls t/l`,
+      `rm -r t; mkdir t; echo mine >t/d; ${restore} cat t/d`,
+      `rm -r t; mkdir t real; ln -s ../real t/d; ${restore} ls real; readlink t/d`,
+      `rm -r t; ln -s real t; ${restore} ls real; readlink t`,
+    ]
+    const { outputs } = await inJob(place, directives, t)
+
+    const refused = (path: string, what: string) =>
+      new RegExp(`^failed\nerror: /.*/${path} is ${what} in the archive\\. Remove .*\n`)
+    const isDirectory = 'a directory, but not'
+    const isNone = 'not a directory, but a directory'
+    for (const [index, path, what, rest] of [
+      [1, 't/f', isDirectory, 'mine\n'],
+      [2, 't/l', isDirectory, 'mine\n'],
+      [3, 't/d', isNone, 'mine\n'],
+      [4, 't/d', isNone, '../real\n'],
+      [5, 't', isNone, 'real\n'],
+    ] as const) {
+      const output = outputs[index] ?? ''
+      assert.match(output, refused(path, what))
+      assert.is(output.replace(/^failed\nerror.*\n/, ''), rest)
+    }
   })
 
   test(`${place}: where a link leads to the current directory, or a slash follows one, what it leads to is meant`, async (t) => {

@@ -8,7 +8,8 @@ import * as assert from 'uvu/assert'
 import { compress } from '../../lib/cache/archive/compress.ts'
 import { END_OF_TAR, encodeHeader } from '../../lib/cache/archive/tar.ts'
 import { DirectoryStore } from '../../lib/cache/directory-store.ts'
-import { runJob, startJob } from '../helpers/agent.ts'
+import { encode, runJob, startJob } from '../helpers/agent.ts'
+import { containerJob } from '../helpers/container-job.ts'
 import { cacheSuite } from '../helpers/engine-suite.ts'
 import { blocksOf } from '../helpers/events.ts'
 import { waitFor } from '../helpers/host.ts'
@@ -58,8 +59,8 @@ const TEXTS: readonly Expectation[] = [
     "MISS: 'no-.*'.\nHIT: 'mod-x', using key 'mod-x-2'.\nRestored: a. Duration: D. Size: S.\ntwo\n",
   ],
   [
-    '(export SEMAPHORE_PROJECT_ID=exact; cache store k a >/dev/null; cache store k2 a >/dev/null; cache restore k | head -n 1; cache has_key k.; cache clear) || :',
-    "HIT: 'k', using key 'k'.\nKey 'k.' doesn't exist in the cache store.\nDeleted all caches.\n",
+    'cache store k a >/dev/null; cache store k2 a >/dev/null; cache restore k | head -n 1; cache has_key k.; cache delete k >/dev/null; cache delete k2',
+    "HIT: 'k', using key 'k'.\nKey 'k.' doesn't exist in the cache store.\nKey 'k2' is deleted.\n",
   ],
   [
     'cache restore mod-x-1,mod-x-2; cat a/b/c',
@@ -78,8 +79,8 @@ const TEXTS: readonly Expectation[] = [
     `${'KEY'.padEnd(60)} ${'SIZE'.padEnd(12)} STORED AT\n${['abs', 'mod-x-2', 'mod-x-1'].map((key) => `${key.padEnd(60)} S DATE\n`).join('')}`,
   ],
   [
-    'SEMAPHORE_PROJECT_ID=other cache list; SEMAPHORE_PROJECT_ID=other cache store abs a >/dev/null; cache delete abs; SEMAPHORE_PROJECT_ID=other cache has_key abs',
-    "Cache is empty.\nKey 'abs' is deleted.\nKey 'abs' exists in the cache store.\n",
+    'SEMAPHORE_PROJECT_ID=other cache has_key abs; export SEMAPHORE_PROJECT_ID=other; cache delete abs; unset SEMAPHORE_PROJECT_ID; cache has_key abs; echo $?',
+    "Key 'abs' exists in the cache store.\nKey 'abs' is deleted.\nKey 'abs' doesn't exist in the cache store.\n1\n",
   ],
   ['cache usage', 'FREE SPACE: S\nUSED SPACE: S\n'],
   [
@@ -279,6 +280,45 @@ test('container: what the engine cannot see is neither stored nor said to be res
     `${unseen('/dev/shm/f')}${unseen('/dev/shm/')}Uploading '/run/docker.sock' with cache key 'sock'...\nerror: /run/docker.sock is neither a file nor a directory nor a link. Store one of these: pipes, sockets and devices are not kept. [ERR_CACHE_FAILED]\nCache is empty.\n`,
   )
   assert.is(outputs[1], `HIT: 'k', using key 'k'.\n${unseen('/dev/shm')}1\n${unseen('/proc')}f\n`)
+})
+
+test('a job has the keys of its request’s project, whatever its shell exports', async (t) => {
+  const own = ['cd "$(mktemp -d)"; echo own >f; cache store k f >/dev/null; cache list | wc -l']
+  const foreign = [
+    'export SEMAPHORE_PROJECT_ID=a; cache list; cd "$(mktemp -d)"; echo evil >f; cache store k f | tail -n 1 | cut -c -6',
+    'cache delete k; SEMAPHORE_PROJECT_ID= cache clear',
+  ]
+  const as = (project?: string) => ({
+    ...t,
+    variables: project === undefined ? {} : { SEMAPHORE_PROJECT_ID: project },
+  })
+  const environment = { SEMAPHORE_PROJECT_ID: 'a' }
+
+  const stored = await inJob('host', own, as('a'))
+  const others = await Promise.all([inJob('host', foreign, as('b')), inJob('host', foreign, as())])
+  const again = await inJob(
+    'host',
+    ['cache restore k >/dev/null; cat f; cache list | wc -l'],
+    as('a'),
+  )
+  const ofHost = await inJob('host', ['cache has_key k'], { ...as(), environment })
+  const ofContainer = await runJob(
+    containerJob({ env_vars: [{ name: 'SEMAPHORE_PROJECT_ID', value: encode('a') }] }, [
+      'cache has_key k',
+    ]),
+    { args: ['--cache-dir', t.cacheDirectory] },
+  )
+
+  assert.equal(stored.outputs, ['2\n'])
+  for (const { outputs } of others) {
+    assert.equal(outputs, [
+      'Cache is empty.\nUpload\n',
+      "Key 'k' is deleted.\nDeleted all caches.\n",
+    ])
+  }
+  assert.equal(again.outputs, ['own\n2\n'])
+  assert.equal(ofHost.outputs, ["Key 'k' exists in the cache store.\n"])
+  assert.is(blocksOf(ofContainer.events).at(-2)?.output, "Key 'k' exists in the cache store.\n")
 })
 
 for (const place of PLACES) {

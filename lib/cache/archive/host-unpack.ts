@@ -20,8 +20,8 @@ import {
   lutimesSync,
   mkdirSync,
   openSync,
-  rmSync,
   symlinkSync,
+  unlinkSync,
   utimesSync,
   write,
   writeSync,
@@ -29,7 +29,7 @@ import {
 import { promisify } from 'node:util'
 import { CacheError } from '../../errors.ts'
 import { makeDirectorySync } from '../../make-directory.ts'
-import type { FileOwner, UnpackOptions } from '../job-files.ts'
+import { type FileOwner, inTheWay, type UnpackOptions } from '../job-files.ts'
 import { PathGuard } from './path-guard.ts'
 import { type TarEntry, type TarEvent, TarReader } from './tar.ts'
 
@@ -178,11 +178,7 @@ class HostWriter {
     this.close()
   }
 
-  /**
-   * A link to a directory that stands there is replaced: the files must not go through it.
-   *
-   * @returns whether its mode and times can be set: somebody else's keeps those it has
-   */
+  /** @returns whether its mode and times can be set: somebody else's keeps those it has */
   #makeDirectory(path: Buffer): boolean {
     try {
       mkdirSync(path, 0o700)
@@ -191,23 +187,24 @@ class HostWriter {
       if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
     }
     const stats = lstatSync(path)
-    if (!stats.isDirectory()) {
-      rmSync(path)
-      mkdirSync(path, 0o700)
-      return true
-    }
+    if (!stats.isDirectory()) throw inTheWay(path.toString(), 'not a directory', 'a directory')
     const isOurs = this.#user === 0 || this.#user === stats.uid
     if (isOurs) chmodSync(path, stats.mode | 0o700)
     return isOurs
   }
 
-  /** Whatever stands there goes, but only where it stands: links are not followed. */
+  /** A file or link that stands there goes, but only where it stands: links are not followed. */
   #anew<T>(path: Buffer, make: () => T): T {
     try {
       return make()
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
-      rmSync(path, { recursive: true, force: true })
+      const stats = lstatSync(path)
+      if (stats.isDirectory()) throw inTheWay(path.toString(), 'a directory', 'not')
+      if (!stats.isFile() && !stats.isSymbolicLink()) {
+        throw inTheWay(path.toString(), 'neither a file nor a link', 'one of them')
+      }
+      unlinkSync(path)
       return make()
     }
   }

@@ -8,8 +8,15 @@
 import { CacheError } from '../../errors.ts'
 import type { TarEntry } from './tar.ts'
 
+/** Of all names, with what it takes to remember each: three million files of a usual tree. */
+const MAX_REMEMBERED_BYTES = 512 * 1_048_576
+const FILE_BYTES = 64
+/** They get their modes and times last. */
+const DIRECTORY_BYTES = 512
+
 export class PathGuard {
   #root: string | undefined
+  #remembered = 0
   readonly #directories = new Set<string>()
   readonly #files = new Set<string>()
 
@@ -22,6 +29,8 @@ export class PathGuard {
   admit({ name, type, target }: TarEntry): void {
     if (this.#root === undefined) this.#begin(name, type)
     else if (!this.#isInside(name)) throw refusal(name)
+    this.#remembered += name.length + (type === 'directory' ? DIRECTORY_BYTES : FILE_BYTES)
+    if (this.#remembered > MAX_REMEMBERED_BYTES) throw tooMany()
     if (type === 'directory') {
       if (this.#files.has(name)) throw refusal(name)
       this.#directories.add(name)
@@ -52,6 +61,12 @@ export class PathGuard {
     if (last === '' || last === '.' || last === '..' || last.includes('\0')) return false
     return this.#directories.has(name.slice(0, slash))
   }
+}
+
+function tooMany(): CacheError {
+  return new CacheError('The archive has more files than can be unpacked', {
+    hint: 'Store less under one key, or an archive of your own that has all of them in one file.',
+  })
 }
 
 function refusal(name: string): CacheError {

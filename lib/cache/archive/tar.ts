@@ -54,6 +54,13 @@ const TYPES: Readonly<Record<string, TarEntry['type']>> = {
 /** Of headers that say more about the next one: pax, and GNU's long names. */
 const EXTENSIONS = 'xgLK'
 
+/** What is used of a pax header. The rest may be anything, and as much as an archive's maker likes. */
+const PAX_KEYS = new Set(['path', 'linkpath', 'size', 'uid', 'gid', 'mtime'])
+
+/** GNU's way to leave out holes: without it, a file would come back as its parts, one after the other. */
+const SPARSE_FLAG = 'S'
+const SPARSE_KEY = 'GNU.sparse.'
+
 const NOTHING: Buffer = Buffer.alloc(0)
 const SPACE = 0x20
 const ZERO = 0x30
@@ -63,8 +70,12 @@ const MAX_NAME_BYTES = 100
 const MAX_PREFIX_BYTES = 155
 const MAX_SIZE = 8 ** 11 - 1
 const MAX_ID = 8 ** 7 - 1
-/** Of names and their like in front of a header. */
+/** Of all that stands in front of a header: names and their like. */
 const MAX_EXTENSION_BYTES = 1_048_576
+/** In front of each record of a pax header. */
+const MAX_LENGTH_DIGITS = 10
+/** As long as the kernel takes them: what cannot be named cannot be unpacked. */
+const MAX_PATH_BYTES = 4_096
 
 /** What follows an entry's data, up to the next block. */
 export function padding(size: number): Buffer {
@@ -153,6 +164,8 @@ export class TarReader {
   #skip = 0
   #isFile = false
   #pax = new Map<string, string>()
+  /** Of the headers that gave it. */
+  #paxBytes = 0
   #ended = false
 
   /** @throws {DamagedTarError} when something is missing */
@@ -180,7 +193,7 @@ export class TarReader {
     if (this.#skip > 0) return Math.min(this.#skip, rest.length)
     if (rest.length < BLOCK_BYTES || !EXTENSIONS.includes(flagOf(rest))) return BLOCK_BYTES
     const size = number(rest, 124, 12)
-    if (!(size <= MAX_EXTENSION_BYTES)) throw damaged('a name is too long')
+    if (!(this.#paxBytes + size <= MAX_EXTENSION_BYTES)) throw damaged('a name is too long')
     return BLOCK_BYTES + size + padding(size).length
   }
 
@@ -198,6 +211,7 @@ export class TarReader {
       throw damaged('a header is not one')
     } else if (EXTENSIONS.includes(flagOf(bytes))) {
       const size = number(bytes, 124, 12)
+      this.#paxBytes += bytes.length
       this.#extend(flagOf(bytes), bytes.toString('latin1', BLOCK_BYTES, BLOCK_BYTES + size))
     } else {
       const entry = this.#begin(bytes)
@@ -211,18 +225,23 @@ export class TarReader {
     if (flag === 'K') this.#pax.set('linkpath', content.replace(/\0.*$/s, ''))
     if (flag !== 'x') return
     for (let at = 0; at < content.length; ) {
-      const length = Number.parseInt(content.slice(at), 10)
-      const record = content.slice(content.indexOf(' ', at) + 1, at + length - 1)
+      const digits = /^\d+(?= )/.exec(content.slice(at, at + MAX_LENGTH_DIGITS))?.[0] ?? ''
+      const end = at + Number(digits)
+      const record = content.slice(at + digits.length + 1, end - 1)
       const equals = record.indexOf('=')
-      if (!(length > 4) || equals === -1) throw damaged('an extended header is not one')
-      this.#pax.set(record.slice(0, equals), record.slice(equals + 1))
-      at += length
+      if (equals < 1 || end > content.length) throw damaged('an extended header is not one')
+      const key = record.slice(0, equals)
+      if (key.startsWith(SPARSE_KEY)) throw sparse()
+      if (PAX_KEYS.has(key)) this.#pax.set(key, record.slice(equals + 1))
+      at = end
     }
   }
 
   #begin(block: Buffer): TarEntry {
     const pax = this.#pax
     this.#pax = new Map()
+    this.#paxBytes = 0
+    if (flagOf(block) === SPARSE_FLAG) throw sparse()
     const value = (key: string, at: number, length: number) =>
       Number(pax.get(key) ?? number(block, at, length))
     const name = pax.get('path') ?? shortName(block)
@@ -240,6 +259,8 @@ export class TarReader {
       mtime: Math.floor(value('mtime', 136, 12)),
       target: isLink(type) ? (pax.get('linkpath') ?? text(block, 157, 100)) : '',
     }
+    if (Math.max(name.length, entry.target.length) > MAX_PATH_BYTES)
+      throw damaged('a name is too long')
     this.#isFile = type === 'file'
     this.#left = entry.size
     this.#skip = padding(size).length + (type === 'other' ? size : 0)
@@ -282,6 +303,12 @@ function number(block: Buffer, at: number, length: number): number {
     value = value * 8 + byte - ZERO
   }
   return value
+}
+
+function sparse(): DamagedTarError {
+  return new DamagedTarError('The archive has a file with holes in the format of GNU tar', {
+    hint: 'Make it without the option --sparse, or store it with the command cache.',
+  })
 }
 
 function damaged(how: string): DamagedTarError {

@@ -34,19 +34,31 @@ const DEFAULT_REGION = 'us-east-1'
 
 const PROXY_VARIABLE = /^https?_proxy$/i
 
+/** What the agent adds to the job's variables. */
+interface Agent {
+  /** For what the job does not say. */
+  readonly environment: Variables
+  /** As the job's request names it; empty = not at all. */
+  readonly project: string
+}
+
 /**
+ * The job's own credentials say what it may reach, whatever project it names. The agent's are for
+ * every job: with them the project is the request's.
+ *
  * @param variables the job's
- * @param environment the agent's, for what the job does not say
  * @throws {CacheError} when one is missing or no use
  */
-export function parseS3Settings(variables: Variables, environment: Variables): S3Settings {
+export function parseS3Settings(variables: Variables, { environment, project }: Agent): S3Settings {
   const regionOf = (from: Variables) => from['AWS_REGION'] || from['AWS_DEFAULT_REGION']
+  const credentials = parseCredentials(variables)
+  const named = credentials === undefined ? { SEMAPHORE_PROJECT_ID: project } : variables
   return {
-    project: required(variables, 'SEMAPHORE_PROJECT_ID'),
+    project: required(named, 'SEMAPHORE_PROJECT_ID'),
     bucket: required(variables, 'SEMAPHORE_CACHE_S3_BUCKET'),
     endpoint: parseEndpoint(variables['SEMAPHORE_CACHE_S3_URL']),
     region: regionOf(variables) || regionOf(environment) || DEFAULT_REGION,
-    credentials: parseCredentials(variables),
+    credentials,
     proxies: checkProxies(
       Object.keys(variables).some((name) => PROXY_VARIABLE.test(name)) ? variables : environment,
     ),
@@ -68,7 +80,7 @@ function required(variables: Variables, name: string): string {
   const value = variables[name]
   if (value) return value
   throw new CacheError(`${name} is not set: the cache in S3 needs it`, {
-    hint: `Set ${name} in the job, or unset SEMAPHORE_CACHE_BACKEND for the cache on the agent's host.`,
+    hint: `Set ${name} in the env_vars of the job, or unset SEMAPHORE_CACHE_BACKEND for the cache on the agent's host.`,
   })
 }
 

@@ -6,6 +6,7 @@
  */
 
 import { createHmac } from 'node:crypto'
+import { setImmediate } from 'node:timers/promises'
 
 export interface KnownKey {
   /** E.g. `ssh-ed25519`. */
@@ -16,15 +17,24 @@ export interface KnownKey {
 
 const DEFAULT_PORT = 22
 
+/** Between two turns of the event loop: a job's file may have a hundred thousand of them. */
+const LINES_AT_ONCE = 500
+
 /** @returns none when the file does not know the server: then any key will do */
-export function knownKeys(text: string, host: string, port: number): KnownKey[] {
+export async function knownKeys(text: string, host: string, port: number): Promise<KnownKey[]> {
   const name = port === DEFAULT_PORT ? host : `[${host}]:${port}`
-  return text.split('\n').flatMap((line) => {
-    // Lines that begin with a marker (@revoked, @cert-authority) have names of no server there.
-    const [names = '', type, key] = line.trim().split(/\s+/)
-    if (type === undefined || key === undefined || names.startsWith('#')) return []
-    return isNamed(names, name.toLowerCase()) ? [{ type, key }] : []
-  })
+  const lines = text.split('\n')
+  const known: KnownKey[] = []
+  for (let at = 0; at < lines.length; at += LINES_AT_ONCE) {
+    for (const line of lines.slice(at, at + LINES_AT_ONCE)) {
+      // Lines that begin with a marker (@revoked, @cert-authority) have names of no server there.
+      const [names = '', type, key] = line.trim().split(/\s+/)
+      if (type === undefined || key === undefined || names.startsWith('#')) continue
+      if (isNamed(names, name.toLowerCase())) known.push({ type, key })
+    }
+    await setImmediate()
+  }
+  return known
 }
 
 function isNamed(names: string, name: string): boolean {
@@ -40,10 +50,26 @@ function isHashOf(hashed: string, name: string): boolean {
   return createHmac('sha1', Buffer.from(salt, 'base64')).update(name).digest('base64') === hash
 }
 
+/**
+ * By hand, and never further back than to the last `*`: as a regular expression, a pattern with many
+ * of them can take longer than the universe lasts.
+ */
 function matches(pattern: string, name: string): boolean {
-  const source = pattern
-    .replace(/[.+^${}()|[\]\\]/g, '\\$&')
-    .replaceAll('*', '.*')
-    .replaceAll('?', '.')
-  return new RegExp(`^${source}$`).test(name)
+  let [at, inName, star, afterStar] = [0, 0, -1, 0]
+  while (inName < name.length) {
+    if (pattern[at] === '*') {
+      star = at++
+      afterStar = inName
+    } else if (pattern[at] === '?' || (at < pattern.length && pattern[at] === name[inName])) {
+      at++
+      inName++
+    } else if (star !== -1) {
+      at = star + 1
+      inName = ++afterStar
+    } else {
+      return false
+    }
+  }
+  while (pattern[at] === '*') at++
+  return at === pattern.length
 }

@@ -225,7 +225,7 @@ function checkKey({ privateKey, privateKeyPath }: SftpSettings): void {
 
 async function logIn(client: Client, settings: SftpSettings): Promise<void> {
   const { host, port, username, privateKey, privateKeyPath, knownHosts } = settings
-  const known = knownKeys(knownHosts, host, port)
+  const known = await knownKeys(knownHosts, host, port)
   let isForeign = false
   await new Promise<void>((resolve, reject) => {
     client.once('ready', resolve)

@@ -12,6 +12,7 @@ import { rewriteTar } from '../../cache/archive/tar-rewrite.ts'
 import {
   changed,
   type FileOwner,
+  inTheWay,
   type JobFiles,
   notKept,
   type UnpackOptions,
@@ -135,7 +136,7 @@ export class ContainerFiles implements JobFiles {
       return guard.root ?? ''
     } catch (error) {
       signal.throwIfAborted()
-      throw failure ?? error // the engine's is only the echo of the source's own
+      throw failure ?? conflictOf(error) // the engine's is only the echo of the source's own
     } finally {
       await placed.return()
       done()
@@ -210,6 +211,17 @@ export class ContainerFiles implements JobFiles {
       signal.removeEventListener('abort', stop)
     }
   }
+}
+
+/** What stands in the way, as the engine says it. */
+const CONFLICT = /cannot overwrite (non-)?directory "([^"]*)"/
+
+function conflictOf(error: unknown): unknown {
+  const [, isOther, path = ''] = CONFLICT.exec(error instanceof Error ? error.message : '') ?? []
+  if (path === '') return error
+  return isOther
+    ? inTheWay(path, 'not a directory', 'a directory')
+    : inTheWay(path, 'a directory', 'not')
 }
 
 function unseen(path: string): CacheError {

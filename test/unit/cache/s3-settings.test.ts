@@ -6,6 +6,8 @@ import { parseS3Settings } from '../../../lib/cache/s3/settings.ts'
 import { CacheError } from '../../../lib/errors.ts'
 
 const NEEDED = { SEMAPHORE_PROJECT_ID: 'p', SEMAPHORE_CACHE_S3_BUCKET: 'b' }
+const OWN = { SEMAPHORE_CACHE_S3_KEY: 'k', SEMAPHORE_CACHE_S3_SECRET: 's' }
+const AGENT = { environment: {}, project: 'of-the-request' }
 
 test('without keys of its own the cache uses the standard ones of the job', () => {
   const own = { SEMAPHORE_CACHE_S3_KEY: 'own', SEMAPHORE_CACHE_S3_SECRET: 'own secret' }
@@ -15,7 +17,8 @@ test('without keys of its own the cache uses the standard ones of the job', () =
     AWS_SESSION_TOKEN: 'token',
   }
 
-  const parse = (variables: object) => parseS3Settings({ ...NEEDED, ...variables }, {}).credentials
+  const parse = (variables: object) =>
+    parseS3Settings({ ...NEEDED, ...variables }, AGENT).credentials
   assert.equal(parse({ ...own, ...standard }), {
     accessKeyId: 'own',
     secretAccessKey: 'own secret',
@@ -31,12 +34,13 @@ test('without keys of its own the cache uses the standard ones of the job', () =
 test("credentials in the agent's environment are not taken for the job's", () => {
   const environment = { AWS_ACCESS_KEY_ID: 'agent', AWS_SECRET_ACCESS_KEY: 'agent' }
 
-  assert.is(parseS3Settings(NEEDED, environment).credentials, undefined)
+  assert.is(parseS3Settings(NEEDED, { ...AGENT, environment }).credentials, undefined)
 })
 
 test('the region is that of the job, then that of the agent', () => {
   const parse = (variables: object, environment: object) =>
-    parseS3Settings({ ...NEEDED, ...variables }, { ...environment }).region
+    parseS3Settings({ ...NEEDED, ...variables }, { ...AGENT, environment: { ...environment } })
+      .region
 
   const agent = { AWS_REGION: 'eu-north-1' }
   assert.is(parse({ AWS_REGION: 'eu-west-1' }, agent), 'eu-west-1')
@@ -47,22 +51,29 @@ test('the region is that of the job, then that of the agent', () => {
 
 test('proxies are those of the job as a whole, or those of the agent', () => {
   const parse = (variables: object, environment: object) =>
-    parseS3Settings({ ...NEEDED, ...variables }, { ...environment }).proxies
+    parseS3Settings({ ...NEEDED, ...variables }, { ...AGENT, environment: { ...environment } })
+      .proxies
 
   const agent = { HTTPS_PROXY: 'http://agent:1', NO_PROXY: 'x' }
   assert.is(parse({}, agent)['HTTPS_PROXY'], 'http://agent:1')
   assert.is(parse({ https_proxy: 'http://job:1' }, agent)['NO_PROXY'], undefined)
 })
 
+test("with the job's own credentials it says the project; with the agent's, its request does", () => {
+  assert.is(parseS3Settings({ ...NEEDED, ...OWN }, AGENT).project, 'p')
+  assert.is(parseS3Settings(NEEDED, AGENT).project, 'of-the-request')
+})
+
 test('what is missing is named', () => {
   for (const [variables, words] of [
-    [{ SEMAPHORE_PROJECT_ID: 'p' }, 'SEMAPHORE_CACHE_S3_BUCKET is not set'],
-    [{ SEMAPHORE_CACHE_S3_BUCKET: 'b' }, 'SEMAPHORE_PROJECT_ID is not set'],
+    [{ ...OWN, SEMAPHORE_PROJECT_ID: 'p' }, 'SEMAPHORE_CACHE_S3_BUCKET is not set'],
+    [{ ...OWN, SEMAPHORE_CACHE_S3_BUCKET: 'b' }, 'SEMAPHORE_PROJECT_ID is not set'],
+    [NEEDED, 'SEMAPHORE_PROJECT_ID is not set'],
     [{ ...NEEDED, SEMAPHORE_CACHE_S3_KEY: 'k' }, 'SEMAPHORE_CACHE_S3_SECRET is not set'],
     [{ ...NEEDED, AWS_SECRET_ACCESS_KEY: 's' }, 'AWS_ACCESS_KEY_ID is not set'],
   ] as const) {
     assert.throws(
-      () => parseS3Settings(variables, {}),
+      () => parseS3Settings(variables, { environment: {}, project: '' }),
       (error: unknown) => error instanceof CacheError && error.message.includes(words),
       words,
     )
@@ -77,7 +88,7 @@ test('an address that is none is refused without being shown', () => {
     'http://x/?a=hunter2',
   ]) {
     assert.throws(
-      () => parseS3Settings({ ...NEEDED, SEMAPHORE_CACHE_S3_URL: url }, {}),
+      () => parseS3Settings({ ...NEEDED, SEMAPHORE_CACHE_S3_URL: url }, AGENT),
       (error: unknown) => error instanceof CacheError && !error.message.includes('hunter2'),
       url,
     )

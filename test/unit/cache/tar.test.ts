@@ -154,4 +154,65 @@ test('what is cut off or overwritten is no tar', () => {
   assert.throws(() => read(tar), /a header is not one/)
 })
 
+/** A header as GNU tar writes it in front of another. */
+function paxHeader(content: string): Buffer {
+  const block = encodeHeader(entry({ name: 'PaxHeader', size: content.length }))
+  block.write('x', 156)
+  block.fill(' ', 148, 156)
+  const sum = block.reduce((total, byte) => total + byte, 0)
+  block.write(`${sum.toString(8).padStart(6, '0')}\0 `, 148)
+  return Buffer.concat([block, Buffer.from(content, 'latin1'), padding(content.length)])
+}
+
+const record = (key: string, value: string) => {
+  const rest = ` ${key}=${value}\n`
+  const length = rest.length + 2 + Number(rest.length > 97) + Number(rest.length > 996)
+  return `${length}${rest}`
+}
+
+test('of what extends a header only that is kept which is used, and not much of it', () => {
+  const attributes = paxHeader(
+    record('path', 'real') + record('SCHILY.xattr.user.x', 'v'.repeat(900)),
+  )
+  const one = Buffer.concat([attributes, pack(entry({ name: 'f' })), END_OF_TAR])
+  const many = Buffer.concat([
+    ...Array(2_000).fill(attributes),
+    pack(entry({ name: 'f' })),
+    END_OF_TAR,
+  ])
+
+  assert.equal(
+    read(one, 1_000).entries.map(({ name }) => name),
+    ['real'],
+  )
+  assert.throws(() => read(many, 65_536), /a name is too long/)
+})
+
+test('a header that is no list of records is refused at once, however long it is', () => {
+  for (const content of [
+    '5=aaa'.repeat(200_000),
+    '1'.repeat(1_000_000),
+    '999999999 path=x\n',
+    '4 x\n',
+  ]) {
+    assert.throws(() => read(paxHeader(content), 65_536), /an extended header is not one/)
+  }
+})
+
+test('names that are longer than any that can be used are refused', () => {
+  const long = pack(entry({ name: `d/${'x'.repeat(5_000)}` }))
+
+  assert.throws(() => read(long, 1_000), /a name is too long/)
+})
+
+test('files with holes in the format of GNU tar are refused, not taken for something else', (t) => {
+  execFileSync('truncate', ['-s', '1M', join(t.directory, 'holes')])
+  writeFileSync(join(t.directory, 'holes'), 'end', { flag: 'a' })
+  for (const format of ['gnu', 'pax']) {
+    const tar = execFileSync('tar', [`--format=${format}`, '-cS', 'holes'], { cwd: t.directory })
+
+    assert.throws(() => read(tar, 1_000), /a file with holes in the format of GNU tar/)
+  }
+})
+
 test.run()
