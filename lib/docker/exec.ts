@@ -105,6 +105,8 @@ export interface OpenExecOptions {
   readonly command: readonly string[]
   /** Each `NAME=value`, added to the container's own. */
   readonly environment: readonly string[]
+  /** Absent = the container's own. */
+  readonly user?: string
   /** Absent = no terminal: the stream's output is then in frames. */
   readonly terminal?: TerminalSize | undefined
   readonly signal: AbortSignal
@@ -125,7 +127,7 @@ export interface OpenExec {
 export async function openExec(
   docker: DockerClient,
   containerId: string,
-  { command, environment, terminal, signal }: OpenExecOptions,
+  { command, environment, user, terminal, signal }: OpenExecOptions,
 ): Promise<OpenExec> {
   const action = `run ${command[0] ?? 'a program'} in container ${containerId.slice(0, 12)}`
   const Tty = terminal !== undefined
@@ -136,7 +138,7 @@ export async function openExec(
     action,
     method: 'POST',
     path: `/containers/${segment(containerId)}/exec`,
-    json: { Cmd: command, Env: environment, Tty, ...attached, ...size },
+    json: { Cmd: command, Env: environment, User: user, Tty, ...attached, ...size },
     signal,
     ok: [201],
     timeoutMs: 0,

@@ -6,6 +6,7 @@
 
 import { ContentError } from '../errors.ts'
 import { quoteWord } from './quote.ts'
+import { refuseReservedName } from './reserved-names.ts'
 
 /** A decoded environment variable; the value may hold any byte but NUL. */
 export interface Variable {
@@ -19,7 +20,7 @@ const NAME = /^[A-Za-z_][A-Za-z0-9_]*$/
  * One `export NAME='…'` line a variable.
  *
  * @param ending added to each line; ` || return 1` tells of a variable bash refuses (`UID`)
- * @throws {ContentError} for a name bash cannot have, or a value with a NUL byte
+ * @throws {ContentError} for a name bash cannot have or the agent has itself, or a value with a NUL byte
  */
 export function formatExports(variables: readonly Variable[], ending = ''): Buffer {
   return Buffer.concat(variables.map((variable) => formatExport(variable, ending)))
@@ -31,6 +32,7 @@ function formatExport({ name, value }: Variable, ending: string): Buffer {
       hint: 'Use letters, digits and underscores, not beginning with a digit.',
     })
   }
+  refuseReservedName(name)
   if (value.includes(0)) {
     throw new ContentError(`The value of ${name} contains a NUL byte`, {
       hint: 'No environment variable can hold one: inject a file instead.',

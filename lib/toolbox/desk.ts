@@ -4,6 +4,7 @@
  * @module
  */
 
+import { createGate } from '../cache/in-order.ts'
 import { absolutePath, type FileOwner, type JobFiles, md5Of, toLatin1 } from '../cache/job-files.ts'
 import type { CachePlace } from '../cache/open-store.ts'
 import { toLine } from '../errors.ts'
@@ -12,7 +13,7 @@ import { RequestReader, type ToolboxRequest } from './request.ts'
 export interface DeskOptions {
   readonly files: JobFiles
   readonly cache: CachePlace
-  /** In whose name everybody asks; absent = as each says. */
+  /** Who asks here; absent = as each says, for a desk that only the job's user and root can reach. */
   readonly user?: FileOwner | undefined
   /**
    * Puts lines (latin1, each with its newline) at the end of what the asker of that id reads. The
@@ -21,8 +22,20 @@ export interface DeskOptions {
   readonly reply: (id: string, lines: readonly string[]) => Promise<void>
 }
 
-/** An asker learns by this that somebody listens: what follows may take its time. */
+/** An asker learns by this, again and again, that somebody is there: what follows may take its time. */
 const HEARD = '!\n'
+
+/** Askers wait ten times as long before they give up. */
+const HEARD_INTERVAL_MS = 2_000
+
+/** Answered side by side; the others wait for their turn. */
+const AT_ONCE = 64
+
+/** What a request takes is bounded, and so is how many there may be. */
+const MAX_WAITING = 1_000
+
+/** More than can be asked again in the time it takes to ask so many. */
+const MAX_SEEN = 10_000
 
 /** For what is under way to clear up behind it; a store on the network may never answer. */
 const CLOSE_LIMIT_MS = 2_000
@@ -30,22 +43,25 @@ const CLOSE_LIMIT_MS = 2_000
 export class Desk {
   readonly #options: DeskOptions
   readonly #reader = new RequestReader()
+  readonly #whenItsTurn = createGate(AT_ONCE)
   readonly #running = new Map<string, AbortController>()
   readonly #answers = new Set<Promise<void>>()
   /** Of all requests so far: one that was not heard at once comes again. */
   readonly #seen = new Set<string>()
   readonly #closed = new AbortController()
+  #heartbeat: NodeJS.Timeout | undefined
 
   constructor(options: DeskOptions) {
     this.#options = options
   }
 
-  /** Bytes that the job's programs have written. */
-  push(chunk: Uint8Array): void {
+  /** A line that a program of the job has written. */
+  take(line: string): void {
     if (this.#closed.signal.aborted) return
-    for (const message of this.#reader.push(chunk)) {
-      if (message.type === 'cancel') this.#running.get(message.id)?.abort()
-      else if (!this.#seen.has(message.request.id)) this.#begin(message.request)
+    const message = this.#reader.take(line)
+    if (message?.type === 'cancel') this.#running.get(message.id)?.abort()
+    else if (message !== undefined && !this.#seen.has(message.request.id)) {
+      this.#begin(message.request)
     }
   }
 
@@ -57,6 +73,7 @@ export class Desk {
   async close(): Promise<readonly string[]> {
     const abandoned = [...this.#running.keys()]
     this.#closed.abort()
+    clearInterval(this.#heartbeat)
     const { promise, resolve } = Promise.withResolvers<void>()
     const limit = setTimeout(resolve, CLOSE_LIMIT_MS)
     await Promise.race([Promise.all(this.#answers), promise])
@@ -65,8 +82,11 @@ export class Desk {
   }
 
   #begin(request: ToolboxRequest): void {
+    // Asked again later, when there may be room.
+    if (this.#running.size >= MAX_WAITING) return
     const cancel = new AbortController()
-    this.#seen.add(request.id)
+    this.#remember(request.id)
+    this.#heartbeat ??= setInterval(this.#reassure, HEARD_INTERVAL_MS).unref()
     this.#running.set(request.id, cancel)
     const signal = AbortSignal.any([cancel.signal, this.#closed.signal])
     const answer = this.#answer(request, signal).finally(() => {
@@ -76,6 +96,18 @@ export class Desk {
     this.#answers.add(answer)
   }
 
+  #remember(id: string): void {
+    this.#seen.add(id)
+    const [oldest = id] = this.#seen
+    if (this.#seen.size > MAX_SEEN) this.#seen.delete(oldest)
+  }
+
+  readonly #reassure = (): void => {
+    for (const id of this.#running.keys()) {
+      this.#options.reply(id, [HEARD]).catch(() => undefined) // told to the answer itself
+    }
+  }
+
   async #answer(request: ToolboxRequest, signal: AbortSignal): Promise<void> {
     const send = (...lines: readonly string[]) => this.#options.reply(request.id, lines)
     const say = async (text: string) => {
@@ -83,7 +115,10 @@ export class Desk {
     }
     try {
       await send(HEARD)
-      const exitCode = await this.#serve(request, say, signal)
+      const exitCode = await this.#whenItsTurn(async () => {
+        signal.throwIfAborted()
+        return await this.#serve(request, say, signal)
+      })
       await send(`=${exitCode}\n`)
     } catch (error) {
       if (signal.aborted) return // nobody waits any more

@@ -25,10 +25,12 @@ import type { CachePlace } from '../cache/open-store.ts'
 import { Desk } from './desk.ts'
 import { toolboxFiles } from './files.ts'
 import { HostFiles } from './host-files.ts'
+import { LineReader } from './lines.ts'
 
 /** Where the kernel has no more watches to give. */
 const POLL_MS = 100
 
+/** In one turn of the event loop: a job may write gigabytes here. */
 const READ_BYTES = 65_536
 
 export class HostToolbox {
@@ -38,9 +40,11 @@ export class HostToolbox {
   }
 
   readonly #desk: Desk
+  readonly #lines = new LineReader()
   readonly #requests: string
   readonly #fd: number
   readonly #watcher: FSWatcher | undefined
+  #reading: NodeJS.Immediate | undefined
   #closed = false
 
   /**
@@ -90,11 +94,15 @@ export class HostToolbox {
   }
 
   readonly #read = (): void => {
+    if (this.#closed || this.#reading !== undefined) return
     const buffer = Buffer.allocUnsafe(READ_BYTES)
-    for (let got = -1; got !== 0; ) {
-      got = readSync(this.#fd, buffer, 0, buffer.length, null)
-      this.#desk.push(buffer.subarray(0, got))
-    }
+    const got = readSync(this.#fd, buffer, 0, buffer.length, null)
+    for (const line of this.#lines.push(buffer.subarray(0, got))) this.#desk.take(line)
+    if (got === 0) return
+    this.#reading = setImmediate(() => {
+      this.#reading = undefined
+      this.#read()
+    })
   }
 }
 

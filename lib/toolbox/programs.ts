@@ -2,10 +2,12 @@
  * The job's small programs in bash: `retry`, `checksum`, and `cache`, which asks the agent. They use
  * nothing but what bash brings: an image may have nothing else.
  *
- * How they ask: a request is appended to `requests` (a FIFO in containers, a plain file on the
- * host) in lines short enough to be written whole, so that many may ask at once. The answer is
- * appended to the file `replies/ID`: `!` says that somebody listens, `+TEXT` is a line of output,
- * `=CODE` the end, `-TEXT` why there is no answer. To sleep without a program they wait for a pipe nobody writes to.
+ * How they ask: a request is written to a file in lines short enough to be written whole, so that many
+ * may ask at once. On the host that is the plain file `requests`; in containers it is `asks/UID`, a FIFO
+ * to which only that user (and root) can write: that proves who asks. One who has none yet asks for
+ * it through the FIFO `requests`. The answer is appended to a file in `replies`: `!` says that
+ * somebody is there, `+TEXT` is a line of output, `=CODE` the end, `-TEXT` why there is no answer.
+ * To sleep without a program they wait for a pipe nobody writes to.
  *
  * @module
  */
@@ -15,14 +17,20 @@ import { quoteWord } from '../shell/quote.ts'
 /** Below musl's buffer for standard output, 1,024 bytes: a longer line would be written in parts. */
 const CHUNK_BYTES = 800
 
-/** Between two looks for an answer. */
+/** Between two looks for an answer: at first, and when it takes longer than {@link SOON} of them. */
 const PAUSE_SECONDS = 0.01
+const LONG_PAUSE_SECONDS = 0.1
+const SOON = 100
 
-/** In pauses. Until somebody listens: the engine of a busy host may need seconds. */
-const HEARD_LIMIT = 6_000
+/**
+ * In looks without an answer: twenty seconds, in which there should have been ten signs of life. In a
+ * container a minute until somebody listens, for its engine may be busy with something else.
+ */
+const LIFE_LIMIT = 290
+const HEARD_LIMIT = 690
 
-/** In pauses. Then it asks again: who was about to listen may have been killed. */
-const ASK_AGAIN = 500
+/** In looks. Then it asks again: who was about to listen may have been killed. */
+const ASK_AGAIN = 50
 
 /** What a request carries: where the cache is, which lock-file keys apply, how to fail. */
 const REQUEST_VARIABLES = [
@@ -127,57 +135,95 @@ ask cache "$@"
 `
 }
 
-/** What it is put into says by `give_up REASON` that there is no answer. */
+/**
+ * What it is put into says by `give_up REASON` that there is no answer.
+ *
+ * A FIFO is opened for writing alone, which never waits as long as it is open for both: else one that
+ * is full, and that nobody reads any more, would take its writers for ever.
+ */
 function askAgent(directory: string): string {
-  const requests = quoteWord(`${directory}/requests`)
+  const [requests, asks, replies] = ['requests', 'asks/', 'replies/'].map((name) =>
+    quoteWord(`${directory}/${name}`),
+  )
   return `
 set +o posix # of POSIXLY_CORRECT: there, a file that cannot be opened yet ends the program
 cd -P . 2>/dev/null # a link that leads here is not what "." means
 
+# open_requests FILE: for writing, as $requests
+open_requests() {
+  local both
+  if [[ -p $1 ]]; then
+    exec {both}<>"$1" {requests}>"$1" {both}>&-
+  elif [[ -w $1 ]]; then
+    exec {requests}>>"$1"
+  else
+    return 1
+  fi
+} 2>/dev/null
+
+say() { printf '%s %s\\n' "$id" "$1" >&$requests; } 2>/dev/null
+
+# Fails when nobody reads, or is not yet there to read.
+send() {
+  local rest=$text
+  [[ -z $requests ]] || exec {requests}>&-
+  requests=
+  if [[ -p ${requests} && ! -p ${asks}$EUID ]]; then
+    open_requests ${requests} && printf '%s\\n' "$EUID" >&$requests
+    return 1
+  fi 2>/dev/null
+  open_requests "$channel" && say '~' || return
+  while (( \${#rest} > ${CHUNK_BYTES} )); do
+    say "+\${rest:0:${CHUNK_BYTES}}" || return
+    rest=\${rest:${CHUNK_BYTES}}
+  done
+  say ".$rest"
+}
+
+# Reads a line of the answer, or what there is of it.
+hear() {
+  [[ -n $reply ]] || exec {reply}<"$answer" || return
+  local part
+  IFS= read -r part <&$reply
+  local status=$?
+  line+=$part
+  return $status
+} 2>/dev/null
+
 ask() {
-  local LC_ALL=C id=$$-$RANDOM$RANDOM text='' field rest waited=0 part line='' requests reply pause
-  if [[ -p ${requests} ]]; then
-    exec {requests}<>${requests}
-  elif [[ -w ${requests} ]]; then
-    exec {requests}>>${requests}
+  local LC_ALL=C id=$$-$RANDOM$RANDOM text='' field line='' requests='' reply='' pause=''
+  local silence=0 limit=${LIFE_LIMIT} channel=${requests} answer=${replies}$id
+  if [[ -p $channel ]]; then
+    channel=${asks}$EUID answer=${replies}$EUID.$id limit=${HEARD_LIMIT}
   fi
   exec {pause}<> <(:)
-  [[ -n $requests && -n $pause ]] || give_up 'the agent cannot be asked from here'
+  [[ -n $pause && -r ${replies} ]] || give_up 'the agent cannot be asked from here'
   for field in "$PWD" "$EUID" "\${GROUPS[0]-0}" "$#" "$@" ${REQUEST_VARIABLES.map((name) => `"${name}=\${${name}-}"`).join(' ')}; do
     field=\${field//'%'/%25}
     field=\${field//$'\\n'/%0A}
     text+=\${field//$'\\t'/%09}$'\\t'
   done
-  trap 'printf "%s !\\n" "$id" >&$requests; exit 129' HUP
-  trap 'printf "%s !\\n" "$id" >&$requests; exit 130' INT
-  trap 'printf "%s !\\n" "$id" >&$requests; exit 143' TERM
+  trap 'say "!"; exit 129' HUP
+  trap 'say "!"; exit 130' INT
+  trap 'say "!"; exit 143' TERM
   trap '' PIPE # a reader of the output that has seen enough does not end the work
-  until { exec {reply}<${quoteWord(`${directory}/replies/`)}"$id"; } 2>/dev/null; do
-    if (( waited % ${ASK_AGAIN} == 0 )); then
-      rest=$text
-      printf '%s ~\\n' "$id" >&$requests
-      while (( \${#rest} > ${CHUNK_BYTES} )); do
-        printf '%s +%s\\n' "$id" "\${rest:0:${CHUNK_BYTES}}" >&$requests
-        rest=\${rest:${CHUNK_BYTES}}
-      done
-      printf '%s .%s\\n' "$id" "$rest" >&$requests
-    fi
-    read -r -t ${PAUSE_SECONDS} -u "$pause" || :
-    (( ++waited < ${HEARD_LIMIT} )) || give_up 'the agent does not answer'
-  done
   while :; do
-    if ! IFS= read -r part <&$reply; then
-      line+=$part
-      read -r -t ${PAUSE_SECONDS} -u "$pause" || :
-      continue
+    while hear; do
+      silence=0 limit=${LIFE_LIMIT}
+      case $line in
+        +*) printf '%s\\n' "\${line:1}" 2>/dev/null || : ;;
+        =*) exit "\${line:1}" ;;
+        -*) give_up "\${line:1}" ;;
+      esac
+      line=
+    done
+    (( silence < limit )) || give_up 'the agent does not answer'
+    if [[ -z $reply ]]; then
+      (( silence % ${ASK_AGAIN} == 0 )) && sent= || :
+      [[ -n $sent ]] || { send && sent=yes; } || :
     fi
-    line+=$part
-    case $line in
-      +*) printf '%s\\n' "\${line:1}" 2>/dev/null || : ;;
-      =*) exit "\${line:1}" ;;
-      -*) give_up "\${line:1}" ;;
-    esac
-    line=''
+    if (( silence++ < ${SOON} )); then field=${PAUSE_SECONDS}; else field=${LONG_PAUSE_SECONDS}; fi
+    read -r -t $field -u "$pause" || :
   done
 }`
 }

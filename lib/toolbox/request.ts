@@ -12,6 +12,7 @@ export interface ToolboxRequest {
   readonly id: string
   /** The asking shell's. */
   readonly directory: string
+  /** As the asker says: proven nowhere. */
   readonly uid: number
   readonly gid: number
   readonly command: string
@@ -25,39 +26,51 @@ export type Message =
   | { readonly type: 'cancel'; readonly id: string }
 
 /** Paths and keys; a job that sends more than this is not asking for anything. */
-const MAX_REQUEST_CHARACTERS = 1_000_000
+const MAX_REQUEST_CHARACTERS = 262_144
 
-/** Requests whose end never came: their shells were killed in the middle of a sentence. */
-const MAX_OPEN_REQUESTS = 1_000
+/** Of all requests whose end has not come. Then the oldest go: who still waits for one asks again. */
+const MAX_OPEN_CHARACTERS = 4_194_304
 
+/** Words and variables of one. */
+const MAX_FIELDS = 1_000
+
+/** Puts the requests of one asker together; how many characters it holds is bounded. */
 export class RequestReader {
   readonly #open = new Map<string, string>()
-  #rest = ''
+  #openCharacters = 0
 
-  /** @returns what these bytes complete; lines that are no sentence of ours are skipped */
-  push(chunk: Uint8Array): Message[] {
-    const lines = (this.#rest + Buffer.from(chunk).toString('latin1')).split('\n')
-    this.#rest = (lines.pop() ?? '').slice(0, MAX_REQUEST_CHARACTERS)
-    return lines.flatMap((line) => this.#line(line) ?? [])
-  }
-
-  #line(line: string): Message | undefined {
-    const [, id, sign, part = ''] = /^(\d+-\d+) ([!+.~])(.*)$/s.exec(line) ?? []
+  /** @returns what this line completes; one that is no sentence of ours is skipped */
+  take(line: string): Message | undefined {
+    const [, id, sign, part = ''] = /^(\d{1,20}-\d{1,20}) ([!+.~])(.*)$/s.exec(line) ?? []
     if (id === undefined) return undefined
-    const text = (this.#open.get(id) ?? '') + part
-    this.#open.delete(id)
+    const text = this.#remove(id) + part
     if (sign === '~') return undefined
     if (sign === '!') return { type: 'cancel', id }
+    if (text.length > MAX_REQUEST_CHARACTERS) return undefined
     if (sign === '.') return parseRequest(id, text)
-    if (text.length <= MAX_REQUEST_CHARACTERS && this.#open.size < MAX_OPEN_REQUESTS) {
-      this.#open.set(id, text)
+    this.#open.set(id, text)
+    this.#openCharacters += id.length + text.length
+    for (const oldest of this.#open.keys()) {
+      if (this.#openCharacters <= MAX_OPEN_CHARACTERS) break
+      this.#remove(oldest)
     }
     return undefined
+  }
+
+  #remove(id: string): string {
+    const text = this.#open.get(id)
+    if (text === undefined) return ''
+    this.#open.delete(id)
+    this.#openCharacters -= id.length + text.length
+    return text
   }
 }
 
 function parseRequest(id: string, text: string): Message | undefined {
-  const [directory, uid, gid, count, ...fields] = text.split('\t').slice(0, -1).map(unescapeField)
+  const [directory, uid, gid, count, ...fields] = text
+    .split('\t', MAX_FIELDS)
+    .slice(0, -1)
+    .map(unescapeField)
   const words = fields.slice(0, Number(count))
   const [command, ...args] = words
   if (directory === undefined || command === undefined) return undefined

@@ -51,7 +51,7 @@ for (const place of PLACES) {
     const directives = [
       'cd "$(mktemp -d)"; mkdir -p t/d; echo old >t/f; ln -s f t/l; echo x >t/d/x; cache store k t',
       'echo new >t/f; rm t/l; echo file >t/l; touch t/extra t/d/y; ln -sf /etc/hostname t/d/x; cache restore k >/dev/null',
-      'cat t/f; readlink t/l; ls -d t/extra t/d/y; cat t/d/x',
+      'cat t/f; readlink t/l; ls -1d t/extra t/d/y; cat t/d/x',
     ]
     const { outputs } = await inJob(place, directives, t)
 

@@ -1,13 +1,14 @@
 /** How `cache`, `checkout`, `checksum` and `retry` get into a job, and what they leave alone. */
 
 import { existsSync } from 'node:fs'
-import { mkdtemp, readdir, rm } from 'node:fs/promises'
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import * as assert from 'uvu/assert'
-import { runJob } from '../helpers/agent.ts'
+import { runJob, startJob } from '../helpers/agent.ts'
 import { cacheSuite } from '../helpers/engine-suite.ts'
 import { blocksOf } from '../helpers/events.ts'
+import { waitFor } from '../helpers/host.ts'
 import { describeJob, inJob, PLACES } from '../helpers/in-job.ts'
 
 const test = cacheSuite('commands inside a job')
@@ -219,6 +220,43 @@ test('a job that kills who passes its questions on is told so, and is answered t
     outputs[2] ?? '',
     /^error: the agent was cut off from this job.*\nstatus 0\nCache is empty\.\n$/,
   )
+})
+
+test('host: who waits for an agent that was killed is told so, and the next does not wait for ever', async (t) => {
+  const home = await mkdtemp(join(tmpdir(), 'home-'))
+  // Without the job's mark nobody ends them: the agent is gone, and its successors do not know them.
+  const directive = `cd; truncate -s 100G huge
+ask() { "$@" >out-$n 2>&1; echo "status $?" >>out-$n; }
+export -f ask; export CACHE_FAIL_ON_ERROR=true
+for n in 1 2 3; do n=$n env -u AGENT_JOB_COOKIE setsid bash -c 'ask cache store k$n huge' & done
+until [[ $(cat out-[123]) == *Upl*Upl*Upl* ]]; do sleep 0.05; done; echo asked >asked; sleep 1000`
+  const job = await startJob(describeJob('host', [directive]), {
+    home,
+    args: ['--cache-dir', t.cacheDirectory],
+  })
+  const read = async (name: string) => await readFile(join(home, name), 'utf8').catch(() => '')
+  await waitFor(async () => (await read('asked')) !== '', 'the agent has heard them')
+  job.signal('SIGKILL')
+  await job.exited
+
+  for (const n of [1, 2, 3]) {
+    await waitFor(async () => (await read(`out-${n}`)).includes('status'), 'it gives up', 90_000)
+    assert.match(await read(`out-${n}`), /\nerror: the agent does not answer\nstatus 1\n$/)
+  }
+  await rm(home, { recursive: true, force: true })
+})
+
+test('container: who waits for somebody who says nothing any more is told so', async (t) => {
+  const relays =
+    'relays() { for p in /proc/[0-9]*; do [[ $(tr "\\0" " " <$p/cmdline) != *umask* ]] || kill $1 $(basename $p); done 2>/dev/null; }'
+  const directives = [
+    `${relays}; cd /tmp; truncate -s 100G huge; exec 3< <(CACHE_FAIL_ON_ERROR=true cache store k huge; echo "status $?"); read -r line <&3; echo "$line"`,
+    'relays -STOP; cat <&3; relays -CONT',
+    'cache list',
+  ]
+  const { outputs } = await inJob('container', directives, t)
+
+  assert.is(outputs[1], 'error: the agent does not answer\nstatus 1\n')
 })
 
 test('a user without a home, in an old bash, has all of them', async (t) => {

@@ -9,6 +9,7 @@
 
 import {
   closeSync,
+  constants,
   lstatSync,
   openSync,
   readdirSync,
@@ -25,6 +26,9 @@ import { END_OF_TAR, encodeHeader, padding, type TarEntry } from './tar.ts'
 const PIECE_BYTES = 262_144
 
 const SMALL_FILE_BYTES = 65_536
+
+/** Of a file that was looked at: a link or a pipe that has come in its place is neither followed nor waited for. */
+const AS_IT_WAS = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK
 
 interface Place {
   readonly path: string
@@ -120,7 +124,7 @@ function smallContent({ path }: Place, { type, size }: TarEntry): Buffer[] {
   if (type !== 'file' || size === 0 || size > SMALL_FILE_BYTES) return []
   try {
     const content = Buffer.allocUnsafe(size)
-    const file = openSync(toPath(path), 'r')
+    const file = openSync(toPath(path), AS_IT_WAS)
     try {
       let read = 0
       while (read < size) {
@@ -142,7 +146,7 @@ async function* largeContent(
   { size }: TarEntry,
   signal: AbortSignal,
 ): AsyncGenerator<Buffer, void> {
-  const file = await open(toPath(path), 'r').catch((error) =>
+  const file = await open(toPath(path), AS_IT_WAS).catch((error) =>
     Promise.reject(unreadable(path, error)),
   )
   try {

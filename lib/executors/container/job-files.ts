@@ -6,7 +6,6 @@
  */
 
 import { posix } from 'node:path'
-import { PathGuard } from '../../cache/archive/path-guard.ts'
 import { DamagedTarError, encodeHeader, type TarEntry, TarReader } from '../../cache/archive/tar.ts'
 import { rewriteTar } from '../../cache/archive/tar-rewrite.ts'
 import {
@@ -26,6 +25,7 @@ import {
   type UserIn,
   unreadableEntry,
 } from './permissions.ts'
+import { placeEntries } from './place-entries.ts'
 
 /** As many as the kernel follows. */
 const MAX_LINKS = 40
@@ -80,14 +80,15 @@ export class ContainerFiles implements JobFiles {
     let count = 0
     const done = await this.#takeTurn(signal)
     try {
-      await requireReadable(this.#where, path, signal)
+      const groups = await requireReadable(this.#where, path, signal)
       yield* rewriteTar(await this.#get(path, signal), (entry) => {
         count++
         if (entry.type === 'other') {
           if (count === 1) throw notKept(path)
           return undefined
         }
-        if (user !== undefined && !mayRead(user, entry)) throw unreadableEntry(user, entry)
+        if (user !== undefined && !mayRead({ ...user, groups }, entry))
+          throw unreadableEntry(user, entry)
         const target = entry.type === 'link' ? rename(entry.target) : entry.target
         return { ...entry, name: rename(entry.name), target }
       })
@@ -104,23 +105,12 @@ export class ContainerFiles implements JobFiles {
     tar: AsyncIterable<Uint8Array>,
     { directory, owner, signal }: UnpackOptions,
   ): Promise<string> {
-    const guard = new PathGuard()
     let failure: unknown
-    let outermost: string | undefined
-    // Only the outermost name can be one that has to be tidied: the guard admits no other.
-    const place = (name: string) =>
-      `${outermost === '/' ? '' : outermost}${name.slice(guard.root?.length)}`.slice(1)
-    const placed = rewriteTar(tar, (entry) => {
-      guard.admit(entry)
-      outermost ??= posix.join('/', entry.name.startsWith('/') ? '' : directory, entry.name)
-      if (entry.type === 'other') return undefined
-      const target = entry.type === 'link' ? place(entry.target) : entry.target
-      return { ...entry, ...owner, name: place(entry.name), target }
-    })
+    const { guard, input: placed, outermost } = placeEntries(tar, { directory, owner })
     const done = await this.#takeTurn(signal)
     try {
       const first = await placed.next() // by then the outermost entry is known
-      const parents = await this.#prepareParents(outermost ?? '/', owner, signal)
+      const parents = await this.#prepareParents(outermost() ?? '/', owner, signal)
       const all = (async function* () {
         try {
           yield parents

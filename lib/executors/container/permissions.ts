@@ -10,18 +10,29 @@ import type { FileOwner } from '../../cache/job-files.ts'
 import type { DockerClient } from '../../docker/client.ts'
 import { runExec } from '../../docker/exec.ts'
 import { CacheError } from '../../errors.ts'
+import type { ContainerUser } from './container-user.ts'
+import { quoteBytes } from './quote-bytes.ts'
 
 export interface UserIn {
   readonly docker: DockerClient
   readonly containerId: string
   /** Absent = root, who may do everything. */
-  readonly user: FileOwner | undefined
+  readonly user: ContainerUser | undefined
 }
 
-/** @throws {CacheError} when the user cannot reach or read what stands at this path (latin1) */
-export async function requireReadable(where: UserIn, path: string, signal: AbortSignal) {
+/**
+ * @returns the user's groups
+ * @throws {CacheError} when the user cannot reach or read what stands at this path (latin1)
+ */
+export async function requireReadable(
+  where: UserIn,
+  path: string,
+  signal: AbortSignal,
+): Promise<readonly number[]> {
   const word = quoteBytes(path)
-  await require(where, `[[ -r ${word} || -L ${word} ]]`, `read ${toText(path)}`, signal)
+  const test = `[[ -r ${word} || -L ${word} ]] && echo "\${GROUPS[*]}"`
+  const output = await require(where, test, `read ${toText(path)}`, signal)
+  return output.split(/\s+/).map(Number)
 }
 
 /**
@@ -42,10 +53,13 @@ export async function requireWritable(
   await require(where, test, `write to ${toText(directory)}`, signal)
 }
 
-/** By the bits alone: of a user's groups only the first is known here. */
-export function mayRead({ uid, gid }: FileOwner, { type, mode, ...entry }: TarEntry): boolean {
+/** By the bits alone. */
+export function mayRead(
+  { uid, groups }: { readonly uid: number; readonly groups: readonly number[] },
+  { type, mode, ...entry }: TarEntry,
+): boolean {
   if (type === 'link' || type === 'symlink') return true
-  const bits = mode >> (entry.uid === uid ? 6 : entry.gid === gid ? 3 : 0)
+  const bits = mode >> (entry.uid === uid ? 6 : groups.includes(entry.gid) ? 3 : 0)
   const needed = type === 'directory' ? 0o5 : 0o4
   return (bits & needed) === needed
 }
@@ -60,29 +74,21 @@ async function require(
   test: string,
   what: string,
   signal: AbortSignal,
-): Promise<void> {
-  if (user === undefined) return
-  const { exitCode } = await runExec(docker, containerId, {
+): Promise<string> {
+  if (user === undefined) return ''
+  const { exitCode, output } = await runExec(docker, containerId, {
     command: ['bash', '-p', '-c', test],
-    user: `${user.uid}:${user.gid}`,
+    user: user.execAs,
     signal,
   })
   if (exitCode !== 0) throw refusal(user, what)
+  return output
 }
 
 function refusal({ uid, gid }: FileOwner, what: string): CacheError {
   return new CacheError(`The job's user (${uid}:${gid}) may not ${what}`, {
     hint: 'Change who owns it, or its mode, or the user of the main container.',
   })
-}
-
-/** Any bytes as a word of bash, in ASCII: a command of an exec can only be text. */
-function quoteBytes(path: string): string {
-  const escaped = path.replace(
-    /[^\w./-]/g,
-    (byte) => `\\x${byte.charCodeAt(0).toString(16).padStart(2, '0')}`,
-  )
-  return `$'${escaped}'`
 }
 
 function toText(path: string): string {

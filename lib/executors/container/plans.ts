@@ -8,6 +8,7 @@ import type { Mount } from '../../docker/containers.ts'
 import { ContentError } from '../../errors.ts'
 import { decodeBase64 } from '../../request/base64.ts'
 import type { ContainerRequest } from '../../request/job-request.ts'
+import { refuseReservedName } from '../../shell/reserved-names.ts'
 import type { ContainerPlan } from './job-objects.ts'
 
 export interface MainExtras {
@@ -73,6 +74,7 @@ function planCommon(request: ContainerRequest) {
 
 /** Unlike a shell, programs take almost any name. */
 function checkName(name: string, container: string): void {
+  refuseReservedName(name)
   if (!/[=\0]/.test(name)) return
   throw new ContentError(`${JSON.stringify(name)} is no name for a variable of "${container}"`, {
     hint: 'A name has no "=" and no NUL byte in it.',

@@ -49,7 +49,7 @@ export class Staging {
     const start = Buffer.from(startScript(this.bootPath))
     const boot = Buffer.from(bootScript(this.bootToken, toolboxPrelude(this.toolboxPath)))
     return [
-      { path: this.directory, mode: 0o755, uid, gid },
+      { path: this.directory, mode: 0o755, uid: 0, gid: 0 },
       { path: this.startPath, content: start, mode: READABLE, uid, gid },
       { path: this.bootPath, content: boot, mode: READABLE, uid, gid },
       ...this.#toolbox(),
@@ -67,6 +67,8 @@ export class Staging {
         ...root,
       })),
       { path: `${this.toolboxPath}/requests`, fifo: true, mode: 0o666, ...root },
+      { path: `${this.toolboxPath}/asks`, mode: 0o755, ...root },
+      { path: `${this.toolboxPath}/asks/0`, fifo: true, mode: 0o600, ...root },
     ]
   }
 

@@ -1,41 +1,46 @@
 /**
  * The way by which the programs of a job in a container ask the agent: a program that the agent
- * keeps running in the main container passes on what they write to a FIFO, and puts the answers
- * where they look for them. It needs no network, no mount and not the job's terminal.
+ * keeps running in the main container passes on what they write to FIFOs, and puts the answers where
+ * they look for them. It needs no network, no mount and not the job's terminal.
  *
  * @module
  */
 
 import type { Duplex } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { FileOwner } from '../../cache/job-files.ts'
 import type { CachePlace } from '../../cache/open-store.ts'
-import type { DockerClient } from '../../docker/client.ts'
 import { attachExec } from '../../docker/exec.ts'
 import { readFrames } from '../../docker/frames.ts'
 import { Desk, LOST_ANSWER } from '../../toolbox/desk.ts'
-import { ContainerFiles } from './job-files.ts'
+import { LineReader } from '../../toolbox/lines.ts'
+import { type Asker, Askers, type AskersOptions } from './askers.ts'
 
-export interface ToolboxOptions {
-  readonly docker: DockerClient
-  readonly containerId: string
-  /** Of the toolbox, in the container. */
-  readonly directory: string
+export interface ToolboxOptions extends AskersOptions {
   readonly cache: CachePlace
-  /** Of the job's shell. */
-  readonly user: FileOwner
 }
 
 /**
- * In bash alone. Both ways go by lines. `$1` is the toolbox's directory. The files of the answers
- * belong to root: nobody else can put a link in their place.
+ * In bash alone, in the toolbox's directory. Both ways go by lines: who asks and what, to whom and
+ * what, `+UID` for one more who asks. Of a line without an end no more is kept than any of ours has.
+ * The files of the answers belong to root: nobody else can put a link in their place.
  */
 const RELAY = `umask 022
 LC_ALL=C
-exec 3<>"$1/requests"
-while IFS= read -r line <&3; do printf '%s\\n' "$line"; done &
-while IFS= read -r line; do printf '%s\\n' "\${line#* }" >>"$1/replies/\${line%% *}"; done
-kill $!`
+cd -- "$1" || exit
+pids=()
+listen() {
+  while IFS= read -r -n 1000 line; do printf '%s %s\\n' "$2" "$line"; done <>"$1" &
+  pids+=($!)
+}
+listen requests '?'
+for path in asks/*; do listen "$path" "\${path##*/}"; done
+while IFS= read -r line; do
+  case $line in
+    +*) listen "asks/\${line:1}" "\${line:1}" ;;
+    *) printf '%s\\n' "\${line#* }" >>"replies/\${line%% *}" ;;
+  esac
+done
+kill "\${pids[@]}"`
 
 /** After a relay that has ended: with the container, or killed by the job. */
 const RESTART_MS = 500
@@ -45,7 +50,7 @@ const MAX_STARTS = 20
 
 export class ContainerToolbox {
   readonly #options: ToolboxOptions
-  readonly #files: ContainerFiles
+  readonly #askers: Askers
   readonly #closed = new AbortController()
   #starts = 0
   #serving: Promise<void> | undefined
@@ -54,8 +59,7 @@ export class ContainerToolbox {
 
   constructor(options: ToolboxOptions) {
     this.#options = options
-    const { docker, containerId } = options
-    this.#files = new ContainerFiles({ docker, containerId, user: limitOf(options.user) })
+    this.#askers = new Askers(options)
   }
 
   /**
@@ -88,36 +92,63 @@ export class ContainerToolbox {
   }
 
   async #relay(signal: AbortSignal): Promise<void> {
-    const { docker, containerId, directory, cache, user } = this.#options
+    const { docker, containerId, directory } = this.#options
+    const askers = await this.#askers.all(signal)
     const command = ['bash', '-p', '-c', RELAY, 'toolbox', directory]
     const socket = await attachExec(docker, containerId, { command, user: '0', signal })
     const stop = () => socket.destroy()
     signal.addEventListener('abort', stop, { once: true })
-    const reply = replyOver(socket)
-    const desk = new Desk({ files: this.#files, cache, reply, user: limitOf(user) })
+    const desks = new Map(askers.map((asker) => [asker.owner.uid, this.#openDesk(asker, socket)]))
+    const lines = new LineReader()
     try {
       signal.throwIfAborted()
-      for (const id of this.#abandoned) await reply(id, LOST_ANSWER)
+      for (const name of this.#abandoned) await reply(socket, name, LOST_ANSWER)
       this.#abandoned = []
-      for await (const { bytes } of readFrames(socket)) desk.push(bytes)
+      for await (const { bytes } of readFrames(socket)) {
+        for (const line of lines.push(bytes)) this.#take(line, socket, desks)
+      }
     } finally {
       signal.removeEventListener('abort', stop)
       socket.destroy()
-      this.#abandoned = await desk.close()
+      const closed = [...desks].map(async ([uid, desk]) =>
+        (await desk.close()).map((id) => nameOf(uid, id)),
+      )
+      this.#abandoned = (await Promise.all(closed)).flat()
     }
   }
-}
 
-/** Root may ask in anybody's name. */
-function limitOf(user: FileOwner): FileOwner | undefined {
-  return user.uid === 0 ? undefined : user
-}
-
-function replyOver(socket: Duplex) {
-  return async (id: string, lines: readonly string[]): Promise<void> => {
-    const { promise, resolve, reject } = Promise.withResolvers<void>()
-    const text = lines.map((line) => `${id} ${line}`).join('')
-    socket.write(text, 'latin1', (error) => (error ? reject(error) : resolve()))
-    await promise
+  #take(line: string, socket: Duplex, desks: Map<number, Desk>): void {
+    const [, from, said = ''] = /^(\d+|\?) (.*)$/s.exec(line) ?? []
+    if (from !== '?') desks.get(Number(from))?.take(said)
+    else if (/^\d{1,10}$/.test(said)) {
+      this.#admit(Number(said), socket, desks).catch(() => undefined) // it will ask again
+    }
   }
+
+  async #admit(uid: number, socket: Duplex, desks: Map<number, Desk>): Promise<void> {
+    if (desks.has(uid)) return
+    const asker = await this.#askers.admit(uid, this.#closed.signal)
+    if (asker === undefined || desks.has(uid) || this.#closed.signal.aborted) return
+    desks.set(uid, this.#openDesk(asker, socket))
+    socket.write(`+${uid}\n`)
+  }
+
+  #openDesk({ owner, files }: Asker, socket: Duplex): Desk {
+    const { cache } = this.#options
+    const send = (id: string, lines: readonly string[]) =>
+      reply(socket, nameOf(owner.uid, id), lines)
+    return new Desk({ files, cache, user: owner, reply: send })
+  }
+}
+
+/** Of the file with the answer: nobody's is mixed up with somebody else's. */
+function nameOf(uid: number, id: string): string {
+  return `${uid}.${id}`
+}
+
+async function reply(socket: Duplex, name: string, lines: readonly string[]): Promise<void> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>()
+  const text = lines.map((line) => `${name} ${line}`).join('')
+  socket.write(text, 'latin1', (error) => (error ? reject(error) : resolve()))
+  await promise
 }

@@ -1,7 +1,10 @@
 /** What the job's programs write, however it is cut, and what somebody else may write there. */
 
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
+import { LineReader } from '../../../lib/toolbox/lines.ts'
 import { type Message, RequestReader } from '../../../lib/toolbox/request.ts'
 
 const test = suite('toolbox: request')
@@ -20,11 +23,13 @@ const FIELDS = [
 const WORDS = FIELDS.map((field) => `${field}\t`).join('')
 
 const read = (text: string, step = text.length): Message[] => {
-  const reader = new RequestReader()
+  const [lines, reader] = [new LineReader(), new RequestReader()]
   const bytes = Buffer.from(text, 'latin1')
   const messages: Message[] = []
   for (let at = 0; at < bytes.length; at += step) {
-    messages.push(...reader.push(bytes.subarray(at, at + step)))
+    for (const line of lines.push(bytes.subarray(at, at + step))) {
+      messages.push(...[reader.take(line) ?? []].flat())
+    }
   }
   return messages
 }
@@ -72,13 +77,33 @@ test('lines that are none of ours are skipped', () => {
   assert.equal(read(text), [request('2-2')])
 })
 
-test('what never ends does not fill the memory', () => {
-  const reader = new RequestReader()
-  for (let id = 0; id < 5_000; id++) reader.push(Buffer.from(`${id}-1 +x\n`))
-  for (let part = 0; part < 100; part++) reader.push(Buffer.alloc(100_000, 'x'))
-  reader.push(Buffer.from('\n'))
+test('what never ends does not fill the memory, and the next request is read', () => {
+  const [lines, reader] = [new LineReader(), new RequestReader()]
+  const take = (text: string) => lines.push(Buffer.from(text)).map((line) => reader.take(line))
+  const before = process.memoryUsage().heapUsed
 
-  assert.equal([...reader.push(Buffer.from(`2-2 .${WORDS}\n`))], [request('2-2')])
+  for (let id = 0; id < 5_000; id++) {
+    for (let part = 0; part < 20; part++) take(`${id}-1 +${'x'.repeat(1_000)}${id}\n`)
+  }
+  for (let part = 0; part < 1_000; part++) take('x'.repeat(100_000))
+  take('\n')
+
+  assert.equal(take(`2-2 .${WORDS}\n`), [request('2-2')])
+  collectGarbage()
+  assert.ok(process.memoryUsage().heapUsed - before < 30_000_000)
+})
+
+function collectGarbage(): void {
+  setFlagsFromString('--expose-gc')
+  runInNewContext('gc')()
+}
+
+test('a line that is too long takes nothing else with it', () => {
+  const lines = new LineReader()
+
+  assert.equal(lines.push(Buffer.from(`a\n${'x'.repeat(3_000)}`)), ['a'])
+  assert.equal(lines.push(Buffer.from('xx\nb\nc')), ['b'])
+  assert.equal(lines.push(Buffer.from(`\n${'x'.repeat(3_000)}\nd\n`)), ['c', 'd'])
 })
 
 test.run()

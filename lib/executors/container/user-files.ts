@@ -1,0 +1,113 @@
+/**
+ * The files of a job as a user of its container has them who is neither root nor the job's own: what
+ * is read and written goes through the container's own `tar`, run as that user. So the kernel decides
+ * what they may, and whatever they exchange meanwhile, they exchange for themselves alone.
+ *
+ * @module
+ */
+
+import { posix } from 'node:path'
+import { TarReader } from '../../cache/archive/tar.ts'
+import { rewriteTar } from '../../cache/archive/tar-rewrite.ts'
+import { type JobFiles, notKept, type UnpackOptions } from '../../cache/job-files.ts'
+import type { DockerClient } from '../../docker/client.ts'
+import { CacheError } from '../../errors.ts'
+import { type ContainerUser, runAs, UserProgramError } from './container-user.ts'
+import { placeEntries } from './place-entries.ts'
+import { quoteBytes } from './quote-bytes.ts'
+
+interface Where {
+  readonly docker: DockerClient
+  readonly containerId: string
+  readonly user: ContainerUser
+}
+
+export class UserFiles implements JobFiles {
+  readonly #where: Where
+
+  constructor(where: Where) {
+    this.#where = where
+  }
+
+  async exists(path: string, signal: AbortSignal): Promise<boolean> {
+    const word = quoteBytes(path)
+    const script = `[[ ! -e ${word} && ! -L ${word} ]] || echo yes`
+    let found = false
+    for await (const _ of runAs({ ...this.#where, script, signal })) found = true
+    return found
+  }
+
+  async *read(path: string, signal: AbortSignal): AsyncGenerator<Uint8Array, void> {
+    const reader = new TarReader()
+    for await (const chunk of this.#tar(path, '-h', signal)) {
+      for (const event of reader.push(chunk)) {
+        if (event.type === 'entry' && event.entry.type !== 'file') throw notKept(path)
+        if (event.type === 'data') yield event.bytes
+      }
+    }
+    reader.end()
+  }
+
+  async *pack(path: string, name: string, signal: AbortSignal): AsyncGenerator<Buffer, void> {
+    const base = memberOf(path)
+    const rename = (found: string) => name + found.slice(base.length)
+    let count = 0
+    yield* rewriteTar(this.#tar(path, '', signal), (entry) => {
+      if (count++ === 0 && entry.type === 'other') throw notKept(path)
+      if (entry.type === 'other') return undefined
+      const target = entry.type === 'link' ? rename(entry.target) : entry.target
+      return { ...entry, name: rename(entry.name), target }
+    })
+    if (count === 0) throw notKept(path) // a socket
+  }
+
+  async unpack(
+    tar: AsyncIterable<Uint8Array>,
+    { directory, owner, signal }: UnpackOptions,
+  ): Promise<string> {
+    const { guard, input } = placeEntries(tar, { directory, owner })
+    try {
+      const script = 'exec tar -x -p -o -C / -f -'
+      for await (const _ of runAs({ ...this.#where, script, input, signal }));
+      return guard.root ?? ''
+    } catch (error) {
+      throw this.#explain(error)
+    } finally {
+      await input.return()
+    }
+  }
+
+  async *#tar(
+    path: string,
+    options: string,
+    signal: AbortSignal,
+  ): AsyncGenerator<Uint8Array, void> {
+    const directory = path.endsWith('/') ? path : posix.dirname(path)
+    const script = `cd -- ${quoteBytes(directory)} && exec tar -c ${options} -f - ${quoteBytes(memberOf(path))}`
+    try {
+      yield* runAs({ ...this.#where, script, signal })
+    } catch (error) {
+      throw this.#explain(error)
+    }
+  }
+
+  #explain(error: unknown): unknown {
+    if (!(error instanceof UserProgramError)) return error
+    const { uid } = this.#where.user
+    if (error.isMissing) {
+      return new CacheError(`The image has no tar, which user ${uid} needs for this`, {
+        hint: "Use the cache as the job's own user or as root, or an image that has it.",
+        cause: error,
+      })
+    }
+    return new CacheError(`User ${uid} of the container cannot do this: ${error.message}`, {
+      hint: 'Change who owns the files, or their modes.',
+      cause: error,
+    })
+  }
+}
+
+/** As tar is told, and calls it: never anything that looks like an option. */
+function memberOf(path: string): string {
+  return path.endsWith('/') ? '.' : `./${posix.basename(path)}`
+}
