@@ -21,7 +21,10 @@ export interface ExecResult {
   readonly output: string
 }
 
-/** For programs that print little and end soon: their output is held in memory. */
+/** Kept of a program's output: it may be one of the job's, which prints without end. */
+const MAX_OUTPUT_BYTES = 1_048_576
+
+/** For programs that print little and end soon: the beginning of their output is held in memory. */
 export async function runExec(
   docker: DockerClient,
   containerId: string,
@@ -41,7 +44,11 @@ export async function runExec(
     stallMs: 0,
   })
   const parts: Uint8Array[] = []
-  for await (const frame of readFrames(chunks)) parts.push(frame.bytes)
+  let room = MAX_OUTPUT_BYTES
+  for await (const { bytes } of readFrames(chunks)) {
+    if (room > 0) parts.push(bytes.slice(0, room)) // a copy: what is left over need not be kept
+    room -= bytes.length
+  }
   // The stream's end is not the program's, but here nothing else holds it open.
   const { value: state } = await docker.call<{ ExitCode: number | null }>({
     action,

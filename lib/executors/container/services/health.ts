@@ -79,7 +79,8 @@ async function untilEngineSaysSo(
 
 /** What the last check said, in one line: the service itself may know nothing of it. */
 function quoteCheck(output: string): string {
-  const text = output.trim().replace(/\s*[\r\n]+\s*/g, '; ')
+  const lines = output.split(/[\r\n]/).map((line) => line.trim())
+  const text = lines.filter((line) => line !== '').join('; ')
   if (text === '') return ''
   const isLong = text.length > MAX_QUOTED_CHARACTERS
   return `, at last with: ${isLong ? `${text.slice(0, MAX_QUOTED_CHARACTERS)}…` : text}`
