@@ -46,8 +46,9 @@ export interface UserProgram {
   readonly docker: DockerClient
   readonly containerId: string
   readonly user: ContainerUser
-  /** A line of bash, in ASCII. */
+  /** For bash, in ASCII. */
   readonly script: string
+  /** Absent = its input ends when nobody wants its output any more. */
   readonly input?: AsyncIterable<Uint8Array>
   readonly signal: AbortSignal
 }
@@ -85,7 +86,7 @@ export async function* runAs(program: UserProgram): AsyncGenerator<Uint8Array, v
   })
   const stop = () => stream.destroy()
   signal.addEventListener('abort', stop, { once: true })
-  const fed = feed(stream, input)
+  const fed = input === undefined ? Promise.resolve() : feed(stream, input)
   fed.catch(() => undefined) // thrown below
   let said = ''
   try {
@@ -107,9 +108,9 @@ export async function* runAs(program: UserProgram): AsyncGenerator<Uint8Array, v
 }
 
 /** A program that has ended before it has read all has its reasons, which its exit code tells. */
-async function feed(stream: Duplex, input?: AsyncIterable<Uint8Array>): Promise<void> {
+async function feed(stream: Duplex, input: AsyncIterable<Uint8Array>): Promise<void> {
   try {
-    for await (const piece of input ?? []) {
+    for await (const piece of input) {
       const { promise, resolve } = Promise.withResolvers<boolean>()
       stream.write(piece, (error) => resolve(!error))
       if (!(await promise)) return

@@ -22,6 +22,17 @@ interface Where {
   readonly user: ContainerUser
 }
 
+/**
+ * The engine has no way to end a program, and takes its output when nobody wants it any more. But its
+ * input ends with the connection.
+ */
+const END_WITH_INPUT = `exec 3<&0
+{ read -r -u 3; kill $tar; } >/dev/null 2>&1 & watch=$!
+wait $tar
+status=$?
+kill $watch
+exit $status`
+
 export class UserFiles implements JobFiles {
   readonly #where: Where
 
@@ -83,7 +94,9 @@ export class UserFiles implements JobFiles {
     signal: AbortSignal,
   ): AsyncGenerator<Uint8Array, void> {
     const directory = path.endsWith('/') ? path : posix.dirname(path)
-    const script = `cd -- ${quoteBytes(directory)} && exec tar -c ${options} -f - ${quoteBytes(memberOf(path))}`
+    const script = `cd -- ${quoteBytes(directory)} || exit
+tar -c ${options} -f - ${quoteBytes(memberOf(path))} & tar=$!
+${END_WITH_INPUT}`
     try {
       yield* runAs({ ...this.#where, script, signal })
     } catch (error) {
