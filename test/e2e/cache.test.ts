@@ -356,6 +356,16 @@ for (const place of PLACES) {
     assert.is(maskKey(shown[3] ?? ''), maskKey(autoRestored('pr', 'master')))
   })
 
+  test(`${place}: a pipe in the place of a lock file is neither waited for nor read`, async (t) => {
+    const directives = [
+      'cd "$(mktemp -d)"; mkfifo package-lock.json',
+      "bash -c 'for i in {1..6}; do cache store & done; wait'; cache list",
+    ]
+    const { outputs } = await inJob(place, directives, t)
+
+    assert.match(outputs[1] ?? '', /(error: \S+package-lock\.json \S.*\n){6}Cache is empty\.\n$/)
+  })
+
   test(`${place}: a stop in the middle of a store ends it at once, and leaves nothing`, async (t) => {
     const directory = await mkdtemp(join(tmpdir(), 'home-'))
     const directives = ['cd; truncate -s 100G huge; cache store k huge', 'echo more']
