@@ -197,7 +197,8 @@ ask() {
     channel=${asks}$EUID answer=${replies}$EUID.$id limit=${HEARD_LIMIT}
   fi
   exec {pause}<> <(:)
-  [[ -n $pause && -r ${replies} ]] || give_up 'the agent cannot be asked from here'
+  [[ -n $pause && -r ${replies} && ( ! -e $channel || -w $channel ) ]] ||
+    give_up 'the agent cannot be asked from here'
   for field in "$PWD" "$EUID" "\${GROUPS[0]-0}" "$#" "$@" ${REQUEST_VARIABLES.map((name) => `"${name}=\${${name}-}"`).join(' ')}; do
     field=\${field//'%'/%25}
     field=\${field//$'\\n'/%0A}
