@@ -22,7 +22,6 @@ import { createLogger, type Logger } from '../log.ts'
 import { createPullStatsd } from '../metrics/statsd.ts'
 import { loadJobFile } from '../request/job-file.ts'
 import type { JobRequest } from '../request/job-request.ts'
-import { parseJobRequest } from '../request/parse-job-request.ts'
 import { loadRunConfig, type RunConfig } from '../settings/run-config.ts'
 import { RUN_SETTINGS } from '../settings/run-settings.ts'
 import { quoteWord } from '../shell/quote.ts'
@@ -68,8 +67,9 @@ Examples:
       isRoot: process.getuid?.() === 0,
     })
     const log = createLogger({ write: (text) => void process.stderr.write(text) })
-    const document = await loadJobFile(args.file, process.stdin)
-    const request = parseJobRequest(document, { defaultId: `run-${process.pid}` })
+    const request = await loadJobFile(args.file, process.stdin, {
+      defaultId: `run-${process.pid}`,
+    })
     if (request.unknownKeys.length > 0) {
       log.warn(`Unknown keys in ${args.file} are ignored: ${request.unknownKeys.join(', ')}`)
     }

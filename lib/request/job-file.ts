@@ -6,10 +6,13 @@
 
 import { createReadStream } from 'node:fs'
 import { dirname } from 'node:path'
-import { FileError } from '../errors.ts'
+import { FileError, RequestError } from '../errors.ts'
+import type { JobRequest } from './job-request.ts'
 import { embedLocalFiles } from './local-files.ts'
+import { type ParseOptions, parseJobRequest } from './parse-job-request.ts'
 import { readBounded } from './read-bounded.ts'
 import { parseYaml } from './yaml.ts'
+import { explainTypes } from './yaml-types.ts'
 
 const STANDARD_INPUT = '-'
 
@@ -18,16 +21,24 @@ const STANDARD_INPUT = '-'
  *
  * @param path of the file; `-` is standard input
  * @throws {FileError} when it cannot be read
- * @throws {RequestError} when it is no YAML, or embeds files that cannot be read
+ * @throws {RequestError} when it is no YAML, embeds files that cannot be read, or is no job
  */
 export async function loadJobFile(
   path: string,
   stdin: AsyncIterable<Uint8Array>,
-): Promise<unknown> {
+  options: ParseOptions = {},
+): Promise<JobRequest> {
   const isStdin = path === STANDARD_INPUT
   const name = isStdin ? 'standard input' : path
   const text = decodeUtf8(await readJob(isStdin ? stdin : createReadStream(path), name), name)
-  return await embedLocalFiles(parseYaml(text, name), isStdin ? '.' : dirname(path))
+  const document = parseYaml(text, name)
+  try {
+    const whole = await embedLocalFiles(document, isStdin ? '.' : dirname(path))
+    return parseJobRequest(whole, options)
+  } catch (error) {
+    if (!(error instanceof RequestError)) throw error
+    throw new RequestError(explainTypes(error.problems, text))
+  }
 }
 
 async function readJob(stream: AsyncIterable<Uint8Array>, name: string): Promise<Uint8Array> {

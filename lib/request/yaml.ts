@@ -24,6 +24,9 @@ const EXPLANATIONS: Partial<Readonly<Record<YAMLError['code'], string>>> = {
   MULTIPLE_DOCS: 'expected one document, got the beginning of another',
 }
 
+const AFTER_QUOTE =
+  "expected nothing behind the closing quote: within '…' a ' is written as '', within \"…\" a \" as \\\""
+
 /**
  * @param name of the file, for messages
  * @throws {RequestError} with the first problems, at most one for a line
@@ -36,7 +39,11 @@ export function parseYaml(text: string, name: string): unknown {
     merge: true,
     logLevel: 'error',
   })
-  const errors = [...document.errors, ...strayAliases(document)]
+  const errors = [
+    ...document.errors.map((error) => explainQuote(error, document, lines)),
+    ...strayAliases(document),
+    ...strayTags(document, text),
+  ]
   if (errors.length > 0) throw new RequestError(toProblems(errors, text, name, lines))
   if (document.contents === null || (isScalar(document.contents) && !document.contents.source)) {
     throw new RequestError([{ path: name, message: 'expected a job, got an empty document' }])
@@ -60,6 +67,48 @@ function strayAliases(document: Document): SyntaxProblem[] {
       const [start = 0, end = start] = alias.range ?? []
       const message = `expected an anchor &${alias.source} before its alias`
       found.push({ code: 'BAD_ALIAS', message, pos: [start, end] })
+    },
+  })
+  return found
+}
+
+const AT_QUOTES: ReadonlySet<string> = new Set([
+  'MISSING_CHAR',
+  'MULTILINE_IMPLICIT_KEY',
+  'UNEXPECTED_TOKEN',
+])
+
+/** The parser notices at its end that a quote was never closed, which may be far from where it opens. */
+function explainQuote(error: YAMLError, document: Document, lines: LineCounter): SyntaxProblem {
+  const { code, pos } = error
+  if (!AT_QUOTES.has(code)) return error
+  const quoted = findQuotedText(document, pos[0])
+  if (quoted === undefined) return error
+  const isOnOneLine = lines.linePos(quoted).line === lines.linePos(pos[0]).line
+  if (code === 'UNEXPECTED_TOKEN' && isOnOneLine) return { code, message: AFTER_QUOTE, pos }
+  return { code, message: 'expected a quote that closes this one', pos: [quoted, quoted + 1] }
+}
+
+/** @returns where the quoted text begins that ends at the place, or begins there */
+function findQuotedText(document: Document, place: number): number | undefined {
+  let found: number | undefined
+  visit(document, {
+    Scalar(_, { type, range }) {
+      if (type?.startsWith('QUOTE_') && range?.slice(0, 2).includes(place)) found = range[0]
+    },
+  })
+  return found
+}
+
+/** `! grep x` loses its `!` in silence, `!x` means nothing: both are commands without their quotes. */
+function strayTags(document: Document, text: string): SyntaxProblem[] {
+  const found: SyntaxProblem[] = []
+  visit(document, {
+    Node(_, { tag, range }) {
+      if (tag === undefined || tag.startsWith('tag:') || !range) return
+      const start = Math.max(0, text.lastIndexOf('!', range[0]))
+      const message = 'expected no tag: put a text that begins with ! in quotes'
+      found.push({ code: 'TAG_RESOLVE_FAILED', message, pos: [start, start + 1] })
     },
   })
   return found

@@ -38,7 +38,7 @@ async function readText(path: string): Promise<string> {
 }
 
 async function parseFile(path: string, text: string): Promise<Record<string, unknown>> {
-  const { parseDocument } = await import('yaml') // an agent without such a file needs no parser
+  const { parseDocument, visit } = await import('yaml') // an agent without such a file needs no parser
   const document = parseDocument(text)
   const [error] = document.errors
   if (error !== undefined) {
@@ -49,10 +49,20 @@ async function parseFile(path: string, text: string): Promise<Record<string, unk
       hint: 'Write one setting a line, e.g. port: 8000',
     })
   }
+  visit(document, {
+    // A version 1.10, a mode 0644, a variable True, a secret of digits: as they are written.
+    Scalar: (_, scalar, { length: depth }) => {
+      const isValueOfList = typeof scalar.value === 'boolean' && depth > DEPTH_OF_SETTING
+      if (typeof scalar.value === 'number' || isValueOfList) scalar.value = scalar.source
+    },
+  })
   const settings: unknown = document.toJS() ?? {}
   if (isMapping(settings)) return settings
   throw new ConfigError(`${path}: expected settings, one a line`, { hint: 'e.g. port: 8000' })
 }
+
+/** Document, mapping, pair. */
+const DEPTH_OF_SETTING = 3
 
 /** A list of texts stays one; a mapping becomes one. */
 function toText(source: string, value: unknown, { type }: Setting): string | string[] {

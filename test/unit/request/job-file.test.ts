@@ -39,11 +39,11 @@ test('a file is read, a byte order mark is skipped', async ({ directory }) => {
   const path = join(directory, 'job.yaml')
   await writeFile(path, '\ufeffjob_id: a\n')
 
-  assert.equal(await loadJobFile(path, noInput()), { job_id: 'a' })
+  assert.is((await loadJobFile(path, noInput())).id, 'a')
 })
 
 test('- reads standard input, however it was cut', async () => {
-  assert.equal(await loadJobFile('-', inputOf('job_', 'id: "', 'a"')), { job_id: 'a' })
+  assert.is((await loadJobFile('-', inputOf('job_', 'id: "', 'a"'))).id, 'a')
 })
 
 test('a file that cannot be read is named, with the reason', async ({ directory }) => {
@@ -92,20 +92,19 @@ test('file: takes the content of a file beside the job file', async ({ directory
   await writeFile(join(directory, 'parts', 'a b.bin'), Buffer.from([0, 255]))
   await writeFile(
     path,
-    `files:
+    `job_id: a
+files:
   - { path: x, file: parts/a b.bin, mode: "0600" }
   - { path: y, content: eA== }
   - { path: z, file: ${join(directory, 'parts', 'a b.bin')} }
 `,
   )
 
-  assert.equal(await loadJobFile(path, noInput()), {
-    files: [
-      { path: 'x', mode: '0600', content: 'AP8=' },
-      { path: 'y', content: 'eA==' },
-      { path: 'z', content: 'AP8=' },
-    ],
-  })
+  assert.equal((await loadJobFile(path, noInput())).files, [
+    { path: 'x', mode: '0600', content: 'AP8=' },
+    { path: 'y', mode: '0644', content: 'eA==' },
+    { path: 'z', mode: '0644', content: 'AP8=' },
+  ])
 })
 
 test('all files that cannot be embedded are told at once', async ({ directory }) => {
@@ -128,8 +127,79 @@ test('all files that cannot be embedded are told at once', async ({ directory })
     'files[0].file: nope cannot be read: there is no such file',
     'files[1].file: expected either file or content, got both',
     'files[2].file: . cannot be read: it is a directory',
-    'files[3].file: expected the path of a file on this machine',
+    'files[3].file: expected the path of a file on this machine (line 5: YAML reads this as a number, unless it is in quotes)',
   ])
+})
+
+test('what YAML reads as something else than text is told to be in need of quotes', async () => {
+  const texts: ReadonlyArray<readonly [text: string, complaint: string]> = [
+    [
+      'commands:\n  - directive: false',
+      'directive: expected a string, got a boolean (line 2: YAML reads this as a boolean, unless it is in quotes)',
+    ],
+    [
+      'commands:\n  -\n    directive: 12',
+      'got a number (line 3: YAML reads this as a number, unless',
+    ],
+    [
+      'commands: [{directive: ~}]',
+      'directive: expected a string (line 1: YAML reads this as null, unless',
+    ],
+    [
+      'commands:\n  - directive:\n  - directive: x',
+      'expected a string (line 2: YAML reads nothing as null, unless',
+    ],
+    ['commands:\n  - directive: [ -f x ]', 'got a list (line 2: YAML reads this as a list, unless'],
+    [
+      'commands:\n  - directive: { a }',
+      'got an object (line 2: YAML reads this as an object, unless',
+    ],
+    ['job_id: 1.10', 'job_id: expected a string, got a number (line 1: YAML reads'],
+    [
+      'env_vars:\n  - {name: true, value: 0x1F}',
+      'name of a variable, got a boolean (line 2: YAML reads',
+    ],
+    ['env_vars:\n  - {name: true, value: 0x1F}', 'base64, got a number (line 2: YAML reads'],
+    [
+      'executor: dockercompose\ncompose: {containers: [{name: a, image: 1.10, entrypoint: [sleep, 9]}]}',
+      'image: expected the name of an image, got a number (line 2',
+    ],
+    [
+      'executor: dockercompose\ncompose: {containers: [{name: a, image: b, entrypoint: [sleep, 9]}]}',
+      'entrypoint[1]: expected a string, got a number (line 2',
+    ],
+    [
+      'executor: dockercompose\ncompose: {containers: [{name: 5432, image: b}]}',
+      'name: expected a string, got a number (line 2',
+    ],
+    [
+      'files:\n  - {path: x, file: 3}',
+      'files[0].file: expected the path of a file on this machine (line 2',
+    ],
+  ]
+  for (const [text, complaint] of texts) {
+    const { message } = await rejectionOf('-', inputOf(text))
+    assert.ok(message.includes(complaint), `${text}\n${message}`)
+  }
+})
+
+test('where quotes would not help, they are not spoken of', async () => {
+  for (const text of [
+    'commands: false',
+    'commands: [echo]',
+    'commands:\n  - directive: {a: b}\n    alias: "1"\n  - 3',
+    'commands:\n  - directive:\n      a: b',
+    'logger: {max_size_in_bytes: x}',
+    'commands: [{directive: "false"}, {alias: x}]',
+  ]) {
+    const { message } = await rejectionOf('-', inputOf(text))
+    const spoken = message.split('\n').filter((line) => line.includes('in quotes'))
+    assert.equal(
+      spoken.filter((line) => !line.includes('directive: expected a string, got an object')),
+      [],
+      message,
+    )
+  }
 })
 
 test.run()

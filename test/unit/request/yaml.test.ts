@@ -102,4 +102,39 @@ test('a second document is a mistake', () => {
   assert.match(errorOf('a: 1\n---\nb: 2\n'), /^job\.yaml:2:1: expected one document, /)
 })
 
+test('a quote that is never closed is told where it opens', () => {
+  const at = (place: string) =>
+    new RegExp(`^job\\.yaml:${place}: expected a quote that closes this one\n`)
+
+  for (const quote of ['"', "'"]) {
+    const text = `commands:\n  - directive: ${quote}echo a\n  - directive: echo b\nx: 1\n`
+    assert.match(errorOf(text), at('2:16'))
+    assert.match(errorOf(`${text}\n\n`), at('2:16'))
+    assert.match(errorOf(`a: [b, ${quote}c]\n`), at('1:8'))
+    assert.match(errorOf(`a: |\n  ${quote}x\nb: ${quote}c\n`), at('3:4'))
+    assert.match(errorOf(`a: x\n${quote}b: c\n`), /^job\.yaml:2:1: /)
+  }
+  assert.match(errorOf('a: "x\nb: "y"\nc: 1\n'), /^job\.yaml:1:/)
+  assert.match(errorOf('{"a": "x,\n "b": 1}'), at('1:7'))
+})
+
+test('a quote within quotes is told with the way to write it', () => {
+  for (const text of ["a: 'it's'\n", 'a: "say "hi""\n']) {
+    assert.match(
+      errorOf(text),
+      /^job\.yaml:1:\d+: expected nothing behind the closing quote: within/,
+    )
+  }
+})
+
+test('a command that begins with an exclamation mark does not lose it', () => {
+  for (const value of ['! grep x f', '!grep']) {
+    assert.match(
+      errorOf(`a: 1\nb: ${value}\n`),
+      /^job\.yaml:2:4: expected no tag: put a text that begins/,
+    )
+  }
+  assert.equal(parseYaml('a: !!str 12', 'job.yaml'), { a: '12' })
+})
+
 test.run()

@@ -205,4 +205,23 @@ test('one half of a certificate in the directory is not silently passed over', a
   })
 })
 
+test('what looks like a number in the file is what is written there', async ({ directory }) => {
+  const file = join(directory, 'agent.yaml')
+  const text =
+    'auth-token-secret: 0123\nstatsd-namespace: 1.10\nport: 8443\nfail-on-missing-files: True\n'
+  await writeFile(file, `${text}env-vars: { VERSION: 1.10, MODE: 0644, FLAG: True, HEX: 0x1F }\n`)
+
+  const flags = { 'config-file': file }
+  const config = await load(directory, { flags, environment: { HOME: '/home/me' } })
+
+  assert.is(config.secret, '0123')
+  assert.is(config.job.statsdNamespace, '1.10')
+  assert.is(config.port, 8443)
+  assert.is(config.job.failOnMissingFiles, true)
+  assert.equal(
+    config.job.hostVariables.map(({ value }) => Buffer.from(value, 'base64').toString()),
+    ['1.10', '0644', 'True', '0x1F'],
+  )
+})
+
 test.run()
