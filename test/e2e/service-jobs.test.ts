@@ -13,6 +13,7 @@ import {
   submitJob,
   whenLogged,
   whenOver,
+  whenReplaced,
 } from '../helpers/installed-agent.ts'
 import { type Machine, startMachine } from '../helpers/machine.ts'
 import { eventsIn } from '../helpers/served-agent.ts'
@@ -96,7 +97,7 @@ test('told to restart, the service lets a job in containers end', async ({ machi
     'the service is asked to stop',
   )
   await letGo(machine, id)
-  await waitFor(async () => (await mainPid(machine)) !== first, 'another process runs')
+  await whenReplaced(machine, first)
   const log = await whenOver(machine, id)
 
   assert.match(log, '"result":"passed"')
@@ -119,7 +120,7 @@ test('a job that outlasts the patience of a restart is stopped, told of, and gon
   await waitFor(() => controlPlane.calls.length > 0, 'the end is told')
   const log = await collect(machine, id)
   await waitFor(() => controlPlane.calls.length > 1, 'the teardown is told')
-  await waitFor(async () => !['0', first].includes(await mainPid(machine)), 'another process runs')
+  await whenReplaced(machine, first)
   await whenOver(machine, id)
 
   const { exitCode } = blocksOf(eventsIn(log)).at(-1) ?? {}

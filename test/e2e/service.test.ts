@@ -8,7 +8,14 @@ import { fingerprintOf } from '../../lib/tls/certificate.ts'
 import { runAgent } from '../helpers/agent.ts'
 import { blocksOf } from '../helpers/events.ts'
 import { waitFor } from '../helpers/host.ts'
-import { install, isAlive, mainPid, submit, whenLogged } from '../helpers/installed-agent.ts'
+import {
+  install,
+  isAlive,
+  mainPid,
+  submit,
+  whenLogged,
+  whenReplaced,
+} from '../helpers/installed-agent.ts'
 import { type Machine, startMachine } from '../helpers/machine.ts'
 import { eventsIn, outputIn } from '../helpers/served-agent.ts'
 import { FIRST_CERTIFICATE, SECOND_CERTIFICATE } from '../unit/server/certificates.ts'
@@ -158,7 +165,7 @@ test('told to restart, it lets its job end, and the next process has its log', a
     'the service is asked to stop',
   )
   await machine.ask('touch /tmp/go')
-  await waitFor(async () => (await mainPid(machine)) !== before, 'another process runs')
+  await whenReplaced(machine, before)
   const log = await whenLogged(machine, id, 'job_finished')
 
   assert.match(log, '"result":"passed"')
@@ -212,7 +219,7 @@ systemctl daemon-reload && systemctl restart agent`)
   assert.is(await mainPid(machine), before)
 
   await machine.ask(`kill -STOP ${before}`)
-  await waitFor(async () => !['0', before].includes(await mainPid(machine)), 'another process runs')
+  await whenReplaced(machine, before)
   await machine.ask('rm -r /run/systemd/system/agent.service.d && systemctl daemon-reload')
 })
 

@@ -47,11 +47,16 @@ export async function submit(machine: Machine, ...directives: string[]): Promise
   return await submitJob(machine, { commands: directives.map((directive) => ({ directive })) })
 }
 
+/** Waits for an agent that is being started again: systemd takes two seconds before it does that. */
 export async function submitJob(machine: Machine, job: object): Promise<string> {
   const id = createJobId()
   const body = JSON.stringify({ job_id: id, ...job })
-  const answer = await askAgent(machine, 'POST', '/jobs', { body })
-  assert.is(answer.trim(), '{"message": "ok"}')
+  let answer = ''
+  await waitFor(async () => {
+    answer = await askAgent(machine, 'POST', '/jobs', { body }).catch(() => '')
+    return answer !== '' && !answer.includes('shutting down')
+  }, 'the agent takes a job')
+  assert.ok(['ok', 'job is already running'].includes(JSON.parse(answer).message), answer)
   return id
 }
 
@@ -73,6 +78,11 @@ export async function whenOver(machine: Machine, id: string): Promise<string> {
     return status.includes('waiting-for-job')
   }, 'the agent is free again')
   return log
+}
+
+/** Resolves when systemd has started another process in place of that one. */
+export async function whenReplaced(machine: Machine, pid: string): Promise<void> {
+  await waitFor(async () => !['0', pid].includes(await mainPid(machine)), 'another process runs')
 }
 
 export async function mainPid(machine: Machine): Promise<string> {
