@@ -8,12 +8,15 @@
  * The variable AGENT_TEST_ENGINE names the socket of another engine to run the jobs on, which has to
  * be in this network: what tests start on loopback is on its loopback, too.
  *
+ * The variable AGENT_TEST_JOBS is how many jobs in a row an agent has to bear: 10000 take ten minutes.
+ *
  * @module
  */
 
 import { globSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { parseArgs } from 'node:util'
+import { LONG_RUN_JOBS, LONG_RUN_LIMIT_MS } from './helpers/long-run.ts'
 import {
   BUILD,
   type Check,
@@ -43,7 +46,7 @@ interface RunMode extends Pick<FileOptions, 'environment' | 'limitMs' | 'network
 const UNIT: RunMode = { limitMs: 180_000, atOnce: availableParallelism() }
 
 /** Fifty jobs in a row, an image to make: minutes on a slow machine. */
-const E2E: RunMode = { limitMs: 300_000, atOnce: 1 }
+const E2E: RunMode = { limitMs: LONG_RUN_JOBS > 0 ? LONG_RUN_LIMIT_MS : 300_000, atOnce: 1 }
 
 const results: FileResult[] = []
 const stop = new AbortController()

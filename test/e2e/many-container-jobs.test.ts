@@ -1,19 +1,14 @@
 /** What an agent that runs container jobs all day must not do: leave anything, or grow. */
 
-import { readdirSync, readFileSync } from 'node:fs'
-import { readdir } from 'node:fs/promises'
+import { readdirSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { engineObjects } from '../helpers/engine.ts'
 import { createJobId } from '../helpers/job-id.ts'
-import {
-  followLog,
-  residentMegabytes,
-  type ServedAgent,
-  whenSettled,
-  withAgent,
-} from '../helpers/served-agent.ts'
+import { LONG_RUN_JOBS, LONG_RUN_LIMIT_MS } from '../helpers/long-run.ts'
+import { followLog, type ServedAgent, serveAgent, whenSettled } from '../helpers/served-agent.ts'
+import { assertSteady, lookAt } from '../helpers/steadiness.ts'
 import { callEngine } from '../setup/engine.ts'
 
 const test = suite('many container jobs')
@@ -22,29 +17,26 @@ const BARE = 'agent-test/bare'
 
 /** Until here the process loads code and fills its pools. */
 const WARM_UP = 15
-const JOBS = 50
+const JOBS = LONG_RUN_JOBS > 0 ? Math.max(WARM_UP + 1, LONG_RUN_JOBS / 20) : 50
 
-/** A job's own memory, before it is collected. */
-const GROWTH_LIMIT_MB = 20
-
-test('50 jobs in a row leave no container, network, volume, process, file, connection or memory', async () => {
+test(`${JOBS} jobs in a row leave no container, network, volume, process, file, connection or memory`, async () => {
   const withVolume = await makeImageWithVolume()
   const before = await engineObjects()
-  await withAgent(async (served) => {
+  const served = await serveAgent(['--kept-logs', String(WARM_UP)], {
+    ...(LONG_RUN_JOBS > 0 && { limitMs: LONG_RUN_LIMIT_MS }),
+  })
+  try {
     await runJobs(served, Array<string>(WARM_UP).fill(BARE))
-    const warm = await lookAt(served)
+    const [warm, temporary] = [await lookAt(served), readdirSync(tmpdir()).sort()]
 
     await runJobs(served, [withVolume, ...Array<string>(JOBS - WARM_UP - 1).fill(BARE)])
 
-    const { megabytes, ...rest } = await lookAt(served)
-    const { megabytes: warmMegabytes, ...warmRest } = warm
-    assert.equal(rest, warmRest)
-    assert.ok(
-      megabytes - warmMegabytes < GROWTH_LIMIT_MB,
-      `grew from ${warmMegabytes} to ${megabytes} MB`,
-    )
+    await assertSteady(served, warm, JOBS)
+    assert.equal(readdirSync(tmpdir()).sort(), temporary)
     assert.equal(await engineObjects(), before)
-  })
+  } finally {
+    await served.stop()
+  }
   await callEngine('DELETE', `/images/${withVolume}`)
 })
 
@@ -65,19 +57,6 @@ async function runJobs(served: ServedAgent, images: readonly string[]): Promise<
     const log = await followLog(served, id)
     assert.match(log, '"result":"passed"')
     await whenSettled(served)
-  }
-}
-
-/** All but the memory stays the same from job to job. */
-async function lookAt(served: ServedAgent) {
-  const { pid } = served.agent
-  return {
-    megabytes: await residentMegabytes(pid),
-    descriptors: readdirSync(`/proc/${pid}/fd`).length,
-    children: readdirSync(`/proc/${pid}/task`)
-      .map((thread) => readFileSync(`/proc/${pid}/task/${thread}/children`, 'utf8'))
-      .join(''),
-    temporary: (await readdir(tmpdir())).sort(),
   }
 }
 

@@ -41,6 +41,8 @@ export interface ServeOptions {
   readonly stateDirectory?: string
   readonly environment?: Readonly<Record<string, string>>
   readonly prefix?: readonly string[]
+  /** It is killed after that. Default: 4 minutes. */
+  readonly limitMs?: number
 }
 
 /** Longer than any test with a server; a hang must not look like a slow machine. */
@@ -78,7 +80,7 @@ export async function serveAgent(
       ...flags,
     ],
     {
-      ...{ home, limitMs: LIMIT_MS },
+      ...{ home, limitMs: options.limitMs ?? LIMIT_MS },
       ...(options.workingDirectory !== undefined && { cwd: options.workingDirectory }),
       ...(options.prefix !== undefined && { prefix: options.prefix }),
       environment: {
