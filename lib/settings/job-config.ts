@@ -14,11 +14,12 @@ import { currentUser } from '../user.ts'
 import type { JOB_SETTINGS } from './job-settings.ts'
 import type { SettingValues } from './setting.ts'
 import type { Pair } from './value-type.ts'
+import { readVariablesFile } from './variables-file.ts'
 
 export type JobSettingValues = SettingValues<typeof JOB_SETTINGS>
 
 export interface JobConfig
-  extends Omit<JobSettingValues, 'cacheDir' | 'cacheLimit' | 'envVars' | 'files'> {
+  extends Omit<JobSettingValues, 'cacheDir' | 'cacheLimit' | 'envVars' | 'envVarsFile' | 'files'> {
   /** For every job. */
   readonly hostVariables: readonly EncodedVariable[]
   readonly hostFiles: readonly HostFile[]
@@ -40,16 +41,17 @@ export interface HostFile {
 
 /**
  * @param stateDirectories where the cache and what is private are by default; the first that can be written to
- * @throws {ConfigError} for a DOCKER_HOST or a place for files that cannot be used
+ * @throws {ConfigError} for a DOCKER_HOST, a file or a place for files that cannot be used
  */
 export function toJobConfig(
-  { cacheDir, cacheLimit, envVars, files, ...values }: JobSettingValues,
+  { cacheDir, cacheLimit, envVars, envVarsFile, files, ...values }: JobSettingValues,
   environment: NodeJS.ProcessEnv,
   stateDirectories: readonly string[],
 ): JobConfig {
+  const ofFile = envVarsFile === undefined ? [] : readVariablesFile(envVarsFile)
   return {
     ...values,
-    hostVariables: envVars.map(([name, value]) => ({
+    hostVariables: [...ofFile, ...envVars].map(([name, value]) => ({
       name,
       value: Buffer.from(value).toString('base64'),
     })),

@@ -36,8 +36,13 @@ export const JOB_SETTINGS = {
   'env-vars': {
     type: pairsOf('=', 'NAME=value,…'),
     default: '',
-    description: 'Variables for every job; those of the job win',
+    description: 'Variables for every job; those of the job win. Options show in ps',
     isSecret: true,
+  },
+  'env-vars-file': {
+    type: PATH,
+    description:
+      'The same from a file that only its owner may read, one NAME=value per line; those of --env-vars win',
   },
   files: {
     type: pairsOf(':', 'host:dest,…'),

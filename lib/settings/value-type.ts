@@ -115,7 +115,9 @@ export function pairsOf(separator: ':' | '=', hint: string): ValueType<readonly 
         hint:
           texts.length === 1
             ? `Write it as ${hint.replace(',…', '')}.`
-            : 'A value with a comma in it can only be given in the file of --config-file.',
+            : separator === '='
+              ? 'A value with a comma in it can only be given in a file: --env-vars-file, --config-file.'
+              : 'A value with a comma in it can only be given in the file of --config-file.',
       })
     })
   const split = (text: string) => text.split(',').filter((part) => part.trim() !== '')

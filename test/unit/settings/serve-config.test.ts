@@ -1,4 +1,5 @@
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { execFileSync } from 'node:child_process'
+import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { suite } from 'uvu'
@@ -222,6 +223,39 @@ test('what looks like a number in the file is what is written there', async ({ d
     config.job.hostVariables.map(({ value }) => Buffer.from(value, 'base64').toString()),
     ['1.10', '0644', 'True', '0x1F'],
   )
+})
+
+test('variables come from a file that nobody else may read', async ({ directory }) => {
+  const file = join(directory, 'variables')
+  const valuesOf = async (flags: ConfigSources['flags']) => {
+    const { job } = await load(directory, { flags: { ...flags, 'env-vars-file': file } })
+    return job.hostVariables.map(({ name, value }) => `${name}=${Buffer.from(value, 'base64')}`)
+  }
+  await writeFile(file, '# none\n\nA=1, "2" # 3\r\nEMPTY=\n  \nB_2=x=y', { mode: 0o600 })
+
+  assert.equal(await valuesOf({}), ['A=1, "2" # 3', 'EMPTY=', 'B_2=x=y'])
+  assert.equal((await valuesOf({ 'env-vars': 'A=own' })).at(-1), 'A=own') // the last one counts
+
+  for (const mode of [0o640, 0o604, 0o622]) {
+    await chmod(file, mode)
+    assert.match((await refusal(valuesOf({}))).message, `others may read or change ${file}`)
+  }
+  await chmod(file, 0o600)
+  await writeFile(file, 'A=1\nhunter2\n')
+  const { message, hint } = await refusal(valuesOf({}))
+  assert.is(message, `--env-vars-file: line 2 of ${file} is not NAME=value`)
+  assert.not.match(message + hint, 'hunter2')
+})
+
+test('a file of variables that is none is told, and not waited for', async ({ directory }) => {
+  const fifo = join(directory, 'fifo')
+  execFileSync('mkfifo', ['-m', '600', fifo])
+  const refused = (file: string) =>
+    refusal(load(directory, { flags: { 'env-vars-file': file } })).then(({ message }) => message)
+
+  assert.match(await refused(fifo), 'is no regular file')
+  assert.match(await refused(directory), 'is no regular file')
+  assert.match(await refused(join(directory, 'none')), /cannot be read: ENOENT/)
 })
 
 test.run()
