@@ -4,6 +4,7 @@
  * @module
  */
 
+import { readFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { build } from 'esbuild'
 
@@ -52,7 +53,7 @@ export async function bundle(root, outfile) {
       absWorkingDir: root,
       entryPoints: [join(root, 'agent.ts')],
       outfile,
-      plugins: [leanPackages, seldomUsed],
+      plugins: [leanPackages, seldomUsed, withoutOldBuffers],
     }),
     build({
       ...SHARED_OPTIONS,
@@ -80,7 +81,7 @@ export async function bundleWhole(root, outfile) {
     absWorkingDir: root,
     entryPoints: [join(root, 'agent.ts')],
     outfile,
-    plugins: [leanPackages],
+    plugins: [leanPackages, withoutOldBuffers],
   })
 }
 
@@ -119,6 +120,9 @@ module.exports = (name) => {
 }`
 
 /**
+ * On upgrade of undici or @hono/node-server, check that these folders are still theirs; a test looks
+ * at what the bundle has of them.
+ *
  * What packages load and the agent never uses: undici all of its fetch, mocks, caches and
  * interceptors (half of a job's first call to the engine), Hono's server all of HTTP/2.
  */
@@ -137,6 +141,23 @@ const leanPackages = {
       contents: path.endsWith('http2') ? NO_HTTP2 : UNUSED,
       loader: 'js',
     }))
+  },
+}
+
+const OLD_BUFFER = 'new Buffer(message)'
+
+/**
+ * node-statsd makes its packets in a way of which Node warns on the user's terminal. On upgrade, check
+ * whether that is still so: the build fails if not.
+ */
+const withoutOldBuffers = {
+  name: 'without old buffers',
+  setup(build) {
+    build.onLoad({ filter: /\/node-statsd\/lib\/statsd\.js$/ }, async ({ path }) => {
+      const source = await readFile(path, 'utf8')
+      if (!source.includes(OLD_BUFFER)) throw new Error(`${path} has no ${OLD_BUFFER} any more`)
+      return { contents: source.replace(OLD_BUFFER, 'Buffer.from(message)'), loader: 'js' }
+    })
   },
 }
 

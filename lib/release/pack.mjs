@@ -22,6 +22,7 @@ const STRIP_LIMIT_MS = 60_000
  *   `script` lies with the packages' one in a directory of its own, in which temporary files are made
  */
 export async function pack({ script, parts, arch, output }) {
+  // On upgrade of pkg, check: its inside, no part of what it promises; `build` fails without it.
   const { default: sea } = require('@yao-pkg/pkg/lib-es5/sea.js')
   const work = await mkdtemp(`${script}-`)
   const { TMPDIR } = process.env
@@ -44,9 +45,8 @@ export async function pack({ script, parts, arch, output }) {
         // A NODE_OPTIONS meant for the host's own Node must not change or break the agent.
         execArgvExtension: 'none',
         // Keeps memory flat under a flood of output: 1 GB of log cost 37 MB more than 10 MB did,
-        // now 2 MB. What a library does that Node no longer likes is nothing for a user's terminal:
-        // node-statsd calls `new Buffer`.
-        execArgv: ['--max-semi-space-size=4', '--no-deprecation'],
+        // now 2 MB.
+        execArgv: ['--max-semi-space-size=4'],
         assets: {
           'pty.node': join(parts.terminal, 'pty.node'),
           [PACKAGES_ASSET]: join(dirname(script), PACKAGES_ASSET),

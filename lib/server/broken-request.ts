@@ -18,6 +18,7 @@ const LINGER_BYTES = 4 * 1024 * 1024
 
 /** For `clientError` of a server. */
 export function answerBrokenRequest(error: NodeJS.ErrnoException, socket: Duplex): void {
+  // Node's own, and in no type: on upgrade, check.
   const response = (socket as { _httpMessage?: { headersSent: boolean } })._httpMessage
   if (!socket.writable || error.code === 'ECONNRESET' || response?.headersSent === true) {
     socket.destroy()

@@ -11,7 +11,7 @@ import { homedir, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { getRawAsset, isSea } from 'node:sea'
 
-/** What of node-pty's addon is used here. @see https://github.com/microsoft/node-pty/blob/main/src/unix/pty.cc */
+/** What of node-pty's addon is used here, beside its JavaScript: on upgrade, check the arguments. @see https://github.com/microsoft/node-pty/blob/main/src/unix/pty.cc */
 export interface PtyAddon {
   fork(
     file: string,

@@ -181,7 +181,7 @@ export class SftpSession {
     return opened
   }
 
-  /** Not in the types; without it an extension would have to be tried to be known. */
+  /** Not in the types: on upgrade of ssh2, check. Without it an extension would have to be tried. */
   #offers(extension: string): boolean {
     const { _extensions: offered } = this.#sftp as unknown as {
       _extensions?: Readonly<Record<string, string>>
