@@ -37,6 +37,8 @@ export interface ContainerSpec {
   /** Names under which the others on the network reach it. */
   readonly aliases: readonly string[]
   readonly mounts: readonly Mount[]
+  /** Ids of groups its processes are in as well. */
+  readonly groups?: readonly string[] | undefined
   /** Devices of the host, passed through under the same path. */
   readonly devices: readonly string[]
   /** `attached`: a terminal to attach to, nothing stored. `logged`: its last output is kept. */
@@ -335,6 +337,7 @@ function toConfig(spec: ContainerSpec): object {
         Source: source,
         Target: target,
       })),
+      GroupAdd: spec.groups,
       Devices: spec.devices.map((path) => ({
         PathOnHost: path,
         PathInContainer: path,

@@ -17,3 +17,18 @@ export async function enginePlatform(docker: DockerClient, signal?: AbortSignal)
   })
   return [value?.Os, value?.Arch].filter(Boolean).join('/')
 }
+
+/** @returns `name=rootless`, `name=seccomp,profile=default`, … */
+export async function securityOptions(
+  docker: DockerClient,
+  signal?: AbortSignal,
+): Promise<readonly string[]> {
+  const { value } = await docker.call<{ SecurityOptions?: readonly string[] | null }>({
+    action: 'say how it is set up',
+    method: 'GET',
+    path: '/info',
+    signal,
+    ok: [200],
+  })
+  return value?.SecurityOptions ?? []
+}

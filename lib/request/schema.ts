@@ -12,11 +12,11 @@ import { splitWords } from './words.ts'
 
 const DEFAULT_FILE_MODE = '0644'
 
-/** One label of a host name, as in RFC 1123, section 2.1: the name is one on the job's network. */
-const DNS_LABEL = /^[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?$/
+/** What compose allows, as far as name servers can be asked for it: see RFC 1035, section 2.3.4. */
+const CONTAINER_NAME = /^(?=.{1,253}$)[A-Za-z0-9][A-Za-z0-9_-]{0,62}(?:\.[A-Za-z0-9_-]{1,63})*$/
 
-/** Programs take these for the number of an address, and ask no name server: `ping 5432`. */
-const ADDRESS = /^(?:\d+|0x[0-9a-f]*)$/i
+/** Programs take these for an address, and ask no name server: `ping 5432`. @see man 3 inet_aton */
+const ADDRESS = /^(?:\d+|0x[0-9a-f]*)(?:\.(?:\d+|0x[0-9a-f]*)){0,3}$/i
 
 /** What `/etc/hosts` of every container says already. */
 const TAKEN_NAMES =
@@ -160,8 +160,10 @@ function optionalSeconds() {
 const containerName = v.pipe(
   text(),
   v.regex(
-    DNS_LABEL,
-    expectedValue('a host name: up to 63 letters, digits and "-", no "-" at its ends'),
+    CONTAINER_NAME,
+    expectedValue(
+      'a host name of letters, digits, "-", "_" and ".", the first a letter or digit, up to 63 between two dots and 253 in all',
+    ),
   ),
   v.check(
     (name) => !ADDRESS.test(name),

@@ -34,11 +34,13 @@ export async function runHostSetup(
 ): Promise<boolean> {
   for (const { directive, alias } of commands) {
     signal.throwIfAborted()
-    const { exitCode, output } = await runOnHost(directive, signal, options)
+    const { exitCode, output, endedBy } = await runOnHost(directive, signal, options)
     signal.throwIfAborted()
     if (exitCode === 0) continue
     return await block(alias || directive, async (onOutput) => {
+      if (alias) await onOutput(`Running: ${directive}\n`)
       await onOutput(output)
+      if (endedBy !== null) await onOutput(`The command was ended by ${endedBy}.\n`)
       return exitCode
     })
   }
@@ -54,7 +56,7 @@ async function runOnHost(
   directive: string,
   signal: AbortSignal,
   { environment, traces, policy }: HostSetupOptions,
-): Promise<{ exitCode: number; output: Buffer }> {
+): Promise<{ exitCode: number; output: Buffer; endedBy: NodeJS.Signals | null }> {
   // In a process group of its own, so that a stop reaches what it starts.
   const child = startAsVictim(() =>
     spawn('bash', ['-c', directive], {
@@ -74,11 +76,10 @@ async function runOnHost(
   try {
     const closed = once(child, 'close')
     closed.catch(() => undefined) // fails as 'exit' does
-    const [code, name] = (await once(child, 'exit')) as [number | null, NodeJS.Signals | null]
+    const [code, endedBy] = (await once(child, 'exit')) as [number | null, NodeJS.Signals | null]
     await Promise.race([closed, sleep(DRAIN_MS)])
     if (signal.aborted) signalGroup(child, 'SIGKILL')
-    if (name !== null) keep(Buffer.from(`The command was ended by ${name}.\n`))
-    return { exitCode: code ?? 1, output }
+    return { exitCode: code ?? 1, output, endedBy }
   } catch (cause) {
     throw new ContainerError('A host setup command could not be started: bash does not run here', {
       hint: 'Install bash on the host of the agent (package bash).',

@@ -66,7 +66,7 @@ export class JobObjects {
    * @param role its name in the job; part of its real one, for people who look at `docker ps`
    */
   async createContainer(role: string, plan: ContainerPlan): Promise<CreatedContainer> {
-    const suffix = role.replace(/[^A-Za-z0-9_.-]/g, '-')
+    const suffix = role.replace(/[^A-Za-z0-9_.-]/g, '-').slice(0, 63)
     const name = `${this.#network}-${this.#containers.size}-${suffix}`
     // By name, and before the call: an answer that gets lost must not leave a container behind.
     this.#containers.add(name)

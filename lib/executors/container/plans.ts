@@ -17,6 +17,7 @@ export interface MainExtras {
   /** The image's own; absent when it has none. */
   readonly entrypoint?: readonly string[] | undefined
   readonly mounts: readonly Mount[]
+  readonly groups: readonly string[]
   readonly devices: readonly string[]
 }
 
@@ -25,12 +26,13 @@ const SHELL = /^(?:\S*\/)?(?:ba|da|a|k|z)?sh$/
 /** The job's shell is the container's command, under the image's own entrypoint. */
 export function planMain(
   request: ContainerRequest,
-  { startPath, entrypoint, mounts, devices }: MainExtras,
+  { startPath, entrypoint, mounts, groups, devices }: MainExtras,
 ): ContainerPlan {
   return {
     ...planCommon(request),
     command: shellUnder(givenWords(request.entrypoint) ?? entrypoint ?? [], startPath),
     mounts,
+    groups,
     devices,
     output: 'attached',
   }

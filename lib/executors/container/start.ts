@@ -19,6 +19,7 @@ import { planMain, planService } from './plans.ts'
 import type { Service } from './services/service.ts'
 import { awaitReady, watchService } from './services/services.ts'
 import { settleAll } from './settle.ts'
+import { findSocketGroups } from './socket-group.ts'
 import type { Owner, Staging } from './staging.ts'
 
 /** What the agent's flags decide. */
@@ -107,18 +108,20 @@ async function createMain(
   container: ContainerRequest,
   mounts: readonly Mount[],
 ): Promise<MainContainer> {
-  const { staging, images, directives, exports } = request
+  const { docker, staging, images, directives, exports, socketPath, signal } = request
   const devices = request.exposeKvmDevice && existsSync(KVM_DEVICE) ? [KVM_DEVICE] : []
   const image = images.get(container.image)
+  const user = container.user || image?.user || ''
   const plan = planMain(container, {
     startPath: staging.startPath,
     entrypoint: image?.entrypoint,
     mounts,
+    groups: await findSocketGroups(docker, socketPath, user, signal),
     devices,
   })
   const id = await createContainer(request, container.name, plan)
-  const main = new MainContainer(request.docker, { id, role: container.name }, staging)
-  const owner = guessOwner(container.user || image?.user || '')
+  const main = new MainContainer(docker, { id, role: container.name }, staging)
+  const owner = guessOwner(user)
   await main.write([
     ...staging.boot(owner ?? { uid: 0, gid: 0 }),
     ...directives.map((directive) => staging.directive(directive)),

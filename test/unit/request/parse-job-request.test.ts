@@ -290,7 +290,8 @@ test('dockercompose needs a container', () => {
 })
 
 test('containers need an image, and a name that is a host name and their own', () => {
-  const rule = 'a host name: up to 63 letters, digits and "-", no "-" at its ends'
+  const rule =
+    'a host name of letters, digits, "-", "_" and ".", the first a letter or digit, up to 63 between two dots and 253 in all'
   const containers = [
     { name: 'main', image: '' },
     { name: 'main', image: 'x' },
@@ -298,8 +299,8 @@ test('containers need an image, and a name that is a host name and their own', (
     { name: 'x'.repeat(64), image: 'x' },
     { image: 'x' },
     { name: '_a', image: 'x' },
-    { name: 'a.b', image: 'x' },
-    { name: 'a-', image: 'x' },
+    { name: 'a..b', image: 'x' },
+    { name: 'a.', image: 'x' },
     { name: 'Main', image: 'x' },
     { name: 'LocalHost', image: 'x' },
     { name: 'ip6-loopback', image: 'x' },
@@ -307,6 +308,13 @@ test('containers need an image, and a name that is a host name and their own', (
     { name: '0x7F', image: 'x' },
     { name: `a${'-'.repeat(61)}b`, image: 'x' },
     { name: '7a', image: 'x' },
+    { name: 'my_db', image: 'x' },
+    { name: 'db.local', image: 'x' },
+    { name: 'a-._b', image: 'x' },
+    { name: `${'x'.repeat(63)}.`.repeat(3) + 'y'.repeat(61), image: 'x' },
+    { name: `${'x'.repeat(63)}.`.repeat(3) + 'y'.repeat(62), image: 'x' },
+    { name: '10.1.2.0x3', image: 'x' },
+    { name: '10.1.2.3.4', image: 'x' },
   ]
   const other = 'a host name that does not mean something else in a container'
   const address = 'a host name that cannot be taken for an address'
@@ -320,13 +328,15 @@ test('containers need an image, and a name that is a host name and their own', (
       `compose.containers[3].name: expected ${rule}, got a string`,
       'compose.containers[4].name: expected a string',
       `compose.containers[5].name: expected ${rule}, got "_a"`,
-      `compose.containers[6].name: expected ${rule}, got "a.b"`,
-      `compose.containers[7].name: expected ${rule}, got "a-"`,
+      `compose.containers[6].name: expected ${rule}, got "a..b"`,
+      `compose.containers[7].name: expected ${rule}, got "a."`,
       'compose.containers[8].name: expected a name of its own, got the one of compose.containers[0]',
       `compose.containers[9].name: expected ${other}, got "LocalHost"`,
       `compose.containers[10].name: expected ${other}, got "ip6-loopback"`,
       `compose.containers[11].name: expected ${address}, got "127"`,
       `compose.containers[12].name: expected ${address}, got "0x7F"`,
+      `compose.containers[19].name: expected ${rule}, got a string`,
+      `compose.containers[20].name: expected ${address}, got "10.1.2.0x3"`,
     ].sort(),
   )
 })
