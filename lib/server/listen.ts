@@ -75,7 +75,7 @@ const CHECK_MS = 1_000
 const MAX_CONNECTIONS = 2_000
 
 /** What one address may hold of the connections before it has shown a valid token. */
-const STRANGERS_SHARE = 1 / 4
+const STRANGERS_SHARE = 1 / 2
 
 /** Ample for a token; beyond it the answer is 431. */
 const MAX_HEADER_BYTES = 32 * 1024

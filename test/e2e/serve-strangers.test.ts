@@ -58,7 +58,7 @@ test('2,000 of them keep nobody out and end no job, where 1,024 descriptors are 
 
     const { text } = await served.ask('GET', '/agent_logs')
     const reports = text.split('\n').filter((line) => line.includes('Too many connections'))
-    assert.match(reports[0] ?? '', /\(limits: 512, without a token 128 from one address\)/)
+    assert.match(reports[0] ?? '', /\(limits: 512, without a token 256 from one address\)/)
     assert.ok(reports.length < 10, `told ${reports.length} times`)
     assert.not.match(text, 'EMFILE')
   } finally {
