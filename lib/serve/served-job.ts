@@ -20,6 +20,7 @@ import type { JobMetrics } from '../metrics/job-metrics.ts'
 import type { JobRequest } from '../request/job-request.ts'
 import type { JobConfig } from '../settings/job-config.ts'
 import type { Journal } from '../state/journal.ts'
+import type { OpenedLog } from './open-log.ts'
 import { refusingExecutor } from './refusing-executor.ts'
 import { Settlement, stillNeeded } from './settlement.ts'
 
@@ -39,13 +40,6 @@ export interface ServedJobOptions extends ServedJobContext {
   /** With the job's id on every line. */
   readonly log: Logger
   readonly journal: Journal
-}
-
-/** Where a job's log is, and why the job must not run although there is one. */
-export interface OpenedLog {
-  readonly jobLog: JobLog
-  readonly path: string
-  readonly obstacle?: unknown
 }
 
 /**

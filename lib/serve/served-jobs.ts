@@ -6,10 +6,10 @@
  * @module
  */
 
-import { basename, join } from 'node:path'
+import { join } from 'node:path'
 import { clearDeadJobs } from '../access/dead-jobs.ts'
 import { explain } from '../errors.ts'
-import { JobLog } from '../events/job-log.ts'
+import type { JobLog } from '../events/job-log.ts'
 import type { JobSlot, Submission } from '../job/slot.ts'
 import type { Logger } from '../log.ts'
 import type { JobMetrics } from '../metrics/job-metrics.ts'
@@ -20,7 +20,8 @@ import { Journals } from '../state/journals.ts'
 import { type KeptLimits, KeptLogs } from '../state/kept-logs.ts'
 import { CutOffJob } from './cut-off-job.ts'
 import { EngineSweeper } from './leftovers.ts'
-import type { OpenedLog, ServedJob } from './served-job.ts'
+import { type OpenedLog, openLog } from './open-log.ts'
+import type { ServedJob } from './served-job.ts'
 
 export interface ServedJobsOptions {
   readonly state: StateDirectory
@@ -33,9 +34,6 @@ export interface ServedJobsOptions {
   readonly logFor: (job?: string) => Logger
 }
 
-/** Whose log can be collected. */
-type Collectable = Pick<ServedJob, 'settlement'>
-
 /** Jobs that run at one time. */
 const CAPACITY = 1
 
@@ -44,9 +42,6 @@ const LAST_COLLECTION_MS = 30_000
 
 /** From "end at once" to leaving callbacks to the next start. */
 const LAST_CALLBACKS_MS = 5_000
-
-/** Where a log goes when the state directory cannot take it: only to say that, and why. */
-const SPARE_DIRECTORY = '/dev/shm'
 
 export class ServedJobs implements JobSlot {
   readonly #options: ServedJobsOptions
@@ -271,10 +266,10 @@ export class ServedJobs implements JobSlot {
     return log
   }
 
-  async #settle(job: Collectable): Promise<void> {
+  async #settle({ settlement }: CutOffJob | ServedJob): Promise<void> {
     const timeout = new AbortController()
     const timer = setTimeout(() => timeout.abort(), this.#options.collectionTimeoutMs)
-    await job.settlement.end(AbortSignal.any([timeout.signal, this.#lastCollection.signal]))
+    await settlement.end(AbortSignal.any([timeout.signal, this.#lastCollection.signal]))
     clearTimeout(timer)
   }
 
@@ -300,16 +295,4 @@ async function loadJobParts() {
     import('./served-job.ts'),
   ])
   return { parseJobRequestInSlices, ServedJob }
-}
-
-/** In the state directory; else somewhere, so that whoever reads it learns what is wrong. */
-async function openLog(path: string): Promise<OpenedLog> {
-  try {
-    return { jobLog: await JobLog.create(path), path }
-  } catch (obstacle) {
-    const spare = join(SPARE_DIRECTORY, basename(path))
-    const jobLog = await JobLog.create(spare).catch(() => undefined)
-    if (jobLog === undefined) throw obstacle
-    return { jobLog, path: spare, obstacle }
-  }
 }
