@@ -4,7 +4,7 @@
  * @module
  */
 
-import { appendFile, rm, writeFile } from 'node:fs/promises'
+import { appendFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { CachePlace } from '../cache/open-store.ts'
 import { ShellError } from '../errors.ts'
@@ -76,6 +76,8 @@ export class ShellExecutor implements Executor {
   #terminal: HostTerminal | undefined
   #session: Session | undefined
   #toolbox: HostToolbox | undefined
+  /** By which the job's shell is known. */
+  #boot = ''
   #profiled = false
   #count = 0
   /** Once the job's stop has begun. */
@@ -90,7 +92,7 @@ export class ShellExecutor implements Executor {
     const complete = withDefaults(environment)
     this.#traces = traces
     this.#environment = { ...complete, [COOKIE_NAME]: this.#traces.cookie }
-    this.#directory = new JobDirectory(traces.directory ?? '')
+    this.#directory = new JobDirectory(traces.directory ?? '', traces.spares ?? [])
     signal.addEventListener('abort', this.#stop, { once: true })
     this.#toolbox = new HostToolbox(this.#path(TOOLBOX), cache)
     await this.#openSession(signal)
@@ -99,9 +101,7 @@ export class ShellExecutor implements Executor {
 
   async exportVariables(variables: readonly Variable[], options: RunOptions): Promise<number> {
     await this.#putBackDirectory()
-    const file = variablesFile(this.#jobDirectory().path)
-    await appendFile(file, formatExports(variables), { mode: 0o600 })
-    if (!this.#profiled) await this.#addToProfile(file, options.onOutput)
+    await this.#keepVariables(formatExports(variables), options.onOutput)
     const checked = formatExports(variables, ' || builtin return 1')
     const exports = [checked, Buffer.from(pathAfter(variables, this.#path(TOOLBOX)))]
     const { exitCode } = await this.#runFile(Buffer.concat(exports), { ...options, quiet: true })
@@ -162,13 +162,13 @@ export class ShellExecutor implements Executor {
   ): Promise<RunResult> {
     await this.#putBackDirectory()
     const session = await this.#openSession(signal)
-    const file = this.#path(`directive-${++this.#count}`)
-    await writeFile(file, text, { mode: 0o600 })
+    const { handover } = this.#jobDirectory()
+    const file = await handover.write(`directive-${++this.#count}`, text)
     try {
       return await session.run(file, onOutput, { quiet })
     } finally {
       await this.#stopping
-      await rm(file, { force: true })
+      await handover.remove(file)
     }
   }
 
@@ -178,9 +178,14 @@ export class ShellExecutor implements Executor {
     const toolbox = this.#path(TOOLBOX)
     if (directory.isThere() && HostToolbox.isWhole(toolbox)) return
     await this.#toolbox?.close()
-    directory.putBack()
-    await rm(toolbox, { recursive: true, force: true })
-    this.#toolbox = new HostToolbox(toolbox, this.#options.cache)
+    try {
+      directory.putBack()
+      await rm(toolbox, { recursive: true, force: true })
+      this.#toolbox = new HostToolbox(toolbox, this.#options.cache)
+    } catch (error) {
+      if (error instanceof ShellError) throw error
+      // There is no room for the toolbox; what is to be run may find some elsewhere.
+    }
   }
 
   /** The living session, or a fresh shell when the last one died with its directive. */
@@ -188,8 +193,9 @@ export class ShellExecutor implements Executor {
     if (this.#session !== undefined && !this.#session.closed) return this.#session
     signal.throwIfAborted()
     const token = createToken()
-    const boot = this.#path(BOOT)
-    await writeFile(boot, bootScript(token, toolboxPrelude(this.#path(TOOLBOX))), { mode: 0o600 })
+    const script = bootScript(token, toolboxPrelude(this.#path(TOOLBOX)))
+    const boot = await this.#jobDirectory().handover.write(BOOT, script)
+    this.#boot = boot
     const bash = findProgram('bash', this.#environment['PATH'] ?? DEFAULT_PATH)
     if (bash === undefined) {
       throw new ShellError('This host has no bash on its PATH', {
@@ -226,18 +232,21 @@ export class ShellExecutor implements Executor {
   readonly #stop = (): void => {
     const stopping = Promise.all([
       this.#toolbox?.close(),
-      stopShellJob(this.#mark(), this.#path(BOOT), this.#options.policy),
+      stopShellJob(this.#mark(), this.#boot, this.#options.policy),
     ])
     this.#stopping = stopping.then(() => undefined)
     this.#stopping.catch(() => undefined) // for whoever waits
   }
 
-  async #addToProfile(file: string, onOutput: OnOutput): Promise<void> {
-    this.#profiled = true
+  /** For login shells: those of a person, and one that replaces the job's own. */
+  async #keepVariables(exports: Buffer, onOutput: OnOutput): Promise<void> {
+    const file = variablesFile(this.#jobDirectory().path)
     try {
-      await addToLoginProfile(this.#prepared().home, file)
+      await appendFile(file, exports, { mode: 0o600 })
+      if (!this.#profiled) await addToLoginProfile(this.#prepared().home, file)
+      this.#profiled = true
     } catch (error) {
-      // The job itself does not need it: only a person who logs in beside it misses the variables.
+      // The job's shell gets them all the same.
       const reason = error instanceof Error ? error.message : String(error)
       await onOutput(`Login shells will not have these variables: ${reason}\n`)
     }

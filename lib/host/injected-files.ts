@@ -5,7 +5,7 @@
  * @module
  */
 
-import { appendFile, lstat, readFile, rm, rmdir } from 'node:fs/promises'
+import { appendFile, lstat, readFile, rmdir, unlink } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { makeDirectory } from '../make-directory.ts'
 import { findForeignEntry } from '../private/ownership.ts'
@@ -36,10 +36,19 @@ export async function makeWayFor(path: string, directory: string): Promise<void>
 /** The last one first. Repeatable; what is gone is no error. @throws {Error} of the file system */
 export async function removeInjectedFiles(directory: string): Promise<void> {
   for (const { path, madeDirectory } of (await readNotes(directory)).reverse()) {
-    if (findForeignEntry(path) !== undefined) continue // a job has cleared /tmp, and another user come first
-    await rm(path, { force: true })
+    await removeFile(path).catch(ignoreReplaced)
     if (madeDirectory !== undefined) await removeEmpty(dirname(path), madeDirectory)
   }
+}
+
+async function removeFile(path: string): Promise<void> {
+  if (findForeignEntry(path) !== undefined) return // a job has cleared /tmp, and another user come first
+  await unlink(path)
+}
+
+/** It is gone, or the job has made a directory of it, or a file of one above it: that is the job's own. */
+function ignoreReplaced(error: NodeJS.ErrnoException): void {
+  if (!['EISDIR', 'ENOENT', 'ENOTDIR'].includes(error.code ?? '')) throw error
 }
 
 function notesIn(directory: string): string {

@@ -19,18 +19,24 @@ import { dirname, join } from 'node:path'
 import { ShellError } from '../errors.ts'
 import { makeDirectorySync } from '../make-directory.ts'
 import { isOwn } from '../private/ownership.ts'
+import { Handover } from './handover.ts'
 
 const PRIVATE = 0o700
 
 export class JobDirectory {
   readonly path: string
+  readonly handover: Handover
   #made: Stats
   /** Contents by name, of the files right in it. */
   #kept: ReadonlyMap<string, Buffer> = new Map()
 
-  /** @throws {Error} of the file system, also when something of that name is there */
-  constructor(path: string) {
+  /**
+   * @param spares where files are when this takes none
+   * @throws {Error} of the file system, also when something of that name is there
+   */
+  constructor(path: string, spares: readonly string[]) {
     this.path = path
+    this.handover = new Handover(this, spares)
     this.#made = makeNew(path)
   }
 
@@ -50,14 +56,18 @@ export class JobDirectory {
     })
   }
 
-  /** A file in it, unless something else is in its place. @throws {Error} of the file system */
+  /** A file in it, unless something else is in its place. What cannot be removed goes with the job. */
   remove(file: string): void {
-    const found = lstatSync(this.path, { throwIfNoEntry: false })
-    if (found !== undefined && this.#isMade(found)) rmSync(file, { force: true })
+    try {
+      if (this.#isMade(lstatSync(this.path))) rmSync(file, { force: true })
+    } catch {
+      // It is gone already, or its disk has become read-only.
+    }
   }
 
-  /** Remembers the files that are in it now. @throws {Error} of the file system */
+  /** Remembers the files that are in it now, if it is there. @throws {Error} of the file system */
   keep(): void {
+    if (!this.isThere()) return
     const files = readdirSync(this.path, { withFileTypes: true }).filter((entry) => entry.isFile())
     this.#kept = new Map(files.map(({ name }) => [name, readFileSync(join(this.path, name))]))
   }

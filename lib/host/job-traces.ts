@@ -12,6 +12,7 @@ import { isOwnDirectory } from '../private/ownership.ts'
 import { openProgramPlace } from '../private/place.ts'
 import type { ExecutorName } from '../request/job-request.ts'
 import { readBootId } from './agent-identity.ts'
+import { planSpares, removeSpares } from './handover.ts'
 import { removeInjectedFiles } from './injected-files.ts'
 import { removeFromLoginProfile } from './login-profile.ts'
 import { clockTicksNow, isStillLeader, killJobProcesses, type Leader } from './processes.ts'
@@ -22,6 +23,8 @@ export interface HostTraces {
   readonly cookie: string
   /** The job's private directory, of a job on this host. */
   readonly directory?: string | undefined
+  /** Where its files are when that directory takes none; made for the moment. */
+  readonly spares?: readonly string[] | undefined
   /** Whose login profile names the file with the job's variables. */
   readonly home: string
   /** On the clock by which the kernel dates processes, since the boot named by `bootId`. */
@@ -41,9 +44,12 @@ export function planHostTraces(
   { privatePlaces, home }: TracePlan,
   executor: ExecutorName = 'shell',
 ): HostTraces {
+  const cookie = randomBytes(16).toString('hex')
+  const isHere = executor === 'shell'
   return {
-    cookie: randomBytes(16).toString('hex'),
-    directory: executor === 'shell' ? planDirectory(privatePlaces) : undefined,
+    cookie,
+    directory: isHere ? planDirectory(privatePlaces) : undefined,
+    spares: isHere ? planSpares(privatePlaces, cookie) : undefined,
     home,
     since: clockTicksNow(),
     bootId: readBootId(),
@@ -83,8 +89,9 @@ export async function removeHostTraces(
  *
  * @throws {Error} of the file system
  */
-export async function removeJobFiles({ directory, home }: HostTraces): Promise<void> {
+export async function removeJobFiles({ directory, spares, home }: HostTraces): Promise<void> {
   if (directory === undefined) return
+  await removeSpares(spares ?? [])
   await removeFromLoginProfile(home, variablesFile(directory))
   if (!isOwnDirectory(directory)) return
   await removeInjectedFiles(directory)

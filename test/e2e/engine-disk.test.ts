@@ -54,4 +54,19 @@ test('a disk that is full fails the job with what to do, and the next job runs w
   assert.equal(JSON.parse(text), [])
 })
 
+test('a job that fills its container’s disk has its epilogues run, with its result', async (t) => {
+  const fill = 'while builtin printf %65536s x; do :; done 2>/dev/null >/full || true'
+  const job = containerJob({ image: IMAGE }, [fill], {
+    epilogue_always_commands: [{ directive: 'echo "always $SEMAPHORE_JOB_RESULT"' }],
+    epilogue_on_pass_commands: [{ directive: 'echo pass' }],
+  })
+  const { events, result } = await runJob(job, {
+    environment: { DOCKER_HOST: `unix://${t.engine.socketPath}` },
+  })
+
+  const outputs = blocksOf(events).map(({ output }) => output)
+  assert.is(result, 'passed')
+  assert.equal(outputs.slice(-2), ['always passed\n', 'pass\n'])
+})
+
 test.run()

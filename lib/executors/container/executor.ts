@@ -6,8 +6,10 @@
  */
 
 import type { CachePlace } from '../../cache/open-store.ts'
+import type { ArchiveEntry } from '../../docker/archive.ts'
 import { DockerClient } from '../../docker/client.ts'
 import type { ImageInfo, RegistryLogin } from '../../docker/images.ts'
+import { DockerRefusedError, UndeliveredError } from '../../errors.ts'
 import type { HostTraces } from '../../host/job-traces.ts'
 import type { Compose } from '../../request/job-request.ts'
 import type { Session } from '../../shell/session.ts'
@@ -47,6 +49,9 @@ export interface ContainerOptions extends Ownership, StartOptions {
   readonly traces: HostTraces
   readonly onPulled?: ((report: PullReport) => void) | undefined
 }
+
+/** The container itself. */
+const GONE = 404
 
 /** Directives that will ask the agent, unless a script does. */
 const ASKS = /\b(cache|checksum)\b/
@@ -112,7 +117,7 @@ export class ContainerExecutor implements Executor {
     const owner = session.info
     const [values, script] = this.#staging.exports(variables, owner)
     const files = [this.#staging.environmentFile(owner), values, script]
-    await main.write(files, options.signal)
+    await deliver(main, files, options.signal)
     const { exitCode } = await this.#run(script.path, { ...options, quiet: true })
     this.#exported = true
     return exitCode
@@ -127,7 +132,7 @@ export class ContainerExecutor implements Executor {
   async run(directive: string, options: RunOptions): Promise<RunResult> {
     const { main } = await this.#open(options.signal)
     const file = this.#staging.directive(directive)
-    await main.write([file], options.signal)
+    await deliver(main, [file], options.signal)
     return await this.#run(file.path, options)
   }
 
@@ -282,5 +287,22 @@ export class ContainerExecutor implements Executor {
     const environment = this.#staging.environmentFile(session.info).path
     if (this.#exported) await session.run(environment, quiet.onOutput, { quiet: true })
     return { main, session }
+  }
+}
+
+/** As a rule they are there since the container was made: what comes later may find a full disk. */
+async function deliver(
+  main: MainContainer,
+  entries: readonly ArchiveEntry[],
+  signal: AbortSignal,
+): Promise<void> {
+  try {
+    await main.write(entries, signal)
+  } catch (error) {
+    if (!(error instanceof DockerRefusedError) || error.status === GONE) throw error
+    throw new UndeliveredError(`The command could not be handed to the shell: ${error.reason}`, {
+      hint: error.hint,
+      cause: error,
+    })
   }
 }

@@ -120,14 +120,15 @@ exit $?
 /**
  * Written by the shell itself, not by an archive: it knows its home, and needs no round trip. A
  * home that cannot be written to is no error: only a person who logs in there misses the variables.
+ * The shell gets them first: on a full disk it has them all the same.
  */
 function exportScript(variables: string, environment: string): string {
   return `[[ -s ${environment} ]] || {
   [[ -e ~/.bash_profile ]] || builtin printf '%s\\n' '${CREATED_PROFILE}' >~/.bash_profile
   builtin printf '%s\\n' '[ ! -r ${environment} ] || . ${environment}' >>~/.bash_profile
 } 2>/dev/null || builtin :
-builtin printf '. %s\\n' ${variables} >>${environment} || builtin return 1
-builtin . ${variables}
+builtin . ${variables} || builtin return 1
+builtin printf '. %s\\n' ${variables} >>${environment}
 `
 }
 
