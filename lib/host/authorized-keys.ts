@@ -7,7 +7,6 @@
 import { chmod } from 'node:fs/promises'
 import { join } from 'node:path'
 import { ContentError } from '../errors.ts'
-import { makeDirectory } from '../make-directory.ts'
 import { decodeBase64 } from '../request/base64.ts'
 import { identifySelf, lifeOf } from './agent-identity.ts'
 import {
@@ -60,10 +59,9 @@ export function formatKeys(name: string, lines: readonly string[]): string {
 /** @throws {Error} of the file system */
 export async function addKeys(home: string, text: string): Promise<void> {
   await requireOwnHome(home, NAME)
-  const directory = join(home, '.ssh')
-  await makeDirectory(directory, 0o700)
-  await chmod(directory, 0o700) // sshd ignores keys that others could have changed
   await addText(keysIn(home), text)
+  // sshd ignores keys that others could have changed.
+  await chmod(join(home, '.ssh'), 0o700)
   await chmod(join(home, NAME), 0o600)
 }
 

@@ -6,8 +6,9 @@
  */
 
 import { randomBytes } from 'node:crypto'
-import { appendFile, open, readFile, realpath, rename, rm, stat } from 'node:fs/promises'
-import { join } from 'node:path'
+import { appendFile, open, readFile, realpath, rename, rm, rmdir, stat } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { makeDirectory } from '../make-directory.ts'
 import { findForeignEntry, ownUid } from '../private/ownership.ts'
 import { takeTurn } from './mutex.ts'
 
@@ -20,11 +21,14 @@ export interface SharedFile {
   readonly header: string
 }
 
+/** After the header when the agent has made the file's directory as well: then it removes that, too. */
+const DIRECTORY_NOTE = '# and so is its directory\n'
+
 /** A file that somebody changes more often than this while it is looked at is left alone. */
 const MAX_TRIES = 10
 
 /**
- * Appends the text; a new file is for this user only.
+ * Appends the text; a new file is for this user only, and so is a directory that is missing.
  *
  * @throws {Error} of the file system, or when the home is another user's
  */
@@ -32,8 +36,11 @@ export async function addText({ home, name, header }: SharedFile, text: string):
   await requireOwnHome(home, name)
   const file = await followLinks(join(home, name))
   await takeTurn(async () => {
+    const made = await makeDirectory(dirname(file), 0o700)
     const isNew = (await readBytes(file)) === undefined
-    await appendFile(file, `${isNew ? header : ''}${text}`, { mode: 0o600 })
+    const head = isNew ? header : ''
+    const note = made === undefined ? '' : DIRECTORY_NOTE
+    await appendFile(file, `${head}${note}${text}`, { mode: 0o600 })
   })
 }
 
@@ -83,8 +90,9 @@ async function tryChange(
   if (before === undefined || content === undefined) return true
   const rest = change(content)
   if (rest === content) return true
-  if (rest === header) {
+  if (rest === header || rest === header + DIRECTORY_NOTE) {
     await rm(file, { force: true })
+    if (rest !== header) await rmdir(dirname(file)).catch(() => undefined) // not empty: no more ours
     return true
   }
   // By rename: whoever reads it at this moment sees the old file or the new one, never a part.

@@ -1,4 +1,14 @@
-import { appendFile, chmod, mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import {
+  appendFile,
+  chmod,
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  rm,
+  stat,
+  writeFile,
+} from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { suite } from 'uvu'
@@ -33,12 +43,27 @@ test('a user without keys gets a directory and a file that sshd accepts', async 
   assert.ok((await readFile(t.file, 'utf8')).split('\n').includes(KEY))
 })
 
-test('the file is gone again when nobody else has written to it', async (t) => {
+test('file and directory are gone again when nobody else has written there', async (t) => {
+  await addKeys(t.home, formatKeys('one', [KEY]))
+  await addKeys(t.home, formatKeys('two', [KEY]))
+  await removeKeys(t.home, formatKeys('one', [KEY]))
+  await removeKeys(t.home, formatKeys('two', [KEY]))
+  await removeKeys(t.home, formatKeys('two', [KEY]))
+
+  assert.equal(await readdir(t.home), [])
+})
+
+test('a directory that was there stays, and so does one that somebody uses meanwhile', async (t) => {
+  await mkdir(join(t.home, '.ssh'))
   await addKeys(t.home, formatKeys('one', [KEY]))
   await removeKeys(t.home, formatKeys('one', [KEY]))
-  await removeKeys(t.home, formatKeys('one', [KEY]))
+  assert.equal(await readdir(t.home, { recursive: true }), ['.ssh'])
 
-  assert.is(await stat(t.file).catch((error) => error.code), 'ENOENT')
+  await rm(join(t.home, '.ssh'), { recursive: true })
+  await addKeys(t.home, formatKeys('one', [KEY]))
+  await writeFile(join(t.home, '.ssh', 'known_hosts'), '')
+  await removeKeys(t.home, formatKeys('one', [KEY]))
+  assert.equal((await readdir(t.home, { recursive: true })).sort(), ['.ssh', '.ssh/known_hosts'])
 })
 
 for (const [name, content] of [
