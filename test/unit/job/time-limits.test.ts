@@ -17,18 +17,19 @@ test('of two limits the shorter one counts, and 0 is none', () => {
   })
 })
 
-test('the first limit that is reached is told, once', async () => {
-  const problems: string[] = []
-  const { promise, resolve } = Promise.withResolvers<void>()
-  const watch = new TimeLimitWatch({ jobTimeoutMs: 50, noOutputTimeoutMs: 51 }, (problem) => {
-    problems.push(problem)
-    setTimeout(resolve, 100)
-  })
+test('a limit that is reached is told in a sentence', async () => {
+  for (const [limits, expected] of [
+    [{ jobTimeoutMs: 100 }, 'The job has taken longer than its limit of 0.1 s.'],
+    [{ noOutputTimeoutMs: 100, jobTimeoutMs: 60_000 }, 'There has been no output for 0.1 s.'],
+  ] as const) {
+    const { promise, resolve } = Promise.withResolvers<string>()
+    const watch = new TimeLimitWatch(limits, resolve)
 
-  watch.start()
-  await promise
+    watch.start()
 
-  assert.equal(problems, ['The job has taken longer than its limit of 0.1 s.'])
+    assert.is(await promise, expected)
+    watch.end()
+  }
 })
 
 test('a limit longer than a timer holds does not go off at once', async () => {
