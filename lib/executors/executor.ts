@@ -13,7 +13,7 @@ export type { OnOutput, RunResult, Variable }
 
 /**
  * Writes one block of the log: `cmd_started`, what `work` puts out, `cmd_finished` with the exit
- * code `work` resolves with. When `work` throws an `AgentError`, its message and hint become output
+ * code `work` resolves with. When `work` throws an `AgentError`, its message, code and hint become output
  * and the exit code is 1; an abort of the job's stop signal ends the block with 1 as well.
  *
  * @returns whether the exit code was 0

@@ -1,13 +1,28 @@
 /** What a person reads of an error: its code, wherever it is told, and never a password of a URL. */
 
-import { readFile } from 'node:fs/promises'
+import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
-import { encode, runAgent, runJob } from '../helpers/agent.ts'
+import { encode, runAgent, runJob, startJob } from '../helpers/agent.ts'
+import { waitFor } from '../helpers/host.ts'
 import { followLog, outputIn, serveAgent, whenFree } from '../helpers/served-agent.ts'
+import { tracesInProcesses } from '../helpers/traces.ts'
 
-const test = suite('error texts')
+interface Context {
+  directory: string
+}
+
+const test = suite<Context>('error texts')
+
+test.before.each(async (t) => {
+  t.directory = await mkdtemp(join(tmpdir(), 'texts-'))
+})
+
+test.after.each(async ({ directory }) => {
+  await rm(directory, { recursive: true })
+})
 
 const PASSWORD = 'pa/ssw0rd'
 
@@ -35,6 +50,30 @@ test('in an answer over HTTP it has its code, after what was there before', asyn
 
   assert.is(status, 422)
   assert.match(text, /^\{"message": ".+", "errors": \[".+"\], "code": "ERR_REQUEST_INVALID"\}$/)
+})
+
+test('a variable for every job comes from a private file, and shows in no argument', async (t) => {
+  const file = join(t.directory, 'variables')
+  await writeFile(file, 'OF_AGENT=hidden-of-agent\n', { mode: 0o600 })
+  const args = ['--env-vars-file', file]
+  const job = await startJob(
+    { commands: [{ directive: 'echo "=$OF_AGENT"; sleep 1000' }] },
+    { args },
+  )
+  await waitFor(() => job.stdout.includes('=hidden-of-agent'), 'the job has the variable')
+
+  const traces = tracesInProcesses(['hidden-of-agent'])
+  job.signal('SIGTERM')
+  await job.finished
+  await chmod(file, 0o644)
+  const refused = await runJob({}, { args })
+
+  assert.equal(traces, [])
+  assert.is(refused.code, 2)
+  assert.match(
+    refused.stderr,
+    `--env-vars-file: others may read or change ${file} [ERR_CONFIG_INVALID]`,
+  )
 })
 
 for (const proxy of PROXIES) {
