@@ -73,7 +73,10 @@ test('a log that fills the disk fails its job, with the reason as its last words
 
     const last = events.at(-1)
     assert.is(last?.event === 'job_finished' && last.result, 'failed')
-    assert.match(blocksOf(events).at(-1)?.output ?? '', /the disk is full\nMake room/)
+    assert.match(
+      blocksOf(events).at(-1)?.output ?? '',
+      /the disk is full \[ERR_JOB_LOG_FAILED\]\nMake room/,
+    )
     assert.is(blocksOf(events).at(-1)?.exitCode, 1)
     assert.equal(
       plane.calls.map(({ body }) => body),

@@ -94,7 +94,10 @@ test('who has forgotten sudo is told so, also where a service is there', async (
   const shown = await machine.run(`${asNobody} install --dry-run`)
 
   assert.is(code, 2)
-  assert.match(output, 'agent install changes the system, which needs root\nCall it as sudo')
+  assert.match(
+    output,
+    'agent install changes the system, which needs root [ERR_CONFIG_INVALID]\nCall it as sudo',
+  )
   assert.match(shown.output, 'sudo agent install --dry-run')
 })
 
@@ -297,7 +300,10 @@ test('a program that the user may not run is told, and the service goes on', asy
   )
 
   assert.is(code, 2)
-  assert.match(output, 'User ci may not run /root/bin/agent\nPut it where everybody may')
+  assert.match(
+    output,
+    'User ci may not run /root/bin/agent [ERR_CONFIG_INVALID]\nPut it where everybody may',
+  )
   assert.match(await machine.ask('systemctl cat agent'), /^ExecStart=\/usr\/local\/bin\/agent /m)
   await machine.ask('rm -r /root/bin')
 })

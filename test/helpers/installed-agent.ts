@@ -73,10 +73,8 @@ export async function whenLogged(machine: Machine, id: string, text: string): Pr
 /** @returns the whole log, once nothing of the job is left to be cleared away */
 export async function whenOver(machine: Machine, id: string): Promise<string> {
   const log = await whenLogged(machine, id, 'job_finished')
-  await waitFor(async () => {
-    const status = await askAgent(machine, 'GET', '/status').catch(() => '')
-    return status.includes('waiting-for-job')
-  }, 'the agent is free again')
+  const isSettled = async () => (await machine.ask('ls /var/lib/agent/journal')) === ''
+  await waitFor(isSettled, 'the job is settled')
   return log
 }
 
