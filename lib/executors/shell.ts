@@ -163,6 +163,7 @@ export class ShellExecutor implements Executor {
     await this.#putBackDirectory()
     const session = await this.#openSession(signal)
     const { handover } = this.#jobDirectory()
+    // As a rule in the job's directory, and elsewhere when that takes none: see test/e2e/job-disk.test.ts.
     const file = await handover.write(`directive-${++this.#count}`, text)
     try {
       return await session.run(file, onOutput, { quiet })

@@ -43,7 +43,7 @@ export class Handover {
   }
 
   /**
-   * @returns where the file is
+   * @returns where the file is: not always in the job's own directory
    * @throws {UndeliveredError} when there is no place for it
    * @throws {ShellError} when somebody else has taken the place of the job's directory
    */

@@ -5,6 +5,8 @@
  * @module
  */
 
+import { ContentError } from '../errors.ts'
+import type { JobResult } from '../events/event.ts'
 import type { InjectedFile, OnOutput, Variable } from '../executors/executor.ts'
 import { decodeBase64 } from '../request/base64.ts'
 import type { EncodedFile, EncodedVariable } from '../request/job-request.ts'
@@ -25,6 +27,27 @@ export async function decodeVariables(
     variables.push({ name, value: decodeBase64(last.get(name) ?? '', `The value of ${name}`) })
   }
   return variables
+}
+
+/** The job's own word of how it went, for its epilogues. */
+export function resultVariables(result: JobResult): readonly EncodedVariable[] {
+  return [{ name: 'SEMAPHORE_JOB_RESULT', value: Buffer.from(result).toString('base64') }]
+}
+
+/** Every set of variables a job can come to export. */
+export async function foreseeExports(
+  requested: readonly EncodedVariable[],
+): Promise<readonly (readonly Variable[])[]> {
+  const results = (['passed', 'failed'] as const).map(resultVariables)
+  const sets: Variable[][] = []
+  for (const encoded of [requested, ...results]) {
+    try {
+      sets.push(await decodeVariables(encoded, () => undefined))
+    } catch (error) {
+      if (!(error instanceof ContentError)) throw error // that one is told in its own block
+    }
+  }
+  return sets
 }
 
 /** @throws {ContentError} naming the file whose content is no base64 */

@@ -5,12 +5,12 @@
  */
 
 import { readFile } from 'node:fs/promises'
-import { ContentError, explain } from '../errors.ts'
+import { explain } from '../errors.ts'
 import type { EventSink, JobResult } from '../events/event.ts'
-import type { Executor, OnOutput, RunOptions, Variable, WriteBlock } from '../executors/executor.ts'
+import type { Executor, OnOutput, RunOptions, WriteBlock } from '../executors/executor.ts'
 import type { Logger } from '../log.ts'
 import type { Command, EncodedVariable, JobRequest } from '../request/job-request.ts'
-import { decodeFiles, decodeVariables } from './content.ts'
+import { decodeFiles, decodeVariables, foreseeExports, resultVariables } from './content.ts'
 import { isUnforeseen, JobBlocks } from './job-blocks.ts'
 import {
   advance,
@@ -211,7 +211,7 @@ export class Job {
         signal: this.#stop.signal,
         block: this.#writeBlock,
         directives: [...directives.map(({ directive }) => directive), RESULT_QUERY],
-        exports: await this.#foreseenExports(),
+        exports: await foreseeExports(this.#requestedVariables()),
       })
       this.#isPrepared = ready
       return ready ? { kind: 'passed' } : { kind: 'failed', exitCode: 1 }
@@ -231,20 +231,6 @@ export class Job {
   #requestedVariables(): readonly EncodedVariable[] {
     const { request, hostVariables = [] } = this.#options
     return [...hostVariables, ...request.envVars]
-  }
-
-  /** Every set of variables this job can come to export. */
-  async #foreseenExports(): Promise<readonly (readonly Variable[])[]> {
-    const results = (['passed', 'failed'] as const).map(resultVariables)
-    const sets: Variable[][] = []
-    for (const encoded of [this.#requestedVariables(), ...results]) {
-      try {
-        sets.push(await decodeVariables(encoded, () => undefined))
-      } catch (error) {
-        if (!(error instanceof ContentError)) throw error // that one is told in its own block
-      }
-    }
-    return sets
   }
 
   async #exportVariables(encoded: readonly EncodedVariable[]): Promise<Outcome> {
@@ -332,8 +318,4 @@ export class Job {
       this.#options.log.error(`Clearing up after the job failed: ${explain(error)}`)
     }
   }
-}
-
-function resultVariables(result: JobResult): readonly EncodedVariable[] {
-  return [{ name: 'SEMAPHORE_JOB_RESULT', value: Buffer.from(result).toString('base64') }]
 }
