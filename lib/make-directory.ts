@@ -24,7 +24,7 @@ export async function makeDirectory(path: string, mode = 0o777): Promise<string 
   } catch (error) {
     if (isMissing(error) && path !== dirname(path)) {
       const outermost = await makeDirectory(dirname(path), mode)
-      if (outermost === undefined) throw error // what it would be in is there
+      if (outermost === undefined) throw error // the parent exists, so this error is real
       await makeDirectory(path, mode)
       return outermost
     }

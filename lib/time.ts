@@ -4,7 +4,7 @@
  * @module
  */
 
-/** Whole unix seconds, as every timestamp of the event log is (contract, section 3). */
+/** Whole unix seconds, as every timestamp of the event log is (see lib/events/README.md). */
 export function nowInSeconds(): number {
   return Math.floor(Date.now() / 1_000)
 }

@@ -84,7 +84,7 @@ async function enterContainerOf(
 /**
  * Until that container runs. Ends with the job at the latest.
  *
- * @see the contract, section 9: the text is fixed
+ * @see lib/access/README.md: the text is fixed
  */
 async function awaitContainer(
   docker: DockerClient,

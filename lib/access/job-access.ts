@@ -1,5 +1,5 @@
 /**
- * Opens a way into a job for people, and closes it when the job is over (contract, section 9).
+ * Opens a way into a job for people, and closes it when the job is over (see lib/access/README.md).
  *
  * @module
  */
@@ -111,7 +111,7 @@ export class JobAccess {
 
   /** Awaited before a directive runs in that shell. */
   async addLeader(leader: Leader): Promise<void> {
-    const what = 'What this job starts will outlive an agent that is killed'
+    const what = "Cannot record this job's processes; they will survive if the agent is killed"
     await this.#update(what, ({ remains, ...job }) => ({
       ...job,
       remains: remains && { ...remains, leaders: [...remains.leaders, leader] },

@@ -1,7 +1,7 @@
 /**
  * `cache …` as a job calls it: which store, which keys, and the texts it prints.
  *
- * @see the contract, section 11: commands, texts and exit codes are fixed
+ * @see lib/cache/README.md: commands, texts and exit codes are fixed
  * @module
  */
 

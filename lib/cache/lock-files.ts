@@ -1,6 +1,6 @@
 /**
  * What `cache store` and `cache restore` do without arguments: the files that pin a project's
- * dependencies, and where those are installed (contract, section 11). Pure.
+ * dependencies, and where those are installed (see lib/cache/README.md). Pure.
  *
  * @module
  */

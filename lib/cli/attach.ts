@@ -14,9 +14,9 @@ import { visitJob } from './visit.ts'
 export const attachCommand = defineCommand({
   meta: {
     name: 'attach',
-    description: `Open a shell in a job that runs on this machine.
+    description: `Open a shell in a running job on this machine.
 
-Without JOB: the one that runs, or a list of them when there are several.
+Without JOB: the running job, or a list of them if there are several.
 The exit code is that of the shell or the command.
 
 Examples:
@@ -27,7 +27,7 @@ Examples:
   args: {
     job: {
       type: 'positional',
-      description: 'Its id or how that begins, or the process id of its agent',
+      description: 'Its id or the beginning of it, or the process id of its agent',
       required: false,
     },
     container: {
@@ -37,7 +37,7 @@ Examples:
     },
     command: {
       type: 'positional',
-      description: 'What to run instead of a login shell',
+      description: 'Command to run instead of a login shell',
       required: false,
     },
   },

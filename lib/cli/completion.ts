@@ -20,13 +20,13 @@ export const createCompletionCommand = (program: CommandDef) =>
   defineCommand({
     meta: {
       name: 'completion',
-      description: `Print the script by which a shell completes commands, flags and their values.
+      description: `Print the script that makes a shell complete commands, options and their values.
 
 Examples:
   source <(agent completion bash)      # this shell only; zsh likewise
   agent completion fish | source
 
-For good:
+To install it:
   agent completion bash | sudo install -Dm644 /dev/stdin /usr/local/share/bash-completion/completions/agent
   agent completion zsh | sudo install -Dm644 /dev/stdin /usr/local/share/zsh/site-functions/_agent
   agent completion fish | install -Dm644 /dev/stdin ~/.config/fish/completions/agent.fish`,

@@ -28,24 +28,24 @@ const REPORT_SETTINGS = {
   format: {
     type: oneOf(['text', 'json']),
     default: 'text',
-    description: 'A table to read, or one JSON object',
+    description: 'A table for people, or one JSON object',
   },
 } as const
 
 export const doctorCommand = defineCommand({
   meta: {
     name: 'doctor',
-    description: `Say what this machine has and lacks, and what to do about it.
+    description: `Check what this machine has and lacks, and say what to do about it.
 
-Looks at the machine itself, at what jobs on this host and jobs in containers need, and at what
-agent serve would need with the same flags, variables and file: those of the service that
-agent install has made, where there is one. Changes nothing.
+Checks the machine itself, what jobs on this host and jobs in containers need, and what agent serve
+would need with the same options, variables and file, or with those of the service that
+agent install created, if there is one. Changes nothing.
 
   ok       it works
-  warning  it is missing, and only some uses need it; or it will become a problem
-  problem  nothing works without it, or it is there and does not work
+  warning  it is missing and only some jobs need it, or it will become a problem
+  problem  it is missing and everything needs it, or it is present and does not work
 
-Exit code: 1 when there is a problem, else 0
+Exit code: 1 if there is a problem, otherwise 0
 
 Examples:
   agent doctor
@@ -56,8 +56,8 @@ Examples:
     color: {
       type: 'boolean',
       default: true,
-      description: 'Colours, on a terminal',
-      negativeDescription: 'No colours, not even on a terminal',
+      description: 'Use colours on a terminal',
+      negativeDescription: 'Use no colours, even on a terminal',
     },
     ...settingArgs(REPORT_SETTINGS),
     ...settingArgs(SERVE_SETTINGS),

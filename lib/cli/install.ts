@@ -50,11 +50,11 @@ const DIRECTORIES = ['state-dir', 'cache-dir']
 export const installCommand = defineCommand({
   meta: {
     name: 'install',
-    description: `Make this agent a systemd service that runs agent serve.
+    description: `Install this agent as a systemd service that runs agent serve.
 
 Writes ${CONFIG_PATH} with the options given, ${SECRET_PATH} and the unit
-${SERVICE}, and starts it. Called again it changes what is given and keeps the rest. Without a
-secret one is made.
+${SERVICE}, and starts it. When called again it changes what is given and keeps the
+rest. If no secret is given it creates one.
 
 Examples:
   sudo agent install --auth-token-secret-file ./secret --port 8443
@@ -66,9 +66,9 @@ Examples:
       type: 'string',
       valueHint: 'NAME',
       description:
-        'Runs the agent and its jobs; made if need be, and put in the group docker (default root)',
+        'User that runs the agent and its jobs; created if necessary, and added to the group docker (default root)',
     },
-    'dry-run': { type: 'boolean', description: 'Print the unit, and change nothing' },
+    'dry-run': { type: 'boolean', description: 'Print the unit and change nothing' },
     ...settingArgs(SERVE_SETTINGS),
   },
   run: async ({ args }) => {

@@ -16,7 +16,7 @@ export const createManPageCommand = (program: CommandDef) =>
   defineCommand({
     meta: {
       name: 'man-page',
-      description: `Print the manual page, as man(1) reads it.
+      description: `Print the manual page, in the format of man(1).
 
 Examples:
   agent man-page | man -l -

@@ -38,9 +38,9 @@ export const runCommand = defineCommand({
 
 Exit code:
   0    the job passed
-  1    it failed
-  130  it was stopped: by itself, by Ctrl-C or by TERM
-  2    nothing was started, as the call or the file cannot be used
+  1    the job failed
+  130  the job was stopped: by itself, by Ctrl-C or by TERM
+  2    nothing was started: the command line or the file is invalid
 
 Examples:
   agent run job.yaml
@@ -49,14 +49,14 @@ Examples:
   args: {
     file: {
       type: 'positional',
-      description: 'The job, as YAML or JSON; - reads standard input',
+      description: 'Job file, YAML or JSON; - reads standard input',
       required: true,
     },
     color: {
       type: 'boolean',
       default: true,
-      description: 'Colours, on a terminal',
-      negativeDescription: 'No colours, not even on a terminal',
+      description: 'Use colours on a terminal',
+      negativeDescription: 'Use no colours, even on a terminal',
     },
     ...settingArgs(RUN_SETTINGS),
   },

@@ -1,5 +1,5 @@
 /**
- * `agent schema`: by which editors check job files.
+ * `agent schema`: what editors check job files with.
  *
  * @module
  */

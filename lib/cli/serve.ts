@@ -33,11 +33,11 @@ export const serveCommand = defineCommand({
     description: `Run the jobs that a control plane sends over HTTPS.
 
 Every option is also a variable (--state-dir: SEMAPHORE_AGENT_STATE_DIR) and a key of --config-file
-(state-dir: …). A flag counts more than a variable, a variable more than the file.
+(state-dir: …). An option takes precedence over a variable, a variable over the file.
 
 Signals:
-  TERM, INT  take no more jobs, and end when the running one is over; a second one ends it at once
-  HUP        read the certificate anew
+  TERM, INT  accept no more jobs and exit when the running one has finished; a second signal stops it
+  HUP        read the certificate again
 
 Examples:
   agent serve --auth-token-secret-file /etc/agent/secret

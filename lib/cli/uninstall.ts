@@ -11,10 +11,10 @@ import { CONFIG_DIRECTORY, STATE_DIRECTORY } from '../service/unit.ts'
 export const uninstallCommand = defineCommand({
   meta: {
     name: 'uninstall',
-    description: `Remove the service that agent install has made, and everything it kept.
+    description: `Remove the service that agent install created, and everything it kept.
 
-That is its unit, ${CONFIG_DIRECTORY} with the secret, ${STATE_DIRECTORY} with the logs of its jobs, and its user
-if it was made for it. A job that runs goes on to its end first. The binary itself stays.
+That is its unit, ${CONFIG_DIRECTORY} with the secret, ${STATE_DIRECTORY} with the logs of its jobs, and its
+user if agent install created it. A running job finishes first. The binary itself stays.
 
 Examples:
   sudo agent uninstall`,

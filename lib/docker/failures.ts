@@ -101,7 +101,7 @@ export function wasCutOff(error: unknown): boolean {
 /** For an answer that came, but is not whole. */
 export function halfAnswered(socketPath: string, cause: unknown): DockerUnreachableError {
   return new DockerUnreachableError(socketPath, cause, {
-    reason: 'half an answer came',
+    reason: 'the response was incomplete',
     mayHaveActed: true,
   })
 }

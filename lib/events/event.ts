@@ -6,7 +6,7 @@
 
 export type JobResult = 'passed' | 'failed' | 'stopped'
 
-/** The wire form itself: keys, their order and whole unix seconds are fixed by the contract, section 3. */
+/** The wire form itself: keys, their order and whole unix seconds are fixed, see lib/events/README.md. */
 export type JobEvent =
   | { readonly event: 'job_started'; readonly timestamp: number }
   | { readonly event: 'cmd_started'; readonly timestamp: number; readonly directive: string }

@@ -1,5 +1,5 @@
 /**
- * A terminal's bytes as the text of the log (contract, section 3). Pure and incremental: the
+ * A terminal's bytes as the text of the log (see lib/events/README.md). Pure and incremental: the
  * result does not depend on how the bytes were cut.
  *
  * @module

@@ -22,7 +22,7 @@ const NAMES_DIRECTORY = /(?:^|\/)\.{0,2}$/
 /**
  * @param home of the job: `~` is it, and relative paths start there
  * @returns the file, or as text why it cannot be written: a line for the job's author
- * @see the contract, section 5: the job's shell starts in `$HOME`
+ * @see lib/shell/README.md: the job's shell starts in `$HOME`
  */
 export function planFile(
   { path, content, mode: text }: InjectedFile,

@@ -1,5 +1,5 @@
 /**
- * A job's public keys in `~/.ssh/authorized_keys`, so that people can look at the job (contract, section 9).
+ * A job's public keys in `~/.ssh/authorized_keys`, so that people can look at the job (see lib/access/README.md).
  *
  * @module
  */

@@ -1,5 +1,5 @@
 /**
- * The script by which a person who has logged in to this host gets into the job (contract, section 9):
+ * The script by which a person who has logged in to this host gets into the job (see lib/access/README.md):
  * `ssh -t -p <port> <ip> bash /tmp/ssh_jump_point [command…]`.
  *
  * @module

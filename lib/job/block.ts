@@ -1,5 +1,5 @@
 /**
- * Writes one block of the log, its output batched by time and size (contract, section 3).
+ * Writes one block of the log, its output batched by time and size (see lib/events/README.md).
  *
  * @module
  */

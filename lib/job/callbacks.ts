@@ -1,5 +1,5 @@
 /**
- * Tells the control plane that a job is finished, and that nothing of it is left (contract, 4.6).
+ * Tells the control plane that a job is finished, and that nothing of it is left (see lib/job/README.md).
  *
  * @module
  */
@@ -22,9 +22,9 @@ export interface CallbackOptions {
   readonly log: Logger
   /** Aborted when nobody wants to wait any more. */
   readonly signal?: AbortSignal | undefined
-  /** For one attempt. Default 30,000, as the contract has it. */
+  /** For one attempt. Default 30,000, see lib/job/README.md. */
   readonly timeoutMs?: number
-  /** Between two attempts. Default 1,000, as the contract has it. */
+  /** Between two attempts. Default 1,000, see lib/job/README.md. */
   readonly pauseMs?: number
   /** Told of each callback that never succeeded. */
   readonly onFailure?: () => void

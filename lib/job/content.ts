@@ -1,6 +1,6 @@
 /**
  * Decodes what a request carries in base64. Here, not when the request is checked: bad content is
- * told in the job's log (contract, section 2).
+ * told in the job's log (see lib/request/README.md).
  *
  * @module
  */

@@ -285,7 +285,7 @@ export class Job {
     return { kind: 'passed' }
   }
 
-  /** A dead shell fails its directive even when it left with 0: its state is gone (contract, section 4). */
+  /** A dead shell fails its directive even when it left with 0: its state is gone (see lib/job/README.md). */
   async #runDirective(directive: string, onOutput: OnOutput): Promise<number> {
     const { executor } = this.#options
     const { exitCode, shellExited } = await executor.run(directive, this.#runOptions(onOutput))

@@ -1,5 +1,5 @@
 /**
- * What comes next in a job's life, and what an outcome makes of it (contract, section 4). Pure, and
+ * What comes next in a job's life, and what an outcome makes of it (see lib/job/README.md). Pure, and
  * the state is plain data: it can be kept, shown and taken up again.
  *
  * @module
@@ -50,7 +50,7 @@ export type Outcome =
   /** The executor can do nothing more, e.g. its engine died. */
   | { readonly kind: 'lost' }
 
-/** Scripts of the host's owner, run in every job (contract, section 12). */
+/** Scripts of the host's owner, run in every job (see lib/job/README.md). */
 export interface Hooks {
   readonly preJob?: string | undefined
   readonly postJob?: string | undefined

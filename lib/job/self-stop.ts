@@ -1,5 +1,5 @@
 /**
- * A job that stops itself says with which result (contract, section 4.4).
+ * A job that stops itself says with which result (see lib/job/README.md).
  *
  * @module
  */
@@ -30,7 +30,7 @@ export async function askForResult(
   return value
 }
 
-/** @see the contract, section 4.4: these texts are fixed */
+/** @see lib/job/README.md: these texts are fixed */
 export function describeSelfStop(value: string): string {
   const result = selfChosenResult(value)
   return result === 'stopped'

@@ -1,5 +1,5 @@
 /**
- * Sends figures of image pulls to a StatsD server (contract, section 10). Nobody waits for that:
+ * Sends figures of image pulls to a StatsD server (see lib/metrics/README.md). Nobody waits for that:
  * a server that is dead or has no address costs a job nothing.
  *
  * @module

@@ -21,7 +21,7 @@ const STANDARD_INPUT = '-'
  *
  * @param path of the file; `-` is standard input
  * @throws {FileError} when it cannot be read
- * @throws {RequestError} when it is no YAML, embeds files that cannot be read, or is no job
+ * @throws {RequestError} when it is invalid YAML, embeds files that cannot be read, or is no job
  */
 export async function loadJobFile(
   path: string,

@@ -2,7 +2,7 @@
  * One job, as asked for: what the rest of the agent works on once a document has been checked.
  *
  * Base64 stays encoded in here: undecodable content is the job author's mistake and belongs in the
- * job's log, not in the refusal of the request (contract, section 2).
+ * job's log, not in the refusal of the request (see lib/request/README.md).
  *
  * @module
  */

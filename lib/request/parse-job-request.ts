@@ -17,7 +17,7 @@ export interface ParseOptions {
 }
 
 /**
- * Checks the shape of a request (contract, section 2). Base64, file modes and other content are
+ * Checks the shape of a request (see lib/request/README.md). Base64, file modes and other content are
  * checked when the job comes to use them.
  *
  * @throws {RequestError} with every problem, each with the path of its field

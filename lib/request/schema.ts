@@ -1,5 +1,5 @@
 /**
- * The shape of a job request on the wire (contract, section 2). What it lets through is typed;
+ * The shape of a job request on the wire (see lib/request/README.md). What it lets through is typed;
  * everything it objects to is told in the words of {@link expected}.
  *
  * @module

@@ -1,6 +1,6 @@
 /**
  * The last words about a job to its control plane, and the end of its journal: the same for a job
- * that has run here and for one that an earlier process left (contract, 4.6).
+ * that has run here and for one that an earlier process left (see lib/job/README.md).
  *
  * @module
  */

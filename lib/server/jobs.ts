@@ -22,7 +22,7 @@ export function jobRoutes(slot: JobSlot, maxBodyBytes: number): Hono<ServerEnv> 
     .post('/stop', stop)
 }
 
-/** @see the contract, section 7: these texts are fixed */
+/** @see lib/server/README.md: these texts are fixed */
 function submissionAnswer(submission: Submission): Response {
   switch (submission.kind) {
     case 'accepted':

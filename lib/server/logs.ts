@@ -17,7 +17,7 @@ const TEXT = 'text/plain; charset=utf-8'
 const EVENT_STREAM = 'text/event-stream'
 const HEARTBEAT_MS = 15_000
 
-/** The client whose read of a whole log lets a job end (contract, 4.6). */
+/** The client whose read of a whole log lets a job end (see lib/job/README.md). */
 const COLLECTOR = 'archivator'
 
 export interface LogRoutesOptions {

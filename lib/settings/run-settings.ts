@@ -12,12 +12,12 @@ export const RUN_SETTINGS = {
   format: {
     type: oneOf(['text', 'json']),
     default: 'text',
-    description: 'A log to read, or the event log, one JSON object a line',
+    description: 'A log for people, or the event log, one JSON object per line',
   },
   hold: {
     type: DURATION,
     description:
-      'After a failure keep what the job made for so long, or until somebody has been in it and left, or Ctrl-C',
+      'Keep a failed job for this long, or until somebody has been in it and left, or Ctrl-C',
   },
   ...JOB_SETTINGS,
   'callback-retry-attempts': { ...JOB_SETTINGS['callback-retry-attempts'], default: '60' },

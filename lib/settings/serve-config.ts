@@ -89,7 +89,7 @@ export async function loadServeConfigButSecret(
     stateDirectories,
     certificate: findCertificate(tlsCertPath, tlsKeyPath, workingDirectory),
     job: toJobConfig(settings, environment, stateDirectories),
-    warnings: strays.map((name) => `${name} is set, but is no setting`),
+    warnings: strays.map((name) => `unknown setting ${name}`),
   }
 }
 

@@ -45,7 +45,7 @@ async function parseFile(path: string, text: string): Promise<Record<string, unk
     // The parser's own message would show the line, and a secret may stand in it.
     const at = error.linePos?.[0]
     const place = at === undefined ? path : `${path}:${at.line}:${at.col}`
-    throw new ConfigError(`${place}: this is no YAML (${error.code})`, {
+    throw new ConfigError(`${place}: invalid YAML (${error.code})`, {
       hint: 'Write one setting a line, e.g. port: 8000',
     })
   }

@@ -6,7 +6,7 @@
 
 /**
  * Receives output as it appears: any bytes, cut anywhere. A string is a line of the agent's own,
- * newline included, and becomes an event of its own (contract, section 3). A returned promise means
+ * newline included, and becomes an event of its own (see lib/events/README.md). A returned promise means
  * "not so fast": the caller awaits it before it reads on from the terminal.
  */
 export type OnOutput = (output: Uint8Array | string) => Promise<void> | void

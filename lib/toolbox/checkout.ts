@@ -3,7 +3,7 @@
  * shell inside the repository. The program runs on its own, so that no option, alias, `IFS` or
  * function of the job's shell can change it, and no failure of it can end that shell.
  *
- * @see the contract, section 11: texts and final states are fixed
+ * @see lib/toolbox/README.md: texts and final states are fixed
  * @module
  */
 

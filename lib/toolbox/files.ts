@@ -1,6 +1,6 @@
 /**
  * What is put into a job's private directory, on the host and in containers alike, so that its
- * scripts find `checkout`, `cache`, `retry` and `checksum` (contract, section 11). Pure.
+ * scripts find `checkout`, `cache`, `retry` and `checksum` (see lib/toolbox/README.md). Pure.
  *
  * @module
  */

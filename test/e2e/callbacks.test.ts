@@ -1,4 +1,4 @@
-/** A control plane hears of a job's end, in the order of the contract, section 4.6. */
+/** A control plane hears of a job's end, in the order of lib/job/README.md. */
 
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'

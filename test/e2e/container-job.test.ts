@@ -9,7 +9,7 @@ import { waitFor } from '../helpers/host.ts'
 
 const test = engineSuite('container job')
 
-test('the blocks of a job come in the order of the contract', async () => {
+test('the blocks of a job come in their documented order', async () => {
   const { events, result } = await runJob(
     containerJob({}, ['X=1', 'echo "$X $PWD"; (exit 5)'], {
       epilogue_on_fail_commands: [{ directive: 'echo "$SEMAPHORE_JOB_RESULT"' }],

@@ -48,7 +48,7 @@ for (const [what, stream, told] of [
   [
     'a stream that ends in the middle of a message',
     '{"status":"Pulling from not/here","id":"1"}\r\n{"status":"Down',
-    'half an answer came',
+    'the response was incomplete',
   ],
 ] as const) {
   test(`${what} fails the pull, and is told`, async ({ proxy }) => {

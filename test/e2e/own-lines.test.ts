@@ -1,4 +1,4 @@
-/** Each line of the agent's own is an event of its own: clients compare events one by one (contract, 3). */
+/** Each line of the agent's own is an event of its own: clients compare events one by one (see lib/events/README.md). */
 
 import * as assert from 'uvu/assert'
 import type { JobEvent } from '../../lib/events/event.ts'

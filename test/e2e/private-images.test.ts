@@ -134,7 +134,7 @@ test('a wrong password fails the job before any pull, whatever the kind', async 
   }
 })
 
-test('a type that is missing or unknown is told in the words of the contract', async (t) => {
+test('a type that is missing or unknown is told in the documented words', async (t) => {
   const say = 'Failed to resolve docker login strategy: '
   const untyped = { env_vars: [{ name: 'DOCKER_URL', value: encode('x') }] }
 

@@ -26,7 +26,7 @@ test.after.each(async (t) => {
 
 const variable = (name: string, value: string) => ({ name, value: encode(value) })
 
-test('the events are those of the contract, in their order, with their keys in order', async (t) => {
+test('the events are the documented ones, in their order, with their keys in order', async (t) => {
   const { stdout } = await runJob(
     {
       commands: [{ directive: 'echo hi' }, { directive: 'false', alias: 'Check' }],

@@ -86,7 +86,7 @@ test('a pull that passes and one that fails arrive with their duration and their
   assert.is(passed.stderr + failed.stderr, '')
 })
 
-test('the datagrams are as the contract has them, and there are none without both flags', async (t) => {
+test('the datagrams are as documented, and there are none without both flags', async (t) => {
   const socket = await openMetricSocket()
   try {
     const port = String(socket.port)

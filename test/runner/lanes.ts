@@ -13,7 +13,7 @@ export interface Lanes {
   readonly besides: ReadonlyArray<readonly string[]>
 }
 
-/** The path of the jump point is the contract's: every served job of the other tests writes there. */
+/** The path of the jump point is fixed: every served job of the other tests writes there. */
 const ALONE = /jump-point/
 
 /** As a whole: each would see the other's containers. */

@@ -1,7 +1,7 @@
 /**
  * Where a job's S3 cache is and with which credentials, from the job's variables. Pure.
  *
- * @see the contract, section 11, "Stores"
+ * @see lib/cache/README.md#where-archives-are-kept
  * @module
  */
 

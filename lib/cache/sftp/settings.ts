@@ -1,7 +1,7 @@
 /**
  * Where a job's SFTP cache is and who it is there, from the job's variables. Pure.
  *
- * @see the contract, section 11, "Stores"
+ * @see lib/cache/README.md#where-archives-are-kept
  * @module
  */
 

@@ -1,6 +1,6 @@
 /**
  * Runs a job's commands in containers: a main one with the job's shell, and services beside it on
- * a network of their own (contract, section 6).
+ * a network of their own (see lib/executors/container/README.md).
  *
  * @module
  */

@@ -1,5 +1,5 @@
 /**
- * Patience with other people's servers: what passes by itself is waited for.
+ * Retries transient failures of registries and AWS.
  *
  * @module
  */

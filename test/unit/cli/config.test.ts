@@ -31,7 +31,7 @@ function complaintAbout(flags: Flags, host = onPipe()): string {
   return ''
 }
 
-test('the defaults are those of the contract', () => {
+test('the defaults are those that are documented', () => {
   const config = loadRunConfig({}, onPipe())
 
   assert.is(config.job.stopGracePeriod, 10_000)

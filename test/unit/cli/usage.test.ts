@@ -35,7 +35,7 @@ Commands:
   cook  Cook a meal.
   wash  Wash up.
 
-kitchen COMMAND --help tells more about each.`,
+kitchen COMMAND --help says more about a command.`,
   )
 })
 

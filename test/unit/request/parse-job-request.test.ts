@@ -42,7 +42,7 @@ test('a document with nothing but an id is a job without commands, on the host',
   })
 })
 
-test('every field of the contract arrives, still encoded', () => {
+test('every field arrives, still encoded', () => {
   const request = parseJobRequest({
     job_id: 'a',
     executor: 'dockercompose',

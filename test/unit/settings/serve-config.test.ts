@@ -37,7 +37,7 @@ async function refusal(promise: Promise<unknown>): Promise<ConfigError> {
   return error as ConfigError
 }
 
-test('the defaults are those of the contract', async ({ directory }) => {
+test('the defaults are those that are documented', async ({ directory }) => {
   const config = await load(directory)
 
   assert.is(config.host, '0.0.0.0')

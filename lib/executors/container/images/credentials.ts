@@ -1,6 +1,6 @@
 /**
  * Logs in to the registries a request has credentials for. The logins live in memory, for this job
- * only (contract, section 8).
+ * only (see lib/executors/container/README.md).
  *
  * @module
  */

@@ -1,6 +1,6 @@
 /**
  * From an image pull credential to a login the engine can use: one way for each value of
- * DOCKER_CREDENTIAL_TYPE (contract, section 8).
+ * DOCKER_CREDENTIAL_TYPE (see lib/executors/container/README.md).
  *
  * @module
  */
