@@ -69,7 +69,7 @@ export function parseDockerHost(host: string | undefined): string {
   const path = host.startsWith('unix://') ? host.slice('unix://'.length) : ''
   if (path.startsWith('/')) return path
   throw new ConfigError(`DOCKER_HOST: expected unix:///path/to/docker.sock, got "${host}"`, {
-    hint: 'The agent speaks to an engine over a Unix socket only; unset DOCKER_HOST for the default.',
+    hint: "The agent uses the engine's Unix socket only; unset DOCKER_HOST for the default.",
   })
 }
 

@@ -249,7 +249,7 @@ async function waitForExit(docker: DockerClient, id: string, signal: AbortSignal
 
 function isGone(cause?: unknown): ContainerError {
   return new ContainerError('The container is gone', {
-    hint: 'The job is over, or its shell has died. While the job runs, you can come in again.',
+    hint: 'The job is over, or its shell has died. While the job runs, you can attach again.',
     cause,
   })
 }

@@ -103,7 +103,7 @@ async function awaitContainer(
       }
       if (container !== undefined && (await containerHasEnded(docker, container.id, signal))) {
         throw new ContainerError(`Container "${name}" has ended`, {
-          hint: `Look at what it said: docker logs ${container.id.slice(0, SHORT_ID)}`,
+          hint: `See its output: docker logs ${container.id.slice(0, SHORT_ID)}`,
         })
       }
       if (looks === 0) output.write('Waiting for the container to start up')
@@ -127,7 +127,7 @@ async function enterHost({
 }: EnterJobOptions): Promise<number> {
   if (container !== undefined) {
     throw new ContainerError('This job runs on the host itself: it has no containers', {
-      hint: 'Leave --container out.',
+      hint: 'Omit --container.',
     })
   }
   if (standard.stdin.isTTY === true) onTerminalLent()
@@ -140,7 +140,7 @@ async function enterHost({
       child.once('error', (cause) =>
         reject(
           new ShellError('bash could not be started', {
-            hint: 'Install bash (package bash), or call the agent with a PATH that has it.',
+            hint: 'Install bash (package bash), or start the agent with a PATH that contains it.',
             cause,
           }),
         ),
@@ -156,6 +156,6 @@ async function enterHost({
 
 function jobIsOver(): JobNotRunningError {
   return new JobNotRunningError('The job is over: there is nothing left to get into', {
-    hint: 'agent attach lists the jobs that run.',
+    hint: 'agent attach lists the running jobs.',
   })
 }

@@ -109,6 +109,6 @@ function unusable(name: string, what: string): ContentError {
 
 function unexpected({ action, url }: AwsCall): never {
   throw new AwsError(`${new URL(url).host} did not ${action}: its answer makes no sense`, {
-    hint: 'Check AWS_ENDPOINT_URL of the agent, and what stands between it and AWS.',
+    hint: "Check the agent's AWS_ENDPOINT_URL, and proxies between it and AWS.",
   })
 }

@@ -255,7 +255,7 @@ async function normalize({ print }: Work, rawKey: string): Promise<string> {
   if (key === '') throw emptyKey()
   if (Buffer.byteLength(key) > MAX_KEY_BYTES) {
     throw new CacheError(`A key is longer than ${MAX_KEY_BYTES} bytes`, {
-      hint: 'Shorten it; a checksum stands for any text.',
+      hint: 'Shorten it; a checksum can replace any text.',
     })
   }
   if (key !== rawKey) await print(`Key '${rawKey}' is normalized to '${key}'.`)

@@ -284,6 +284,6 @@ function noneIfMissing(error: NodeJS.ErrnoException): string[] {
 
 function tooLarge(key: string, limitBytes: number): CacheError {
   return new CacheError(`'${key}' is larger than the whole cache may be (${limitBytes} bytes)`, {
-    hint: 'Store less under this key, or give the cache more room with --cache-limit.',
+    hint: 'Store less under this key, or give the cache more space with --cache-limit.',
   })
 }

@@ -61,7 +61,7 @@ export async function md5Of(files: JobFiles, path: string, signal: AbortSignal):
 /** For a path at which there is no file, directory or link: not any more, or never. */
 export function notKept(path: string): CacheError {
   return new CacheError(`${fromLatin1(path)} is neither a file nor a directory nor a link`, {
-    hint: 'Store one of these: pipes, sockets and devices are not kept.',
+    hint: 'Store a file, a directory or a link: pipes, sockets and devices cannot be cached.',
   })
 }
 
@@ -78,7 +78,7 @@ export function inTheWay(path: string, is: string, inArchive: string): CacheErro
 /** For a file that became shorter: what is stored would be half of one version of it. */
 export function changed(path: string, cause?: unknown): CacheError {
   return new CacheError(`${fromLatin1(path)} has changed while it was read`, {
-    hint: 'Store it when nothing writes to it any more.',
+    hint: 'Store it when nothing writes to it any longer.',
     cause,
   })
 }

@@ -66,7 +66,7 @@ export function chooseJob(jobs: readonly Found[], id: string | undefined, others
   }
   if (more.length === 0) return job
   throw new JobNotRunningError(`Several jobs run${describe(matching)}`, {
-    hint: 'Name one by its id, or by the process of its agent: agent attach JOB.',
+    hint: 'Name one by its id, or by the process id of its agent: agent attach JOB.',
   })
 }
 

@@ -104,7 +104,7 @@ Examples:
 function userOf(name: string | undefined): string | undefined {
   if (name === undefined || /^(?!\d+$)[^\s:,/-][^\s:,/]*$/.test(name)) return name
   throw new ConfigError(`--user: expected the name of a user, got "${name}"`, {
-    hint: 'Give a name such as ci; a user that is not there is made.',
+    hint: 'Give a name such as ci; a user that does not exist is created.',
   })
 }
 
@@ -135,7 +135,7 @@ function existingConfig(): string | undefined {
     return CONFIG_PATH
   } catch (cause) {
     throw new ConfigError(`There is a service, and its settings in ${CONFIG_PATH} are private`, {
-      hint: 'Call it as sudo agent install --dry-run.',
+      hint: 'Run sudo agent install --dry-run.',
       cause,
     })
   }

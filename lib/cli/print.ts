@@ -17,7 +17,7 @@ export async function print(text: string): Promise<void> {
   })
   if (error == null || error.code === 'EPIPE') return
   throw new OutputError(`Standard output cannot be written to: ${error.message}`, {
-    hint: 'Make room where it goes to, or send it elsewhere.',
+    hint: 'Free some space where it goes, or redirect it elsewhere.',
     cause: error,
   })
 }

@@ -78,7 +78,7 @@ export class StandardOutput {
     throw new JobLogError(
       `The log cannot be written to standard output: ${this.#failure.message}`,
       {
-        hint: 'Make room where standard output goes to, or send it elsewhere.',
+        hint: 'Free some space where standard output goes, or redirect it elsewhere.',
         cause: this.#failure,
       },
     )

@@ -128,7 +128,7 @@ export class JobLogFile {
 
 function changed(path: string, what: string): JobLogError {
   return new JobLogError(`The job's log ${path} cannot be written: ${what}`, {
-    hint: "Leave the agent's state directory to the agent; the job has to be run again.",
+    hint: "Do not change files in the agent's state directory; run the job again.",
   })
 }
 
@@ -138,7 +138,7 @@ const REASONS: Readonly<Record<string, readonly [reason: string, hint: string]>>
   EROFS: ['the file system is read-only', 'Mount it writable, or move the state directory.'],
   EACCES: ['permission denied', "Give the agent's user access to its state directory."],
   EPERM: ['permission denied', "Give the agent's user access to its state directory."],
-  ENOENT: ['it is gone', "Leave the agent's state directory to the agent."],
+  ENOENT: ['it is gone', "Do not change files in the agent's state directory."],
   EEXIST: ['it exists already', 'Remove it, or use another state directory.'],
   EMFILE: ['too many files are open', "Raise the agent's limit of open files."],
   ENFILE: ['too many files are open', "Raise the host's limit of open files."],

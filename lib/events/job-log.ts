@@ -250,7 +250,7 @@ export class JobLog implements EventSink, ReadableLog {
 
 function truncated(path: string): JobLogError {
   return new JobLogError(`The job's log ${path} cannot be read: somebody has cut it short`, {
-    hint: "Leave the agent's state directory to the agent.",
+    hint: "Do not change files in the agent's state directory.",
   })
 }
 

@@ -200,7 +200,7 @@ export class ShellExecutor implements Executor {
     const bash = findProgram('bash', this.#environment['PATH'] ?? DEFAULT_PATH)
     if (bash === undefined) {
       throw new ShellError('This host has no bash on its PATH', {
-        hint: 'Install bash (package bash), or start the agent with a PATH that has it.',
+        hint: 'Install bash (package bash), or start the agent with a PATH that contains it.',
       })
     }
     const program = {

@@ -52,7 +52,7 @@ export class JobDirectory {
     if (this.#isMade(found)) return true
     if (found.isDirectory() && isOwn(found)) return false // the job's user has made it again
     throw new ShellError(`${this.path}, the job's own directory, is somebody else's by now`, {
-      hint: "Find out who removes it and makes it again, or give the agent's user a home of its own.",
+      hint: "Find out what removes and recreates it, or give the agent's user a home of its own.",
     })
   }
 

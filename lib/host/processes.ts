@@ -135,7 +135,7 @@ export async function killJobProcesses(mark: JobMark): Promise<void> {
   while (pids.length > 0) {
     if (performance.now() > deadline) {
       throw new ShellError(`Processes of the job could not be killed: ${pids.join(', ')}`, {
-        hint: 'They run as another user or hang in the kernel: end them as root, or restart the host.',
+        hint: 'They run as another user or hang in the kernel: kill them as root, or restart the host.',
       })
     }
     signalProcesses(pids, 'SIGKILL')

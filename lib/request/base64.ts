@@ -47,6 +47,6 @@ function withoutPadding(text: string): string {
 
 function notBase64(what: string, reason: string): ContentError {
   return new ContentError(`${what} is not base64: ${reason}`, {
-    hint: 'Encode it with the standard alphabet, e.g. by the program base64.',
+    hint: 'Encode it with the standard alphabet, e.g. with the program base64.',
   })
 }

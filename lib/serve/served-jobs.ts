@@ -280,7 +280,9 @@ export class ServedJobs implements JobSlot {
 
   #track(work: Promise<void>): void {
     const tracked = work
-      .catch((error: unknown) => this.#log.error(`Unexpected error while finishing a job: ${explain(error)}`))
+      .catch((error: unknown) =>
+        this.#log.error(`Unexpected error while finishing a job: ${explain(error)}`),
+      )
       .finally(() => this.#work.delete(tracked))
     this.#work.add(tracked)
   }

@@ -38,7 +38,7 @@ export function errorAnswer(error: unknown, log: Logger): Response {
     return jsonAnswer(`{"message": ${message}, "code": "${error.code}"}`, 500)
   }
   if (error instanceof Error && error.stack !== undefined) log.debug(error.stack)
-  return messageAnswer('The agent failed to answer this request; its own log says why.', 500)
+  return messageAnswer('The agent failed to answer this request; see its own log.', 500)
 }
 
 function malformed({ code, problems }: RequestError): Response {

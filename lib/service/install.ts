@@ -80,12 +80,12 @@ export async function findInstalledUser(): Promise<string | undefined> {
 export function requireSystemd(command: string): void {
   if (process.getuid?.() !== 0) {
     throw new ConfigError(`agent ${command} changes the system, which needs root`, {
-      hint: `Call it as sudo agent ${command}; agent install --dry-run shows what it would write.`,
+      hint: `Run sudo agent ${command}; agent install --dry-run shows what it would write.`,
     })
   }
   if (!hasSystemd()) {
     throw new ConfigError('This machine is not run by systemd', {
-      hint: 'Let its own init system run: agent serve --config-file FILE.',
+      hint: 'Have its own init system run: agent serve --config-file FILE.',
     })
   }
 }

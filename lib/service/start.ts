@@ -22,7 +22,7 @@ export async function startService(old: readonly KeptFile[] | undefined): Promis
     const log = `The end of its log:\n${(await readLog()).trimEnd()}`
     if (old !== undefined && (await startAgain(old))) {
       throw new ServiceError(`The service does not start like that: it is as before. ${log}`, {
-        hint: 'Call agent install again, with what it needs.',
+        hint: 'Run agent install again with the missing settings.',
         cause,
       })
     }

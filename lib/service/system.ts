@@ -24,7 +24,7 @@ export async function runProgram(program: string, ...args: readonly string[]): P
   } catch (cause) {
     const { stderr = '', message } = cause as Error & { stderr?: string }
     throw new ServiceError(`${program} ${args.join(' ')} failed: ${stderr.trim() || message}`, {
-      hint: 'Correct what it says, and call the agent again: that is safe to repeat.',
+      hint: 'Correct the cause and run the command again: it is safe to repeat.',
       cause,
     })
   }

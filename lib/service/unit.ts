@@ -99,7 +99,7 @@ export function userIn(unit: string): string | undefined {
 function quoteProgram(path: string): string {
   if (/["'\\\p{Cc}]/u.test(path)) {
     throw new ConfigError(`systemd runs no program with such characters in its path: ${path}`, {
-      hint: 'Put it elsewhere, and call that one: install -m 0755 FILE /usr/local/bin/agent',
+      hint: 'Copy it elsewhere, and run that copy: install -m 0755 FILE /usr/local/bin/agent',
     })
   }
   const escaped = escapeSpecifiers(path)

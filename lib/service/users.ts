@@ -47,7 +47,7 @@ export async function requireRunnable(program: string, user: string): Promise<vo
   if (user === 'root' || (await succeeds('runuser', '-u', user, '--', 'test', '-x', program)))
     return
   throw new ConfigError(`User ${user} may not run ${program}`, {
-    hint: `Put it where everybody may, and call that one: install -m 0755 ${program} /usr/local/bin/agent`,
+    hint: `Copy it to a directory everybody can read, and run that copy: install -m 0755 ${program} /usr/local/bin/agent`,
   })
 }
 

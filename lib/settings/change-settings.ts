@@ -22,7 +22,7 @@ export async function changeSettings(
   const document = parsed.contents === null ? new Document({}) : parsed
   if (parsed.errors.length > 0 || !isMap(document.contents)) {
     throw new ConfigError('The settings file that is there cannot be read', {
-      hint: 'Correct it so that it has one setting a line, or move it away.',
+      hint: 'Correct it so that it has one setting per line, or move it away.',
     })
   }
   for (const [name, value] of Object.entries(values)) document.set(name, value)

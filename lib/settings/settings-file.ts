@@ -18,7 +18,7 @@ export async function fileLayer(table: SettingTable, path: string): Promise<Laye
     const setting = key !== 'config-file' && Object.hasOwn(table, key) ? table[key] : undefined
     if (setting === undefined) {
       throw new ConfigError(`${source}: there is no such setting`, {
-        hint: 'Keys are the flags of agent serve without their dashes: see agent serve --help.',
+        hint: 'Keys are the options of agent serve without the dashes: see agent serve --help.',
       })
     }
     if (value !== null) layer.set(key, { source, text: toText(source, value, setting) })
@@ -31,7 +31,7 @@ async function readText(path: string): Promise<string> {
     return await readFile(path, 'utf8')
   } catch (cause) {
     throw new ConfigError(`The settings in ${path} cannot be read: ${(cause as Error).message}`, {
-      hint: 'Correct --config-file, or make the file readable for the agent.',
+      hint: "Correct --config-file, or let the agent's user read the file.",
       cause,
     })
   }
@@ -46,7 +46,7 @@ async function parseFile(path: string, text: string): Promise<Record<string, unk
     const at = error.linePos?.[0]
     const place = at === undefined ? path : `${path}:${at.line}:${at.col}`
     throw new ConfigError(`${place}: invalid YAML (${error.code})`, {
-      hint: 'Write one setting a line, e.g. port: 8000',
+      hint: 'Write one setting per line, e.g. port: 8000',
     })
   }
   visit(document, {

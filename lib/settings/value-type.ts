@@ -44,7 +44,7 @@ export const PORT: ValueType<number> = {
   parse: (source, text) => {
     if (/^\d{1,5}$/.test(text) && Number(text) <= MAX_PORT) return Number(text)
     throw new ConfigError(`${source}: expected a port, got "${text}"`, {
-      hint: 'Give a number from 1 to 65535; 0 takes any port that is free.',
+      hint: 'Give a number from 1 to 65535; 0 means any free port.',
     })
   },
 }
@@ -59,7 +59,7 @@ export const BYTES: ValueType<number> = {
     const bytes = Number(digits) * (MULTIPLES[unit.toLowerCase()] ?? 1)
     if (bytes >= 1) return bytes
     throw new ConfigError(`${source}: expected a number of bytes, got "${text}"`, {
-      hint: 'Give a number of 1 or more, with k, m or g if you like: 500k, 16m, 1g.',
+      hint: 'Give a number of 1 or more, optionally with k, m or g: 500k, 16m, 1g.',
     })
   },
 }
@@ -72,7 +72,7 @@ export const SWITCH: ValueType<boolean> = {
   parse: (source, text) => {
     if (text === 'true' || text === 'false') return text === 'true'
     throw new ConfigError(`${source}: expected true or false, got "${text}"`, {
-      hint: 'Write it in small letters.',
+      hint: 'Write it in lower case.',
     })
   },
 }

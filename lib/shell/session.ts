@@ -118,7 +118,7 @@ export class Session {
   async run(path: string, onOutput: OnOutput, options?: { quiet: boolean }): Promise<RunResult> {
     if (this.#closed) {
       throw new ShellError('The shell of this session has ended', {
-        hint: 'This is a fault of the agent: it should have started a new shell. Please report it.',
+        hint: 'This is a bug in the agent: it should have started a new shell. Please report it.',
       })
     }
     const token = createToken()

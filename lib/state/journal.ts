@@ -81,7 +81,7 @@ export class Journal {
       // Told below: what matters is the same as for another format.
     }
     throw new StateError(`The journal ${this.#path} is not one this agent can read`, {
-      hint: 'See by hand whether a job left processes or containers behind, then remove the file.',
+      hint: 'Check by hand whether a job left processes or containers behind, then remove the file.',
     })
   }
 
@@ -107,7 +107,7 @@ export class Journal {
   #failure(action: string, cause: unknown): StateError {
     const reason = cause instanceof Error ? cause.message : String(cause)
     return new StateError(`The agent's journal cannot be ${action}: ${reason}`, {
-      hint: `Make ${dirname(this.#path)} writable and see that its disk is not full.`,
+      hint: `Make ${dirname(this.#path)} writable and check that its disk is not full.`,
       cause,
     })
   }

@@ -39,7 +39,7 @@ export function openScript(script: string, program: Program): HostTerminal {
   child.once('error', (cause) =>
     exited.reject(
       new ShellError(`${script} could not be started`, {
-        hint: 'Check that it is executable for the user the agent runs as.',
+        hint: "Check that the agent's user may execute it.",
         cause,
       }),
     ),

@@ -31,7 +31,7 @@ export class HostFiles implements JobFiles {
     } catch (cause) {
       signal.throwIfAborted()
       throw new CacheError(`${fromLatin1(path)} cannot be read: ${(cause as Error).message}`, {
-        hint: "Make it readable for the agent's user.",
+        hint: "Let the agent's user read it.",
         cause,
       })
     }

@@ -39,7 +39,7 @@ const TEXTS: readonly Expectation[] = [
   ['cache store k nope; echo $?', "'nope' doesn't exist locally.\n0\n"],
   [
     'mkfifo p; cache store fifo p; cache has_key fifo; echo $?',
-    "Uploading 'p' with cache key 'fifo'...\nerror: /tmp/DIR/p is neither a file nor a directory nor a link. Store one of these: pipes, sockets and devices are not kept. [ERR_CACHE_FAILED]\nKey 'fifo' doesn't exist in the cache store.\n1\n",
+    "Uploading 'p' with cache key 'fifo'...\nerror: /tmp/DIR/p is neither a file nor a directory nor a link. Store a file, a directory or a link: pipes, sockets and devices cannot be cached. [ERR_CACHE_FAILED]\nKey 'fifo' doesn't exist in the cache store.\n1\n",
   ],
   [
     'cache store mod/x-1 a; echo $?',
@@ -187,7 +187,7 @@ test('what is larger than the whole cache may be is refused, and what is there s
 
   assert.is(
     outputs[1],
-    "Uploading 'large' with cache key 'large'...\nerror: 'large' is larger than the whole cache may be (65536 bytes). Store less under this key, or give the cache more room with --cache-limit. [ERR_CACHE_FAILED]\n0\n1\n",
+    "Uploading 'large' with cache key 'large'...\nerror: 'large' is larger than the whole cache may be (65536 bytes). Store less under this key, or give the cache more space with --cache-limit. [ERR_CACHE_FAILED]\n0\n1\n",
   )
   assert.is(outputs[2], '2\n')
 })
@@ -262,7 +262,7 @@ test('container: what is cut short while it is stored is said to be so, and not 
 
   assert.is(
     outputs[0],
-    'error: /root/d has changed while it was read. Store it when nothing writes to it any more. [ERR_CACHE_FAILED]\nCache is empty.\n',
+    'error: /root/d has changed while it was read. Store it when nothing writes to it any longer. [ERR_CACHE_FAILED]\nCache is empty.\n',
   )
 })
 
@@ -277,7 +277,7 @@ test('container: what the engine cannot see is neither stored nor said to be res
     `error: The engine does not see what the kernel has in memory, as in ${path}. Use a directory on the container's disk. [ERR_CACHE_FAILED]\n`
   assert.is(
     outputs[0],
-    `${unseen('/dev/shm/f')}${unseen('/dev/shm/')}Uploading '/run/docker.sock' with cache key 'sock'...\nerror: /run/docker.sock is neither a file nor a directory nor a link. Store one of these: pipes, sockets and devices are not kept. [ERR_CACHE_FAILED]\nCache is empty.\n`,
+    `${unseen('/dev/shm/f')}${unseen('/dev/shm/')}Uploading '/run/docker.sock' with cache key 'sock'...\nerror: /run/docker.sock is neither a file nor a directory nor a link. Store a file, a directory or a link: pipes, sockets and devices cannot be cached. [ERR_CACHE_FAILED]\nCache is empty.\n`,
   )
   assert.is(outputs[1], `HIT: 'k', using key 'k'.\n${unseen('/dev/shm')}1\n${unseen('/proc')}f\n`)
 })

@@ -102,7 +102,7 @@ test('a terminal that is cut while its container runs on fails the job', async (
     blocksOf(finished.events).at(-1)?.output,
     `now
 The engine closed the terminal of a container that still runs
-See the log of the Docker Engine: it may have been restarted under the job.
+See the log of the Docker Engine: it may have been restarted during the job.
 `,
   )
 })

@@ -96,7 +96,7 @@ test('who has forgotten sudo is told so, also where a service is there', async (
   assert.is(code, 2)
   assert.match(
     output,
-    'agent install changes the system, which needs root [ERR_CONFIG_INVALID]\nCall it as sudo',
+    'agent install changes the system, which needs root [ERR_CONFIG_INVALID]\nRun sudo',
   )
   assert.match(shown.output, 'sudo agent install --dry-run')
 })

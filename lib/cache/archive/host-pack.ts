@@ -173,7 +173,7 @@ function unreadable(path: string, cause: unknown): CacheError {
   const shown = Buffer.from(path, 'latin1').toString()
   const reason = cause instanceof Error ? cause.message : String(cause)
   return new CacheError(`${shown} cannot be read: ${reason}`, {
-    hint: "Make it readable for the agent's user, or store less.",
+    hint: "Let the agent's user read it, or store less.",
     cause,
   })
 }

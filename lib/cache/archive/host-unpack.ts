@@ -239,7 +239,7 @@ function parentOf(name: string): string {
 function failure(cause: unknown): CacheError {
   const reason = cause instanceof Error ? cause.message : String(cause)
   return new CacheError(`The archive cannot be unpacked: ${reason}`, {
-    hint: 'Check that the place is writable and its disk has room.',
+    hint: 'Check that the directory is writable and that its disk has space.',
     cause,
   })
 }

@@ -71,6 +71,6 @@ function tooMany(): CacheError {
 
 function refusal(name: string): CacheError {
   return new CacheError(`The archive reaches out of its own directory: ${JSON.stringify(name)}`, {
-    hint: 'Somebody has changed it: delete the key, and find out who can write to the store.',
+    hint: 'It has been changed from outside: delete the key, and find out who can write to the store.',
   })
 }

@@ -9,7 +9,7 @@ import { END_OF_TAR, encodeHeader, type TarEntry, TarReader } from './tar.ts'
 /** Stretches below this are copied, to be together: the engine sends 32 KiB at a time. */
 const LARGE_BYTES = 65_536
 
-/** Of small stretches in one piece: each has a long way to go, a gigabyte costs seconds less so. */
+/** Small runs are merged up to this size: fewer, larger writes save seconds per gigabyte. */
 const GATHERED_BYTES = 524_288
 
 type Change = (entry: TarEntry) => TarEntry | undefined

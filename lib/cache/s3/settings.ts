@@ -70,7 +70,7 @@ function checkProxies(variables: Variables): Variables {
   for (const [name, value] of Object.entries(variables)) {
     if (!PROXY_VARIABLE.test(name) || !value || URL.canParse(value)) continue
     throw new CacheError(`${name} is not the address of a proxy`, {
-      hint: 'Give it as http://host:port; what is special in a user or a password is written as in any URL, e.g. %2F for /.',
+      hint: 'Give it as http://host:port; percent-encode special characters in the user and password, e.g. %2F for /.',
     })
   }
   return variables
@@ -115,7 +115,7 @@ function pair(
   if (accessKeyId === '' || secretAccessKey === '') {
     const [missing, given] = accessKeyId === '' ? [keyName, secretName] : [secretName, keyName]
     throw new CacheError(`${missing} is not set, but ${given} is`, {
-      hint: 'Set both, or none of them.',
+      hint: 'Set both, or neither.',
     })
   }
   return { accessKeyId, secretAccessKey, ...(sessionToken ? { sessionToken } : {}) }

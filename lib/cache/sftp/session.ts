@@ -271,7 +271,7 @@ function algorithmsOf(known: readonly KnownKey[]): ServerHostKeyAlgorithm[] {
 
 function foreignHost(settings: SftpSettings): CacheError {
   return new CacheError(`${nameOf(settings)} does not have the key that known_hosts has for it`, {
-    hint: "If the server was set up anew, correct its line in the job's ~/.ssh/known_hosts; if not, somebody else answers in its place.",
+    hint: "If the server was reinstalled, correct its line in the job's ~/.ssh/known_hosts; if not, another machine is answering in its place.",
   })
 }
 

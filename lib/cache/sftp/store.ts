@@ -87,7 +87,7 @@ export class SftpStore implements CacheStore {
         const block = await this.#link.run((session) => session.read(name, at, length), signal)
         if (block.length === length) return block
         throw new CacheError(`'${key}' became shorter while it was read`, {
-          hint: 'Something else than the cache changes its files; store the key again.',
+          hint: 'Something other than the cache changes its files; store the key again.',
         })
       })
     await this.#touch(name, file.mtime, signal)
@@ -287,7 +287,7 @@ function sum(files: readonly KeptFile[]): number {
 
 function tooLarge(key: string, limitBytes: number): CacheError {
   return new CacheError(`'${key}' is larger than the whole cache may be (${limitBytes} bytes)`, {
-    hint: 'Store less under this key, or give the cache more room with --cache-limit.',
+    hint: 'Store less under this key, or give the cache more space with --cache-limit.',
   })
 }
 
@@ -299,7 +299,7 @@ function incomplete(settings: SftpSettings, size: number, bytes: number): CacheE
 
 function diskFull(settings: SftpSettings, cause: unknown): CacheError {
   return new CacheError(`${nameOf(settings)} has no room left`, {
-    hint: 'Store less, or give the disk or the quota of the user there more room.',
+    hint: "Store less, or give the server's disk or the user's quota more space.",
     cause,
   })
 }

@@ -82,7 +82,7 @@ async function runOnHost(
     return { exitCode: code ?? 1, output, endedBy }
   } catch (cause) {
     throw new ContainerError('A host setup command could not be started: bash does not run here', {
-      hint: 'Install bash on the host of the agent (package bash).',
+      hint: "Install bash on the agent's host (package bash).",
       cause,
     })
   } finally {

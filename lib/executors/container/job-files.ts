@@ -223,6 +223,6 @@ function unseen(path: string): CacheError {
 
 function unreadable(path: string): CacheError {
   return new CacheError(`${Buffer.from(path, 'latin1')} is no file that can be read`, {
-    hint: 'Name one that is there.',
+    hint: 'Name one that exists.',
   })
 }

@@ -112,7 +112,7 @@ export class JobObjects {
     ]
     const names = [...containers, ...network].join(', ')
     throw new CleanupError(`The job's containers and network are still there: ${names}`, {
-      hint: `Once the Docker Engine is well again, remove them: ${commands.join(' && ')}`,
+      hint: `Once the Docker Engine works again, remove them: ${commands.join(' && ')}`,
       cause: reason,
     })
   }

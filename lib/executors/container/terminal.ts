@@ -73,7 +73,7 @@ export class ContainerTerminal implements Terminal {
     }
     await inspectContainer(this.#docker, this.#id) // throws when the engine hangs
     throw new ContainerError('The engine closed the terminal of a container that still runs', {
-      hint: 'See the log of the Docker Engine: it may have been restarted under the job.',
+      hint: 'See the log of the Docker Engine: it may have been restarted during the job.',
     })
   }
 

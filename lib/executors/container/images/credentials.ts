@@ -62,7 +62,7 @@ async function verify(
   const watch = new StallWatch((limitMs) => {
     const seconds = limitMs / 1_000
     return new ImagePullError(`${login.registry} did not answer to the login for ${seconds} s`, {
-      hint: 'Check the registry and the network between; --pull-stall-timeout allows it more time.',
+      hint: 'Check the registry and the network; --pull-stall-timeout allows it more time.',
     })
   })
   watch.start(stallTimeoutMs)

@@ -189,7 +189,7 @@ function stalled({ text, registry }: ImageReference, timeoutMs: number): ImagePu
   return new ImagePullError(
     `Image "${text}" could not be pulled: nothing came from ${registry} for ${seconds} s`,
     {
-      hint: 'Check the registry and the network between; --pull-stall-timeout allows it more time.',
+      hint: 'Check the registry and the network; --pull-stall-timeout allows it more time.',
     },
   )
 }
@@ -210,7 +210,7 @@ async function inspectPulled(
   const info = await inspectImage(docker, reference, signal)
   if (info === undefined) {
     throw new ImagePullError(`Image "${text}" is gone again, right after its pull`, {
-      hint: 'Something removes images on this host meanwhile: run the job again.',
+      hint: 'Something removed the image in the meantime: run the job again.',
     })
   }
   if (platform !== undefined && !isSamePlatform(platform, info.platform)) {
