@@ -1,6 +1,6 @@
 /** What the pages say of the sources is so, and their links lead somewhere. */
 
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, globSync, readFileSync } from 'node:fs'
 import { dirname, posix } from 'node:path'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
@@ -99,6 +99,30 @@ test('every file that is named is there', () => {
     names.filter((name) => !existsSync(name)),
     [],
   )
+})
+
+test('every page that a comment of the sources names is there', () => {
+  const sources = globSync('{lib,test}/**/*.{ts,mjs}').map((path) => readFileSync(path, 'utf8'))
+  const named = sources.flatMap(
+    (text) => text.match(/(?<=\b(?:@?see|by|of) )lib\/[\w/-]+\.md/g) ?? [],
+  )
+
+  assert.ok(named.length > 30)
+  assert.equal(
+    named.filter((path) => !existsSync(path)),
+    [],
+  )
+})
+
+test('every route has its line', () => {
+  const sources = globSync('lib/server/*.ts').map((path) => readFileSync(path, 'utf8'))
+  const routes = sources.flatMap((text) => [...text.matchAll(/\.(get|post)\('(\/[^']*)'/g)])
+  const { text } = pageAt('lib/server/README.md')
+
+  assert.ok(routes.length > 8)
+  for (const [, method = '', path = ''] of routes) {
+    assert.match(text, `${method.toUpperCase()} ${path.replace(':id', 'ID')}\``)
+  }
 })
 
 test('every link leads to a file, and to a heading of it', () => {
