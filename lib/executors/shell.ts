@@ -8,6 +8,7 @@ import { appendFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { CachePlace } from '../cache/open-store.ts'
 import { ShellError } from '../errors.ts'
+import { addToCgroup, makeCgroup } from '../host/cgroup.ts'
 import { JobDirectory } from '../host/job-directory.ts'
 import { type HostTraces, removeJobFiles, variablesFile } from '../host/job-traces.ts'
 import { addToLoginProfile } from '../host/login-profile.ts'
@@ -211,6 +212,7 @@ export class ShellExecutor implements Executor {
     }
     this.#terminal = startAsVictim(() => openHostTerminal(program))
     this.#leaders.add(this.#terminal.pid)
+    const grouped = this.#addToGroup(this.#terminal.pid)
     await this.#announceLeader(this.#terminal)
     this.#session = await Session.open(this.#terminal, {
       bootToken: token,
@@ -218,6 +220,7 @@ export class ShellExecutor implements Executor {
       onOutput: () => undefined, // what login scripts print belongs to no directive
       readyTimeoutMs: READY_TIMEOUT_MS,
     })
+    await grouped // before anything of the job itself runs
     return this.#session
   }
 
@@ -228,6 +231,13 @@ export class ShellExecutor implements Executor {
       terminal.close()
       throw error
     }
+  }
+
+  async #addToGroup(pid: number): Promise<void> {
+    const { cgroup } = this.#prepared()
+    if (cgroup === undefined) return
+    makeCgroup(cgroup)
+    await addToCgroup(cgroup, pid)
   }
 
   readonly #stop = (): void => {
@@ -254,8 +264,8 @@ export class ShellExecutor implements Executor {
   }
 
   #mark(): JobMark {
-    const { cookie, since } = this.#prepared()
-    return { cookie, since, leaders: this.#leaders }
+    const { cookie, cgroup, since } = this.#prepared()
+    return { cookie, cgroup, since, leaders: this.#leaders }
   }
 
   #path(name: string): string {

@@ -12,6 +12,7 @@ import { isOwnDirectory } from '../private/ownership.ts'
 import { openProgramPlace } from '../private/place.ts'
 import type { ExecutorName } from '../request/job-request.ts'
 import { readBootId } from './agent-identity.ts'
+import { planCgroup } from './cgroup.ts'
 import { planSpares, removeSpares } from './handover.ts'
 import { removeInjectedFiles } from './injected-files.ts'
 import { removeFromLoginProfile } from './login-profile.ts'
@@ -21,6 +22,8 @@ import { clockTicksNow, isStillLeader, killJobProcesses, type Leader } from './p
 export interface HostTraces {
   /** In the environment of every process of the job. */
   readonly cookie: string
+  /** Directory of its control group, where the agent may make one. */
+  readonly cgroup?: string | undefined
   /** The job's private directory, of a job on this host. */
   readonly directory?: string | undefined
   /** Where its files are when that directory takes none; made for the moment. */
@@ -48,6 +51,7 @@ export function planHostTraces(
   const isHere = executor === 'shell'
   return {
     cookie,
+    cgroup: planCgroup(),
     directory: isHere ? planDirectory(privatePlaces) : undefined,
     spares: isHere ? planSpares(privatePlaces, cookie) : undefined,
     home,
@@ -100,8 +104,8 @@ export async function removeJobFiles({ directory, spares, home }: HostTraces): P
 
 /** Since a reboot there are none, and their pids and dates mean nothing. */
 async function killLeftProcesses(traces: HostTraces, leaders: readonly Leader[]): Promise<void> {
-  const { cookie, since, bootId } = traces
+  const { cookie, cgroup, since, bootId } = traces
   if (bootId !== readBootId()) return
   const pids = leaders.filter(isStillLeader).map(({ pid }) => pid)
-  await killJobProcesses({ cookie, since, leaders: new Set(pids) })
+  await killJobProcesses({ cookie, cgroup, since, leaders: new Set(pids) })
 }

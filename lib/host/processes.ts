@@ -7,17 +7,21 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { ShellError } from '../errors.ts'
+import { killCgroup, processesInCgroup, removeCgroup } from './cgroup.ts'
 
 /**
- * How a process is known to belong to a job: a variable in its environment, inherited by all it
- * starts; or a shell's session; or a parent that belongs. A daemon loses its session and its parent
- * but keeps the variable, `env -i` loses the variable but keeps the session.
+ * How a process is known to belong to a job: its control group, where the agent may make one; a
+ * variable in its environment, inherited by all it starts; a shell's session; or a parent that
+ * belongs. A daemon loses its session and its parent but keeps the variable, `env -i` loses the
+ * variable but keeps the session; one that does both keeps the group.
  */
 export interface JobMark {
   /** Value of {@link COOKIE_NAME}, unique per job. */
   readonly cookie: string
   /** Processes started by the agent for this job; each is the leader of its own session. */
   readonly leaders: ReadonlySet<number>
+  /** Directory of the job's control group. */
+  readonly cgroup?: string | undefined
   /** From {@link clockTicksNow}, before the first of them was started. */
   readonly since: number
 }
@@ -40,6 +44,9 @@ export const COOKIE_NAME = 'AGENT_JOB_COOKIE'
 
 /** Between two looks at the process table while waiting for processes to end. */
 const POLL_MS = 10
+
+/** That have to find nothing, one after the other, until that is believed. */
+const LOOKS = 2
 
 /** A process in the kernel's hands (state D) survives KILL; nobody waits for it for ever. */
 const KILL_LIMIT_MS = 5_000
@@ -83,7 +90,7 @@ export function isAlive({ pid, startedAt }: Leader): boolean {
 /** Pids of the job's living processes. Takes a few milliseconds: reads all of /proc. */
 export function findJobProcesses(mark: JobMark): number[] {
   const all = listProcesses()
-  const found = new Set<number>()
+  const found = new Set(mark.cgroup === undefined ? [] : processesInCgroup(mark.cgroup))
   for (const entry of all) {
     if (belongs(entry, mark)) found.add(entry.pid)
   }
@@ -125,14 +132,19 @@ export function signalProcesses(pids: readonly number[], signal: NodeJS.Signals)
 }
 
 /**
- * Kills until nothing of the job is left: what is found may fork while it is looked at.
+ * Kills until nothing of the job is left, and removes its control group. What is found may fork
+ * while it is looked at, and one that replaces itself be missed: so nothing has to be found twice.
  *
  * @throws {ShellError} naming the pids that are left after 5 s
  */
 export async function killJobProcesses(mark: JobMark): Promise<void> {
+  const { cgroup } = mark
   const deadline = performance.now() + KILL_LIMIT_MS
-  let pids = findJobProcesses(mark)
-  while (pids.length > 0) {
+  for (let looks = 0; looks < LOOKS; ) {
+    if (cgroup !== undefined) killCgroup(cgroup)
+    const pids = findJobProcesses(mark)
+    looks = pids.length === 0 && isRemoved(cgroup) ? looks + 1 : 0
+    if (looks > 0) continue
     if (performance.now() > deadline) {
       throw new ShellError(`Processes of the job could not be killed: ${pids.join(', ')}`, {
         hint: 'They run as another user or hang in the kernel: kill them as root, or restart the host.',
@@ -140,8 +152,11 @@ export async function killJobProcesses(mark: JobMark): Promise<void> {
     }
     signalProcesses(pids, 'SIGKILL')
     await sleep(POLL_MS)
-    pids = findJobProcesses(mark)
   }
+}
+
+function isRemoved(cgroup: string | undefined): boolean {
+  return cgroup === undefined || removeCgroup(cgroup)
 }
 
 function belongs(entry: ProcessEntry, mark: JobMark): boolean {

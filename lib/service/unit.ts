@@ -62,6 +62,8 @@ WatchdogSec=2min
 # Asks the agent alone, which lets its job end (shutdown-timeout in ${CONFIG_PATH}).
 KillMode=mixed
 TimeoutStopSec=${Math.ceil(stopTimeoutMs / 1_000)}
+# Each job gets a control group below the agent's, by which it is killed whole, daemons included.
+Delegate=yes
 # A job that takes too much memory loses processes; the agent goes on. Those of a job stand 500 higher.
 OOMPolicy=continue
 OOMScoreAdjust=-500

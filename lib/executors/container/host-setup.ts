@@ -6,8 +6,10 @@
 
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import type { Writable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { ContainerError } from '../../errors.ts'
+import { addToCgroup, makeCgroup } from '../../host/cgroup.ts'
 import type { HostTraces } from '../../host/job-traces.ts'
 import { startAsVictim } from '../../host/memory-shortage.ts'
 import { COOKIE_NAME, killJobProcesses } from '../../host/processes.ts'
@@ -25,6 +27,9 @@ const MAX_OUTPUT_BYTES = 256 * 1024
 
 /** A child left in the background may hold the pipes open for ever; what it says then is not waited for. */
 const DRAIN_MS = 200
+
+/** Nothing of a command may run before it is in the job's control group. */
+const WHEN_LET = 'read -r -u 3; exec 3<&-; exec bash -c "$1"'
 
 /** @returns false when one has failed; the block it wrote says how */
 export async function runHostSetup(
@@ -48,8 +53,8 @@ export async function runHostSetup(
 }
 
 /** Ends what the commands have left in the background. @throws {ShellError} when it cannot be killed */
-export async function endHostSetup({ cookie, since }: HostTraces): Promise<void> {
-  await killJobProcesses({ cookie, since, leaders: new Set() })
+export async function endHostSetup({ cookie, cgroup, since }: HostTraces): Promise<void> {
+  await killJobProcesses({ cookie, cgroup, since, leaders: new Set() })
 }
 
 async function runOnHost(
@@ -59,18 +64,19 @@ async function runOnHost(
 ): Promise<{ exitCode: number; output: Buffer; endedBy: NodeJS.Signals | null }> {
   // In a process group of its own, so that a stop reaches what it starts.
   const child = startAsVictim(() =>
-    spawn('bash', ['-c', directive], {
+    spawn('bash', ['-c', WHEN_LET, 'bash', directive], {
       env: { ...environment, [COOKIE_NAME]: traces.cookie },
-      stdio: ['ignore', 'pipe', 'pipe'],
+      stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
       detached: true,
     }),
   )
+  void letRun(child, traces)
   let output = Buffer.alloc(0)
   const keep = (chunk: Buffer) => {
     output = Buffer.concat([output, chunk]).subarray(-MAX_OUTPUT_BYTES)
   }
-  child.stdout.on('data', keep)
-  child.stderr.on('data', keep)
+  child.stdout?.on('data', keep)
+  child.stderr?.on('data', keep)
   const stop = () => endGroup(child, policy)
   signal.addEventListener('abort', stop, { once: true })
   try {
@@ -87,9 +93,19 @@ async function runOnHost(
     })
   } finally {
     signal.removeEventListener('abort', stop)
-    child.stdout.destroy()
-    child.stderr.destroy()
+    child.stdout?.destroy()
+    child.stderr?.destroy()
   }
+}
+
+async function letRun({ pid, stdio }: ChildProcess, { cgroup }: HostTraces): Promise<void> {
+  const gate = stdio[3] as Writable
+  gate.on('error', () => undefined) // it ended before it was let run
+  if (pid !== undefined && cgroup !== undefined) {
+    makeCgroup(cgroup)
+    await addToCgroup(cgroup, pid)
+  }
+  gate.end()
 }
 
 /** TERM, then KILL once the grace period is over. */

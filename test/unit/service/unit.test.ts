@@ -18,6 +18,10 @@ test('the program is one word for systemd, whatever its path', () => {
   }
 })
 
+test('a control group can be made for each job, by any user', () => {
+  assert.match(unitWith({ user: 'ci' }), /^Delegate=yes$/m)
+})
+
 test('only root can speak in the name of another process', () => {
   assert.match(unitWith({}), /^NotifyAccess=main\nUser=root$/m)
   assert.match(unitWith({ user: 'ci' }), /^NotifyAccess=all\nUser=ci$/m)
