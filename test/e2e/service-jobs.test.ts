@@ -86,6 +86,20 @@ test('a job in two containers, by the group docker, leaves nothing on the engine
   assert.match(await t.machine.ask('ps -o user= -p "$(systemctl show -P MainPID agent)"'), /^ci$/)
 })
 
+test('a daemon of a job ends with it, in a group below the one that systemd delegates', async (t) => {
+  const daemon = 'env -i setsid -f sleep 1007; cat /proc/self/cgroup'
+  const id = await submitJob(t.machine, { commands: [{ directive: daemon }] })
+
+  const log = await whenOver(t.machine, id)
+
+  assert.match(log, '"result":"passed"')
+  assert.match(log, /\/agent\.service\/agent-job-\w+/)
+  await waitFor(
+    async () => (await t.machine.run('pgrep -f "sleep 100[7]"')).code === 1,
+    'it has ended',
+  )
+})
+
 test('told to restart, the service lets a job in containers end', async ({ machine, before }) => {
   const first = await mainPid(machine)
   const id = await submitJob(machine, inContainers({ commands: [{ directive: WAIT }] }))
