@@ -9,6 +9,7 @@ import { containerJob } from '../helpers/container-job.ts'
 import { engineSuite } from '../helpers/engine-suite.ts'
 import { blocksOf } from '../helpers/events.ts'
 import { processesMatching } from '../helpers/host.ts'
+import { eventsIn, followLog, whenFree, withAgent } from '../helpers/served-agent.ts'
 
 const TITLE = 'Ending the job at its time limit'
 
@@ -117,6 +118,34 @@ test('a service that never gets ready is waited for no longer than the job may t
 
   const blocks = assertEnded(finished, /\nRunning for [\d.]+ s: Starting the docker image\.\.\.\n/)
   assert.is(blocks.at(-2)?.directive, 'Starting the docker image...')
+})
+
+test('agent serve: its own limit counts, as does that of a request; a bad one is refused', async () => {
+  await withAgent(
+    async (served) => {
+      const submit = (job: object) =>
+        served.ask('POST', '/jobs', {
+          body: JSON.stringify({ ...shellJob(['sleep 1000']), ...job }),
+        })
+      const wrong = await submit({ job_id: 'wrong', timeout_in_seconds: '1h' })
+      assert.is(wrong.status, 422)
+      assert.match(wrong.text, 'timeout_in_seconds: expected a whole number of seconds')
+
+      for (const [id, limits, problem] of [
+        ['own', {}, 'The job has taken longer than its limit of 4 s.'],
+        ['asked', { no_output_timeout_in_seconds: 1 }, 'There has been no output for 1 s.'],
+      ] as const) {
+        await whenFree(served)
+        assert.is((await submit({ job_id: id, ...limits })).status, 200)
+        const events = eventsIn(await followLog(served, id))
+        const last = events.at(-1)
+        assert.is(last?.event === 'job_finished' && last.result, 'failed')
+        assert.match(blocksOf(events).at(-1)?.output ?? '', problem)
+      }
+    },
+    [],
+    { environment: { SEMAPHORE_AGENT_JOB_TIMEOUT: '4s', SEMAPHORE_AGENT_STOP_GRACE_PERIOD: '1s' } },
+  )
 })
 
 for (const [yaml, problem] of [
