@@ -22,8 +22,8 @@ import { makeDirectorySync } from '../make-directory.ts'
 import { currentUser } from '../user.ts'
 import { isInSafePlace, isOwnDirectory, ownUid } from './ownership.ts'
 
-/** A full disk lets a directory be made, and a file of no bytes. */
-const PROBE_BYTES = 4_096
+/** A full disk lets a directory be made, and a file of no bytes. This is what a job's own files need at least. */
+const PROBE_BYTES = 128 * 1024
 
 const PRIVATE = 0o700
 

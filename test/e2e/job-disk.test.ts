@@ -25,7 +25,11 @@ interface Finished {
 }
 
 /** In a view of the file systems that ends with it, with one small disk for all the places. */
-function runOnSmallDisk(directives: readonly string[], places: 'all' | 'own'): Finished {
+function runOnSmallDisk(
+  directives: readonly string[],
+  places: 'all' | 'own',
+  before = ':',
+): Finished {
   const others = OTHERS.map((path, i) => {
     const source = places === 'all' ? `${OWN}/place-${i}` : `/mnt/place-${i}`
     return `mkdir -p -m 1777 ${source}; mount --bind ${source} ${path}`
@@ -33,6 +37,7 @@ function runOnSmallDisk(directives: readonly string[], places: 'all' | 'own'): F
   const script = `set -e
     mount -t tmpfs -o size=8m none /mnt; mkdir -p ${OWN}; mount -t tmpfs -o size=1m,mode=700 none ${OWN}
     ${others.join('\n')}
+    ${before}
     "$@" || true
     echo; find ${OWN} ${OTHERS.join(' ')} -name 'agent-job*' -o -path '*/jobs/*'`
   const job = {
@@ -82,6 +87,14 @@ for (const [what, directives] of [
     assert.not.match(left, 'agent-job')
   })
 }
+
+test('a disk that is nearly full before the job is not where its files go', () => {
+  const almost = `head -c 960k /dev/zero >${OWN}/full`
+  const { blocks, result } = runOnSmallDisk(['echo on; type -t checkout'], 'own', almost)
+
+  assert.is(result, 'passed')
+  assert.is(blocks[2]?.output, 'on\nfunction\n')
+})
 
 test('a shell that died on a full disk has one after it, for the epilogues', () => {
   const { blocks, result } = runOnSmallDisk([`${FILL}; exit 3`], 'own')

@@ -59,12 +59,12 @@ for (const [executor, wrap] of [
 
   test(`${executor}: a job that prints goes on, and one that is silent ends`, async () => {
     const job = {
-      ...wrap(['for i in {1..12}; do echo $i; sleep 0.3; done', 'sleep 1000']),
-      no_output_timeout_in_seconds: 3,
+      ...wrap(['for i in {1..12}; do echo $i; sleep 0.8; done', 'sleep 1000']),
+      no_output_timeout_in_seconds: 8,
     }
     const finished = await runJob(job, { args: ['--no-output-timeout', '1h', '--job-timeout=0s'] })
 
-    const blocks = assertEnded(finished, /^There has been no output for 3 s\.\n/)
+    const blocks = assertEnded(finished, /^There has been no output for 8 s\.\n/)
     assert.match(blocks.find(({ directive }) => directive.startsWith('for'))?.output ?? '', '12\n')
     assert.is(blocks.at(-2)?.directive, 'sleep 1000')
   })
@@ -74,21 +74,21 @@ const SETTINGS: readonly [string, RunOptions, object][] = [
   [
     'the shorter one is the request’s',
     { args: ['--job-timeout', '1h'] },
-    { timeout_in_seconds: 3 },
+    { timeout_in_seconds: 6 },
   ],
   [
     'the shorter one is the agent’s',
-    { args: ['--job-timeout', '3s'] },
+    { args: ['--job-timeout', '6s'] },
     { timeout_in_seconds: 100 },
   ],
-  ['0 is none', { environment: { SEMAPHORE_AGENT_JOB_TIMEOUT: '3s' } }, { timeout_in_seconds: 0 }],
+  ['0 is none', { environment: { SEMAPHORE_AGENT_JOB_TIMEOUT: '6s' } }, { timeout_in_seconds: 0 }],
 ]
 
 for (const [title, options, rest] of SETTINGS) {
   test(`of two limits the shorter one counts: ${title}`, async () => {
     const finished = await runJob(shellJob(['sleep 1000'], rest), options)
 
-    assertEnded(finished, /^The job has taken longer than its limit of 3 s\.\n/)
+    assertEnded(finished, /^The job has taken longer than its limit of 6 s\.\n/)
   })
 }
 
@@ -102,7 +102,7 @@ test('a limit that is not reached changes nothing', async () => {
 
 test('an epilogue that takes too long fails a job that would have passed', async () => {
   const epilogues = { epilogue_always_commands: [{ directive: 'sleep 1000' }] }
-  const finished = await runJob(shellJob(['true'], epilogues), { args: ['--job-timeout', '3s'] })
+  const finished = await runJob(shellJob(['true'], epilogues), { args: ['--job-timeout', '6s'] })
 
   const blocks = assertEnded(finished, /\nRunning for [\d.]+ s: sleep 1000\n/)
   assert.ok(blocks.some(({ directive, exitCode }) => directive === 'true' && exitCode === 0))
