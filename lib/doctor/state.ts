@@ -7,6 +7,7 @@
 import { existsSync } from 'node:fs'
 import { mkdtemp, readFile, rmdir } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
+import { requireOwn } from '../state/directory.ts'
 import { ok, problem, type Verdict } from './check.ts'
 import { examineSpace } from './space.ts'
 
@@ -16,6 +17,7 @@ export async function examineState(candidates: readonly string[]): Promise<Verdi
   for (const path of candidates) {
     const place = nearestDirectory(path)
     try {
+      if (place === path) requireOwn(path)
       await rmdir(await mkdtemp(join(place, '.agent-doctor-')))
     } catch (error) {
       reasons.push(`${path}: ${(error as Error).message}`)
@@ -32,7 +34,7 @@ export async function examineState(candidates: readonly string[]): Promise<Verdi
   }
   return problem(
     `no directory can be written to: ${reasons.join('; ')}`,
-    "Name one that the agent's user can write to with --state-dir.",
+    "Name one that the agent's user can write to, and nobody else, with --state-dir.",
   )
 }
 

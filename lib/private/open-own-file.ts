@@ -6,7 +6,7 @@
  */
 
 import { closeSync, constants, fstatSync, lstatSync, openSync, type Stats } from 'node:fs'
-import { ownUid } from './ownership.ts'
+import { isTrusted } from './ownership.ts'
 
 const { O_NOCTTY, O_NOFOLLOW, O_NONBLOCK } = constants
 
@@ -33,8 +33,4 @@ function describeProblem(stats: Stats): string | undefined {
   if (!isTrusted(stats)) return 'belongs to another user'
   if (stats.isFile() && stats.nlink > 1) return 'has other names as well (hard links)'
   return undefined
-}
-
-function isTrusted({ uid }: Stats): boolean {
-  return uid === ownUid() || uid === 0
 }

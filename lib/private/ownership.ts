@@ -5,7 +5,7 @@
  * @module
  */
 
-import { lstatSync, realpathSync, type Stats, statSync } from 'node:fs'
+import { lstatSync, readdirSync, realpathSync, type Stats, statSync } from 'node:fs'
 import { dirname, join, sep } from 'node:path'
 
 const WRITABLE_BY_GROUP = 0o020
@@ -29,6 +29,28 @@ export function isOwnDirectory(path: string): boolean {
 }
 
 /**
+ * Whether what is in that directory is this user's or root's, and stays that: in a sticky directory
+ * open to all others can add to it, and no more.
+ *
+ * @returns what speaks against it; undefined when nothing does
+ * @throws {Error} of the file system
+ */
+export function findForeignContent(directory: string): string | undefined {
+  const stats = statSync(directory)
+  if (!isTrusted(stats)) return 'it belongs to another user'
+  if (!isWritableByOthers(stats)) return undefined
+  if ((stats.mode & STICKY) === 0) return 'other users can write to it'
+  const foreign = readdirSync(directory).find(
+    (name) => !isTrusted(lstatSync(join(directory, name))),
+  )
+  return foreign === undefined ? undefined : `${foreign} in it belongs to another user`
+}
+
+export function isTrusted({ uid }: Stats): boolean {
+  return uid === ownUid() || uid === 0
+}
+
+/**
  * Whether nobody else can put something in the place of that directory, or of one it is in. In a
  * sticky directory as /tmp others cannot exchange what is there; so what is there must be one's own.
  *
@@ -38,8 +60,7 @@ export function isInSafePlace(path: string): boolean {
   const names = realpathSync(path).split(sep)
   return names.every((_, index) => {
     const stats = lstatSync(join(sep, ...names.slice(0, index + 1)))
-    const isTrusted = stats.uid === ownUid() || stats.uid === 0
-    return isTrusted && (!isWritableByOthers(stats) || (stats.mode & STICKY) > 0)
+    return isTrusted(stats) && (!isWritableByOthers(stats) || (stats.mode & STICKY) > 0)
   })
 }
 
@@ -74,7 +95,7 @@ function realTarget(link: string): string | undefined {
 }
 
 /** A group with the user's own number has that user alone in it, as a rule. */
-export function isWritableByOthers({ mode, uid, gid }: Stats): boolean {
+function isWritableByOthers({ mode, uid, gid }: Stats): boolean {
   if ((mode & WRITABLE_BY_ALL) > 0) return true
   return (mode & WRITABLE_BY_GROUP) > 0 && gid !== 0 && gid !== uid
 }

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { mkdtemp } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { JobLog } from '../events/job-log.ts'
 
@@ -22,9 +23,11 @@ export async function openLog(path: string): Promise<OpenedLog> {
   try {
     return { jobLog: await JobLog.create(path), path }
   } catch (obstacle) {
-    const spare = join(SPARE_DIRECTORY, basename(path))
-    const jobLog = await JobLog.create(spare).catch(() => undefined)
-    if (jobLog === undefined) throw obstacle
-    return { jobLog, path: spare, obstacle }
+    try {
+      const spare = join(await mkdtemp(join(SPARE_DIRECTORY, 'agent-log-')), basename(path))
+      return { jobLog: await JobLog.create(spare), path: spare, obstacle }
+    } catch {
+      throw obstacle
+    }
   }
 }

@@ -6,13 +6,12 @@
  */
 
 import { randomBytes } from 'node:crypto'
-import { statSync } from 'node:fs'
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { StateError } from '../errors.ts'
 import { makeDirectory } from '../make-directory.ts'
 import { lockFile } from '../private/lock.ts'
-import { isWritableByOthers, ownUid } from '../private/ownership.ts'
+import { findForeignContent } from '../private/ownership.ts'
 
 export interface StateDirectory {
   readonly path: string
@@ -57,11 +56,14 @@ export async function openStateDirectory(candidates: readonly string[]): Promise
   })
 }
 
-/** Notes in it say what to remove, and whom to tell with which token. */
-function requireOwn(path: string): void {
-  const stats = statSync(path)
-  if (stats.uid !== ownUid() && stats.uid !== 0) throw new Error('it belongs to another user')
-  if (isWritableByOthers(stats)) throw new Error('other users can write to it')
+/**
+ * Notes in it say what to remove, and whom to tell with which token.
+ *
+ * @throws {Error} saying who else can change them
+ */
+export function requireOwn(path: string): void {
+  const problem = findForeignContent(path)
+  if (problem !== undefined) throw new Error(problem)
 }
 
 async function readInstance(path: string): Promise<string> {

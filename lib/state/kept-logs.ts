@@ -5,7 +5,7 @@
  */
 
 import { createHash } from 'node:crypto'
-import { readdir, rm, stat } from 'node:fs/promises'
+import { readdir, rm, rmdir, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { JobLog } from '../events/job-log.ts'
 import type { Logger } from '../log.ts'
@@ -120,6 +120,7 @@ export class KeptLogs {
     try {
       await rm(path, { force: true })
       await rm(`${path}.reserve`, { force: true })
+      if (dirname(path) !== this.#directory) await rmdir(dirname(path)) // was made for it alone
     } catch (error) {
       this.#log.warn(`The log ${path} is no longer needed, but cannot be removed: ${String(error)}`)
     }

@@ -100,6 +100,25 @@ test('without a home, what another user puts in place of the directory is not be
   assert.is(await readFile(victim, 'utf8'), 'precious')
 })
 
+for (const [title, mount] of [
+  ['read-only', 'ro,mode=700'],
+  ['full', 'size=4k,nr_inodes=1,mode=700'],
+  ['closed to programs', 'noexec,mode=700'],
+  ['another user’s', `uid=${OTHER},mode=700`],
+] as const) {
+  test(`where root's own place is ${title}, a job is in the next one, and its programs run`, async (t) => {
+    const place = '/var/lib/agent'
+    const over = `mkdir -p ${place}; mount -t tmpfs -o ${mount} none ${place}; exec "$@"`
+    const { result, stdout } = await runJob(
+      { commands: [{ directive: 'echo at; type -P cache; echo retry true | xargs retry' }] },
+      { home: t.home, prefix: ['unshare', '--mount', 'sh', '-euc', over, 'sh'] },
+    )
+
+    assert.is(result, 'passed')
+    assert.match(stdout, `at\\n${t.home}/.local/state/agent/jobs/`)
+  })
+}
+
 test('a journal that leads into another user’s directory removes nothing', async (t) => {
   const victim = join(t.directory, 'victim')
   const planted = join(t.directory, 'planted')
@@ -287,12 +306,18 @@ test('a state directory that others can write to is refused', async (t) => {
   const words = ['serve', '--port', '0', '--auth-token-secret-file', secret, '--state-dir', state]
 
   const open = await runAgent(words)
+  execFileSync('chmod', ['1777', state])
+  await writeFile(join(state, 'journal'), '')
+  await chown(join(state, 'journal'), OTHER, OTHER)
+  const planted = await runAgent(words)
   await chown(state, OTHER, OTHER)
   execFileSync('chmod', ['755', state])
   const foreign = await runAgent(words)
 
   assert.is(open.code, 2)
   assert.match(open.stderr, `${state}: other users can write to it`)
+  assert.is(planted.code, 2)
+  assert.match(planted.stderr, `${state}: journal in it belongs to another user`)
   assert.is(foreign.code, 2)
   assert.match(foreign.stderr, `${state}: it belongs to another user`)
 })

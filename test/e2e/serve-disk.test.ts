@@ -128,7 +128,7 @@ test('a job with a read-only state directory does not run, and says why', async 
     await served.stop()
   }
   assert.equal(
-    readdirSync('/dev/shm').filter((name) => name.endsWith('.log')),
+    readdirSync('/dev/shm').filter((name) => name.startsWith('agent-log-')),
     [],
   )
 })

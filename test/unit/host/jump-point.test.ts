@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises'
+import { chown, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
@@ -38,6 +38,36 @@ test('a command keeps its words, its status, and has the login shell’s variabl
   assert.is(stdout, '<a b><><*>')
   assert.is(variable.stdout, 'yes\n')
   assert.is(status, 7)
+})
+
+test('it enters no directory of another user, nor one that a link leads to', async (t) => {
+  const refused = async (directory: string) => {
+    const script = shellJumpPoint({ directory, visitorPrefix: join(directory, 'visitor-') })
+    await writeJumpPoint(script, t.path)
+    const { code, stderr } = await run('bash', [t.path, 'true']).catch((error) => error)
+    assert.is(code, 1)
+    assert.match(stderr, 'The job is over')
+  }
+  const link = join(t.directory, 'link')
+  await mkdir(join(t.directory, 'job'))
+  await symlink('job', link)
+
+  await refused(link)
+  await refused('/proc/1/no')
+  await chown(join(t.directory, 'job'), 65_534, 65_534)
+  await refused(join(t.directory, 'job'))
+})
+
+test('a link in the place of a visitor’s mark is not written through', async (t) => {
+  const victim = join(t.directory, 'victim')
+  await writeFile(victim, 'precious')
+  const script = t.script.replaceAll('$$', '7')
+  await symlink(victim, join(t.directory, 'visitor-7'))
+  await writeJumpPoint(script, t.path)
+
+  await run('bash', [t.path, 'true'])
+
+  assert.is(await readFile(victim, 'utf8'), 'precious')
 })
 
 test('without a command it is a login shell', async (t) => {

@@ -1,6 +1,8 @@
+import { execFileSync } from 'node:child_process'
 import {
   appendFile,
   chown,
+  mkdir,
   mkdtemp,
   readdir,
   readFile,
@@ -43,6 +45,34 @@ test('a profile that was there comes back byte for byte', async ({ home }) => {
   assert.equal(await readFile(profile), before)
   assert.is((await stat(profile)).mode & 0o777, 0o640)
 })
+
+for (const [title, change] of [
+  [
+    'the file is another user’s',
+    async (directory: string) => await chown(join(directory, 'env'), 65_534, 65_534),
+  ],
+  ['its directory is', async (directory: string) => await chown(directory, 65_534, 65_534)],
+  [
+    'a link leads there',
+    async (directory: string) => {
+      await rename(directory, `${directory}-real`)
+      await symlink(`${directory}-real`, directory)
+    },
+  ],
+] as const) {
+  test(`a login shell runs nothing where ${title}`, async ({ home }) => {
+    const directory = join(home, 'job')
+    await mkdir(directory)
+    await writeFile(join(directory, 'env'), 'echo ran\n')
+    await addToLoginProfile(home, join(directory, 'env'))
+    const login = () =>
+      execFileSync('bash', ['--login', '-c', 'echo in'], { env: { HOME: home } }).toString()
+
+    assert.match(login(), 'ran\nin\n')
+    await change(directory)
+    assert.not.match(login(), 'ran')
+  })
+}
 
 test('a line for a file with any name is taken out again', async ({ home }) => {
   const profile = join(home, '.bash_profile')
