@@ -32,7 +32,7 @@ test('variables too large for a process are told as the reason', async () => {
 test('a variable that no container can have is named', async () => {
   const output = await failureOf({ env_vars: [{ name: 'A=B', value: encode('c') }] })
 
-  assert.match(output, '"A=B" is no name for a variable of "main"\n')
+  assert.match(output, '"A=B" is no name for a variable of "main" [ERR_CONTENT_INVALID]\n')
 })
 
 test('names that are the agent’s own are refused', async () => {
@@ -63,7 +63,7 @@ test('a service that is killed for want of memory is told with its limit', async
   // A busy engine may miss that it was for memory.
   assert.match(
     output,
-    /"hungry" ended with exit code 137, [^\n]*it (?:ran|may have run) out of memory \(its limit: 32 MiB\)\n/,
+    /"hungry" ended with exit code 137, [^\n]*it (?:ran|may have run) out of memory \(its limit: 32 MiB\) \[ERR_CONTAINER_FAILED\]\n/,
   )
 })
 
