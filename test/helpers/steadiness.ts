@@ -1,6 +1,7 @@
 /** What an agent that runs jobs for months has to keep as it is, and a look at it from outside and within. */
 
 import { readdirSync, readFileSync } from 'node:fs'
+import { setTimeout as sleep } from 'node:timers/promises'
 import * as assert from 'uvu/assert'
 import { waitFor } from './host.ts'
 import { LONG_RUN_JOBS } from './long-run.ts'
@@ -28,20 +29,20 @@ const GROWTH_PER_JOB_MB = 0.000_5
 export async function lookAt(served: ServedAgent): Promise<Look> {
   const { pid } = served.agent
   await waitFor(() => childrenOf(pid) === '', 'the agent has no child left')
-  return {
-    heapMegabytes: (await collectedBytes(served)) / 1e6,
-    residentMegabytes: await residentMegabytes(pid),
-    ...countedOf(served),
-  }
+  const heapMegabytes = (await collectedBytes(served)) / 1e6
+  await waitFor(() => countedOf(served) !== undefined, 'nothing is being removed')
+  const counted = countedOf(served)
+  assert.ok(counted)
+  return { heapMegabytes, residentMegabytes: await residentMegabytes(pid), ...counted }
 }
 
 export async function assertSteady(served: ServedAgent, before: Look, jobs: number): Promise<void> {
   await waitFor(
     () => {
-      const { descriptors, files } = countedOf(served)
+      const { descriptors = Infinity, files = Infinity } = countedOf(served) ?? {}
       return descriptors <= before.descriptors && files <= before.files
     },
-    `no more than ${JSON.stringify(before)}, got ${JSON.stringify(countedOf(served))}`,
+    `no more than ${JSON.stringify(before)}`,
   )
   const after = await lookAt(served)
   const grown = (name: 'heapMegabytes' | 'residentMegabytes') => after[name] - before[name]
@@ -53,19 +54,35 @@ export async function assertSteady(served: ServedAgent, before: Look, jobs: numb
   assert.ok(grown('residentMegabytes') < RESIDENT_GROWTH_MB + jobs * GROWTH_PER_JOB_MB, account)
 }
 
+/** @returns undefined while something of an earlier job is being removed under its eyes */
 function countedOf({ agent: { pid }, directory }: ServedAgent) {
-  return {
-    descriptors: readdirSync(`/proc/${pid}/fd`).length,
-    mappings: readFileSync(`/proc/${pid}/maps`, 'utf8').match(/ \/.*$/gm)?.length ?? 0,
-    files: readdirSync(directory, { recursive: true }).length,
+  try {
+    return {
+      descriptors: readdirSync(`/proc/${pid}/fd`).length,
+      mappings: readFileSync(`/proc/${pid}/maps`, 'utf8').match(/ \/.*$/gm)?.length ?? 0,
+      files: readdirSync(directory, { recursive: true }).length,
+    }
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
+    return undefined
   }
 }
 
-function childrenOf(pid: number): string {
-  return readdirSync(`/proc/${pid}/task`)
-    .map((thread) => readFileSync(`/proc/${pid}/task/${thread}/children`, 'utf8'))
-    .join('')
+/** A thread may end meanwhile. */
+function childrenOf(pid: number): string | undefined {
+  try {
+    return readdirSync(`/proc/${pid}/task`)
+      .map((thread) => readFileSync(`/proc/${pid}/task/${thread}/children`, 'utf8'))
+      .join('')
+  } catch {
+    return undefined
+  }
 }
+
+const ASK_AGAIN_MS = 100
+
+/** Once nobody is connected: it waits for that, and the agent with it. */
+const CLOSE = `setTimeout(() => process.getBuiltinModule('inspector').close(), 20)`
 
 interface Answer {
   readonly id: number
@@ -74,10 +91,15 @@ interface Answer {
 
 /** By the debugger's protocol, which SIGUSR1 opens on the binary as on any Node. */
 async function collectedBytes({ agent }: ServedAgent): Promise<number> {
-  agent.signal('SIGUSR1')
-  const address = () => /ws:\/\/\S+/.exec(agent.stderr)?.[0]
-  await waitFor(() => address() !== undefined, 'the debugger listens')
-  const socket = new WebSocket(address() ?? '')
+  const addresses = () => agent.stderr.match(/(?<=listening on )ws:\/\/\S+/g) ?? []
+  const isClosed = () => agent.stderr.match(/ending on ws:/g)?.length === addresses().length
+  const known = addresses().length
+  await waitFor(async () => {
+    agent.signal('SIGUSR1') // again, as long as another test's agent has the port, which is fixed
+    await sleep(ASK_AGAIN_MS)
+    return addresses().length > known
+  }, 'the debugger listens')
+  const socket = new WebSocket(addresses().at(-1) ?? '')
   await new Promise((resolve) => socket.addEventListener('open', resolve))
   const ask = async (id: number, method: string, params = {}) => {
     const answered = new Promise<Answer['result']>((resolve) =>
@@ -93,6 +115,8 @@ async function collectedBytes({ agent }: ServedAgent): Promise<number> {
   for (const id of [1, 2, 3]) await ask(id, 'HeapProfiler.collectGarbage')
   const expression = '(({ heapUsed, external }) => heapUsed + external)(process.memoryUsage())'
   const { result } = await ask(4, 'Runtime.evaluate', { expression })
+  await ask(5, 'Runtime.evaluate', { expression: CLOSE })
   socket.close()
+  await waitFor(isClosed, 'the debugger has gone')
   return result?.value ?? Number.NaN
 }
