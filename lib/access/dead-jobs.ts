@@ -28,7 +28,9 @@ export async function clearDeadJobs(home: string, log: Logger): Promise<void> {
   }
   for (const remove of [removeDeadKeys, removeDeadProfileLines]) {
     await remove(home).catch((error: unknown) =>
-      log.warn(`Lines of an agent that has ended are still there: ${explain(error)}`),
+      log.warn(
+        `Lines that an earlier agent added to files in the home directory could not be removed: ${explain(error)}`,
+      ),
     )
   }
 }

@@ -90,7 +90,7 @@ export class JobAccess {
       if (keys !== undefined) await addKeys(home, keys)
       if (keys !== undefined || jumpPoint === 'always') await this.#openJumpPoint(this.#directory)
     } catch (error) {
-      log.warn(`Nobody can get into this job from outside: ${explain(error)}`)
+      log.warn(`Access to this job could not be set up: ${explain(error)}`)
     }
   }
 

@@ -126,7 +126,7 @@ function openLog(
 function renewCertificate(listener: Listener, fingerprint: () => string, log: Logger): void {
   try {
     listener.reloadTls()
-    log.info(`The certificate was read anew, SHA-256 ${fingerprint()}`)
+    log.info(`The certificate was reloaded, SHA-256 ${fingerprint()}`)
   } catch (error) {
     log.error(`The old certificate stays in use: ${explain(error)}`)
   }

@@ -146,7 +146,7 @@ export class JobBlocks {
     try {
       await this.#options.sink.write(event)
     } catch (error) {
-      this.#options.log.error(`The job's log lacks its ${event.event}: ${explain(error)}`)
+      this.#options.log.error(`The job's log lacks its ${event.event} event: ${explain(error)}`)
     }
   }
 }

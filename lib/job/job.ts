@@ -315,7 +315,7 @@ export class Job {
     } catch (error) {
       // The job's result stands; what is left behind is for the host's owner to know.
       this.#leftBehind = true
-      this.#options.log.error(`Clearing up after the job failed: ${explain(error)}`)
+      this.#options.log.error(`Cleaning up after the job failed: ${explain(error)}`)
     }
   }
 }

@@ -38,7 +38,7 @@ export function createPullStatsd(
     return new PullStatsd({ host, port, namespace: statsdNamespace, log }).report
   }
   if (host !== undefined || port !== undefined) {
-    log.warn('No StatsD metrics are sent: that takes both --statsd-host and --statsd-port')
+    log.warn('No StatsD metrics are sent: both --statsd-host and --statsd-port are required')
   }
   return undefined
 }

@@ -60,7 +60,7 @@ export class CutOffJob {
   /** Processes, files, lines in other people's files. Containers are found by their labels. */
   async clear(): Promise<void> {
     const { entry, config, log } = this.#options
-    log.warn('The agent was killed during this job: clearing away what is left of it')
+    log.warn('The agent was killed during this job: removing what is left of it')
     const results = await Promise.allSettled([
       removeHostTraces(entry.traces, entry.leaders),
       entry.keys === undefined ? undefined : removeKeys(config.home, entry.keys),
@@ -86,7 +86,7 @@ export class CutOffJob {
       await this.#write(jobLog, () => jobLog.write({ event: 'job_finished', timestamp, result }))
       await jobLog.close()
     }
-    log.info(`The job that was cut off is over: ${result}`)
+    log.info(`The interrupted job is over: ${result}`)
   }
 
   async #tellLate(): Promise<void> {

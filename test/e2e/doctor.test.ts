@@ -276,7 +276,7 @@ test('settings that cannot be used are a problem; a secret is only missed', asyn
   assert.is(wrong.code, 1)
   assert.match(wrong.find('settings')?.message ?? '', '--kept-logs: expected a whole number')
   assert.is(stray.find('settings')?.state, 'warning')
-  assert.match(stray.find('settings')?.message ?? '', 'SEMAPHORE_AGENT_PROT is set, but is no')
+  assert.match(stray.find('settings')?.message ?? '', 'unknown setting SEMAPHORE_AGENT_PROT')
   assert.is(without.code, 0)
   assert.is(without.find('secret')?.state, 'warning')
 })

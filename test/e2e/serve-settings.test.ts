@@ -213,7 +213,7 @@ test('server.crt and server.key of the working directory are used; HUP reads the
 
     await writeFile(join(t.directory, 'server.key'), SECOND_CERTIFICATE.key)
     served.agent.signal('SIGHUP')
-    await waitFor(() => served.agent.stderr.includes('was read anew'), 'the renewal is told')
+    await waitFor(() => served.agent.stderr.includes('was reloaded'), 'the renewal is told')
 
     assert.is.not(await peerFingerprint(served.port), first)
   } finally {

@@ -302,7 +302,7 @@ test('a program that the user may not run is told, and the service goes on', asy
   assert.is(code, 2)
   assert.match(
     output,
-    'User ci may not run /root/bin/agent [ERR_CONFIG_INVALID]\nPut it where everybody may',
+    'User ci may not run /root/bin/agent [ERR_CONFIG_INVALID]\nCopy it to a directory everybody can read',
   )
   assert.match(await machine.ask('systemctl cat agent'), /^ExecStart=\/usr\/local\/bin\/agent /m)
   await machine.ask('rm -r /root/bin')
