@@ -51,7 +51,7 @@ for (const [what, call] of [
     assert.is(job.result, 'failed')
     assert.match(
       lastBlock(job)?.output ?? '',
-      `Docker does not answer on ${proxy.socketPath}: it closed the connection before its answer was complete\n`,
+      `Docker does not answer on ${proxy.socketPath}: it closed the connection before its answer was complete [ERR_DOCKER_UNREACHABLE]\n`,
     )
   })
 }
@@ -64,7 +64,7 @@ test('half an answer is told as such, and nothing is waited for', async ({ proxy
   assert.is(job.result, 'failed')
   assert.is(
     lastBlock(job)?.output,
-    `Docker does not answer on ${proxy.socketPath}: it closed the connection before its answer was complete
+    `Docker does not answer on ${proxy.socketPath}: it closed the connection before its answer was complete [ERR_DOCKER_UNREACHABLE]
 Start the Docker Engine, or set DOCKER_HOST=unix://… if its socket is elsewhere.
 `,
   )
@@ -161,7 +161,10 @@ test('a disk that fills up in the middle of a pull is told with what to do', asy
   const last = lastBlock(job)
   assert.is(job.result, 'failed')
   assert.is(last?.directive, 'Pulling docker images...')
-  assert.match(last?.output ?? '', `could not be pulled: ${reason}\nThe disk of the Docker Engine`)
+  assert.match(
+    last?.output ?? '',
+    `could not be pulled: ${reason} [ERR_IMAGE_PULL_FAILED]\nThe disk of the Docker Engine`,
+  )
 })
 
 test('a container killed from outside ends its command with 137, and the epilogues run', async ({
@@ -243,7 +246,7 @@ test('an engine that dies under a command fails the job at once, and is cleared 
   assert.is(
     last?.output,
     `now
-Docker does not answer on ${proxy.socketPath}: connect ENOENT ${proxy.socketPath}
+Docker does not answer on ${proxy.socketPath}: connect ENOENT ${proxy.socketPath} [ERR_DOCKER_UNREACHABLE]
 Start the Docker Engine, or set DOCKER_HOST=unix://… if its socket is elsewhere.
 `,
   )

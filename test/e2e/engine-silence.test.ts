@@ -58,7 +58,7 @@ test('a socket that takes the call and never answers is given 10 s', async (t) =
   assert.is(finished.result, 'failed')
   assert.is(
     blocksOf(finished.events)[0]?.output,
-    `Docker does not answer on ${proxy.socketPath}: no answer within 10 s
+    `Docker does not answer on ${proxy.socketPath}: no answer within 10 s [ERR_DOCKER_UNREACHABLE]
 Start the Docker Engine, or set DOCKER_HOST=unix://… if its socket is elsewhere.
 `,
   )
@@ -120,7 +120,7 @@ test('an engine that hangs under a silent command fails the job within 45 s', as
   assert.is(
     blocksOf(finished.events).at(-1)?.output,
     `now
-Docker does not answer on ${proxy.socketPath}: no answer within 30 s
+Docker does not answer on ${proxy.socketPath}: no answer within 30 s [ERR_DOCKER_UNREACHABLE]
 Start the Docker Engine, or set DOCKER_HOST=unix://… if its socket is elsewhere.
 `,
   )

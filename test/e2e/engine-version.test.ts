@@ -33,7 +33,11 @@ test('an engine that refuses what is older than 1.44 is spoken to in the newest 
 })
 
 for (const [oldest, newest, told] of [
-  ['1.12', '1.40', /speaks API 1\.40, the agent needs 1\.41 or newer\nUpdate the Docker Engine/],
+  [
+    '1.12',
+    '1.40',
+    /speaks API 1\.40, the agent needs 1\.41 or newer \[ERR_DOCKER_VERSION\]\nUpdate the Docker Engine/,
+  ],
   ['1.60', '1.70', /speaks API 1\.60 or newer, the agent up to 1\.51\nUpdate the agent/],
 ] as const) {
   test(`an engine from ${oldest} to ${newest} has nothing in common, which is told`, async ({

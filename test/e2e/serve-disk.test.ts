@@ -32,7 +32,7 @@ const test = suite<Context>('serve: disk')
 
 test.before.each(async (t) => {
   t.disk = await mkdtemp(join(tmpdir(), 'disk-'))
-  execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=2m', 'agent-test', t.disk])
+  execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=2m,mode=700', 'agent-test', t.disk])
 })
 
 test.after.each(async (t) => {
