@@ -101,6 +101,16 @@ test('every file that is named is there', () => {
   )
 })
 
+test('every source that the architecture names is there', () => {
+  const names = pageAt('lib/README.md').text.match(/(?<=`)[\w-]+\/[\w/-]+\.ts(?=`)/g) ?? []
+
+  assert.ok(names.length > 10)
+  assert.equal(
+    names.filter((name) => !existsSync(name) && !existsSync(`lib/${name}`)),
+    [],
+  )
+})
+
 test('every page that a comment of the sources names is there', () => {
   const sources = globSync('{lib,test}/**/*.{ts,mjs}').map((path) => readFileSync(path, 'utf8'))
   const named = sources.flatMap(
