@@ -63,13 +63,14 @@ async function endShell(
   signalProcesses(findOthers(mark, shell), 'SIGKILL')
   signalShell(shell, END_SIGNAL)
   signalShell(shell, 'SIGCONT')
-  const isGone = () => !isAlive(shell.process)
+  // With all that holds the terminal: a `script` still has its last output to pass on.
+  const isGone = () => [...shell.keepers].every((pid) => !isAlive({ pid }))
   await waitUntil(isGone, grace)
   await waitUntil(isGone, AbortSignal.any([forceStop, AbortSignal.timeout(EXIT_TRAP_MS)]))
 }
 
 function signalShell(shell: Shell | undefined, signal: NodeJS.Signals): void {
-  if (shell !== undefined) signalProcesses([shell.process.pid], signal)
+  if (shell !== undefined) signalProcesses([shell.pid], signal)
 }
 
 /** All of the job but its shell, and what holds the shell's terminal. */

@@ -133,10 +133,7 @@ export class ShellExecutor implements Executor {
 
   async endShell(options: RunOptions): Promise<number> {
     if (this.#session === undefined || this.#session.closed) return 0
-    const shell = {
-      run: (directive: string, options: RunOptions) => this.run(directive, options),
-      kill: () => killJobProcesses(this.#mark()),
-    }
+    const shell = { run: this.run.bind(this), kill: () => killJobProcesses(this.#mark()) }
     return await runExitTrap(shell, options, this.#options.policy)
   }
 

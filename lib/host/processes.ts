@@ -35,7 +35,7 @@ export interface Leader {
 
 /** The shell of a job, as long as it is one: a directive may replace it by `exec`. */
 export interface Shell {
-  readonly process: Leader
+  readonly pid: number
   /** Itself, and what it was started by: with any of those its terminal goes. */
   readonly keepers: ReadonlySet<number>
 }
@@ -117,7 +117,7 @@ export function findShell(mark: JobMark, bootPath: string): Shell | undefined {
   for (let pid: number | undefined = shell.pid; pid !== undefined; pid = parents.get(pid)) {
     if (parents.has(pid)) keepers.add(pid)
   }
-  return { process: shell, keepers }
+  return { pid: shell.pid, keepers }
 }
 
 /** Sends a signal to each; those that are gone meanwhile, or belong to root, are passed over. */

@@ -28,8 +28,10 @@ export function findProgram(name: string, path: string): string | undefined {
 /** @see man 1 script: -q no banner, -e the child's exit code, -f flush, -c the command */
 export function openScript(script: string, program: Program): HostTerminal {
   const exited = Promise.withResolvers<number>()
-  // Not by `exec`: when its own child is suspended, as a job's shell is for a stop, it suspends itself.
-  const command = `${[program.file, ...program.args].map(quoteWord).join(' ')}; exit $?`
+  // Not by `exec`: when its own child is suspended, as a job's shell is for a stop, `script` suspends
+  // itself. What the shell in between has to say of a killed child is for nobody.
+  const argv = [program.file, ...program.args].map(quoteWord).join(' ')
+  const command = `exec 2>/dev/null; ${argv} 2>&1; exit $?`
   const child = spawn(script, ['-qefc', command, '/dev/null'], {
     cwd: program.directory,
     env: { ...program.environment, SHELL: program.file }, // `script` runs the command by $SHELL

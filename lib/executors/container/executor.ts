@@ -145,11 +145,9 @@ export class ContainerExecutor implements Executor {
   async endShell(options: RunOptions): Promise<number> {
     const main = this.#main
     if (main?.session === undefined) return 0
-    const shell = {
-      run: (directive: string, options: RunOptions) => this.run(directive, options),
-      kill: () => main.kill(this.#options.policy),
-    }
-    return await runExitTrap(shell, options, this.#options.policy)
+    const { policy } = this.#options
+    const shell = { run: this.run.bind(this), kill: () => main.kill(policy) }
+    return await runExitTrap(shell, options, policy)
   }
 
   async dispose(): Promise<void> {
