@@ -54,7 +54,8 @@ export async function putArchive(
 export interface PathStat {
   readonly isDirectory: boolean
   readonly isFile: boolean
-  /** Where a link leads in the end, as far as that can be told; empty for everything else. */
+  readonly isLink: boolean
+  /** Where a link leads, as far as that can be told; of everything else empty, or (Podman) its own path. */
   readonly linkTarget: string
 }
 
@@ -80,8 +81,12 @@ export async function statPath(
   if (status !== 200) return undefined
   const text = Buffer.from(String(headers['x-docker-container-path-stat']), 'base64').toString()
   const { mode, linkTarget } = JSON.parse(text) as { mode: number; linkTarget: string }
-  const isDirectory = (mode & GO_MODE_DIRECTORY) !== 0
-  return { isDirectory, isFile: (mode & GO_MODE_TYPE) === 0, linkTarget }
+  return {
+    isDirectory: (mode & GO_MODE_DIRECTORY) !== 0,
+    isFile: (mode & GO_MODE_TYPE) === 0,
+    isLink: (mode & GO_MODE_LINK) !== 0,
+    linkTarget,
+  }
 }
 
 /**
@@ -138,8 +143,11 @@ export async function putTar(
 /** The bit for a directory. @see https://pkg.go.dev/io/fs#FileMode */
 const GO_MODE_DIRECTORY = 2 ** 31
 
-/** The bits of everything that is no regular file: also links, pipes, sockets, devices, whatever else. */
-const GO_MODE_TYPE = GO_MODE_DIRECTORY + 2 ** 27 + 2 ** 26 + 2 ** 25 + 2 ** 24 + 2 ** 21 + 2 ** 19
+const GO_MODE_LINK = 2 ** 27
+
+/** The bits of everything that is no regular file: also pipes, sockets, devices, whatever else. */
+const GO_MODE_TYPE =
+  GO_MODE_DIRECTORY + GO_MODE_LINK + 2 ** 26 + 2 ** 25 + 2 ** 24 + 2 ** 21 + 2 ** 19
 
 /** By hand: a query made of strings could only carry UTF-8. */
 function archivePath(containerId: string, path: Uint8Array): string {

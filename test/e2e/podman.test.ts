@@ -3,7 +3,7 @@
 import { readFile } from 'node:fs/promises'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
-import { runAgent, runJob, startJob } from '../helpers/agent.ts'
+import { encode, runAgent, runJob, startJob } from '../helpers/agent.ts'
 import { blocksOf } from '../helpers/events.ts'
 import { waitFor } from '../helpers/host.ts'
 import { callEngineAt } from '../setup/engine.ts'
@@ -75,6 +75,34 @@ echo no`,
 
   assert.is(result, 'stopped')
   assert.is(blocksOf(events).at(-1)?.output, 'ready\nclean\nbye\n')
+})
+
+test('writes files through links, and none onto what is no file', async (t) => {
+  const entrypoint = ['bash', '-c', 'mkfifo /fifo; exec "$@"', 'entrypoint']
+  const { events } = await runJob(
+    {
+      executor: 'dockercompose',
+      compose: { containers: [{ name: 'main', image: 'agent-test/debian', entrypoint }] },
+      files: ['~/new/file', '/etc/os-release', '/bin/file', '/fifo', '/later'].map((path) => ({
+        path,
+        content: encode(`${path}\n`),
+        mode: '0',
+      })),
+      epilogue_always_commands: [
+        { directive: 'cat ~/new/file /usr/lib/os-release /usr/bin/file' },
+        { directive: 'stat -c "%a %F" ~/new/file /etc/os-release /fifo; ls /later 2>/dev/null' },
+      ],
+    },
+    t,
+  )
+
+  const blocks = blocksOf(events)
+  assert.match(
+    blocks[3]?.output ?? '',
+    /Injecting \/fifo with file mode 0\nFailed to write \/fifo: /,
+  )
+  assert.is(blocks.at(-2)?.output, '~/new/file\n/etc/os-release\n/bin/file\n')
+  assert.is(blocks.at(-1)?.output, '0 regular file\n777 symbolic link\n644 fifo\n')
 })
 
 test('runs the job with a service that is reached by its name', async (t) => {

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { posix } from 'node:path'
 import { type PathStat, statPath } from '../../docker/archive.ts'
 import type { DockerClient } from '../../docker/client.ts'
 import { runExec } from '../../docker/exec.ts'
@@ -86,8 +87,8 @@ async function askEngineFor(
     const stat = await statPath(docker, containerId, Buffer.from(place), signal).catch(refused)
     if (stat === 'refused') break
     if (stat === undefined) return { kind: place === path ? 'nothing' : 'other' }
-    if (stat.linkTarget === '') return toFinding(stat, place)
-    place = stat.linkTarget
+    place = posix.resolve(posix.dirname(place), stat.linkTarget || place)
+    if (!stat.isLink) return toFinding(stat, place)
   }
   return { kind: 'other' }
 }
