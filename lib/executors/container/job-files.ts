@@ -153,7 +153,7 @@ export class ContainerFiles implements JobFiles {
     let place = path
     for (let count = 0; count < MAX_LINKS; count++) {
       const stat = await this.#stat(place, signal)
-      if (stat === undefined || stat.linkTarget === '') return place
+      if (stat === undefined || !stat.isLink) return place
       place = Buffer.from(stat.linkTarget).toString('latin1')
     }
     return place
