@@ -1,7 +1,7 @@
 /** Pulls that the engine itself does not bring to an end. What registries do is in pull.test.ts. */
 
 import * as assert from 'uvu/assert'
-import { startJob } from '../helpers/agent.ts'
+import { runJob, startJob } from '../helpers/agent.ts'
 import { containerJob } from '../helpers/container-job.ts'
 import { proxySuite } from '../helpers/engine-suite.ts'
 import { blocksOf } from '../helpers/events.ts'
@@ -32,6 +32,21 @@ test('a stop before the engine answers to a pull ends it', async ({ proxy }) => 
     blocksOf(events).map(({ exitCode }) => exitCode),
     [1],
   )
+})
+
+test('a pull to which the engine does not answer takes no longer than the job may', async ({
+  proxy,
+}) => {
+  proxy.on(/^POST \/images\/create/, ({ request }) => void request.resume())
+
+  const { code, events, result } = await runJob({ ...job, timeout_in_seconds: 6 }, proxy)
+
+  const [pull, limit] = blocksOf(events)
+  assert.is(code, 1)
+  assert.is(result, 'failed')
+  assert.is(pull?.exitCode, 1)
+  assert.match(limit?.output ?? '', /limit of 6 s\.\nRunning for [\d.]+ s: Pulling docker images/)
+  assert.is(blocksOf(events).length, 2)
 })
 
 for (const [what, stream, told] of [
