@@ -6,7 +6,7 @@
 
 import { explain } from '../errors.ts'
 import { removeDeadKeys, removeKeys } from '../host/authorized-keys.ts'
-import { removeHostTraces } from '../host/job-traces.ts'
+import { canSeeFiles, removeHostTraces } from '../host/job-traces.ts'
 import { removeDeadProfileLines } from '../host/login-profile.ts'
 import type { Logger } from '../log.ts'
 import { type Found, findDeadJobs, type Remains, removeRunningJob } from './running-jobs.ts'
@@ -18,6 +18,7 @@ import { type Found, findDeadJobs, type Remains, removeRunningJob } from './runn
  */
 export async function clearDeadJobs(home: string, log: Logger): Promise<void> {
   for (const job of await findDeadJobs()) {
+    if (job.remains !== undefined && !canSeeFiles(job.remains.traces)) continue
     try {
       if (job.remains !== undefined) await removeRemains(job, job.remains)
     } catch (error) {

@@ -36,14 +36,10 @@ export async function makeWayFor(path: string, directory: string): Promise<void>
 /** The last one first. Repeatable; what is gone is no error. @throws {Error} of the file system */
 export async function removeInjectedFiles(directory: string): Promise<void> {
   for (const { path, madeDirectory } of (await readNotes(directory)).reverse()) {
-    await removeFile(path).catch(ignoreReplaced)
+    if (findForeignEntry(path) !== undefined) continue // a job has cleared /tmp, and another user come first
+    await unlink(path).catch(ignoreReplaced)
     if (madeDirectory !== undefined) await removeEmpty(dirname(path), madeDirectory)
   }
-}
-
-async function removeFile(path: string): Promise<void> {
-  if (findForeignEntry(path) !== undefined) return // a job has cleared /tmp, and another user come first
-  await unlink(path)
 }
 
 /** It is gone, or the job has made a directory of it, or a file of one above it: that is the job's own. */

@@ -6,6 +6,7 @@
  */
 
 import { randomBytes } from 'node:crypto'
+import { readlinkSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { isOwnDirectory } from '../private/ownership.ts'
@@ -33,6 +34,8 @@ export interface HostTraces {
   /** On the clock by which the kernel dates processes, since the boot named by `bootId`. */
   readonly since: number
   readonly bootId: string
+  /** In which the paths mean what they did. */
+  readonly mountNamespace?: string | undefined
 }
 
 export interface TracePlan {
@@ -57,11 +60,25 @@ export function planHostTraces(
     home,
     since: clockTicksNow(),
     bootId: readBootId(),
+    mountNamespace: readMountNamespace(),
   }
 }
 
 function planDirectory(places: readonly string[]): string {
   return join(openProgramPlace(places), 'jobs', randomBytes(6).toString('hex'))
+}
+
+/**
+ * Whether this process sees the job's files: one with another /tmp would take those it does not see
+ * for gone, and forget them. After a reboot no namespace of before is there.
+ */
+export function canSeeFiles({ bootId, mountNamespace }: HostTraces): boolean {
+  if (mountNamespace === undefined || bootId !== readBootId()) return true
+  return mountNamespace === readMountNamespace()
+}
+
+function readMountNamespace(): string {
+  return readlinkSync('/proc/self/ns/mnt')
 }
 
 /** Where the job's exported variables are. */

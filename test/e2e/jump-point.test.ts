@@ -202,9 +202,10 @@ for (const place of PLACES) {
     await job.release()
 
     const after = await t.ssh.run('true')
+    await mkdir(join(t.home, '.ssh'), { mode: 0o700 })
     await writeFile(join(t.home, '.ssh', 'authorized_keys'), Buffer.from(t.ssh.publicKey, 'base64'))
     const script = await t.ssh.run(`bash ${job.jump}`)
-    await rm(join(t.home, '.ssh', 'authorized_keys'))
+    await rm(join(t.home, '.ssh'), { recursive: true })
 
     assert.is(during.code, 0)
     assert.is(after.code, 255)

@@ -69,7 +69,7 @@ for (const [where, place] of [
     assert.equal(processesMatching(`sleep ${seconds}`), [])
     assert.equal(await engineObjects(), t.before)
     assert.is(await readdir(directory).catch(() => 'gone'), 'gone')
-    assert.equal(await readdir(t.home), ['.ssh'])
+    assert.equal(await readdir(t.home), [])
     const keys = join(t.home, '.ssh', 'authorized_keys')
     assert.is(await readFile(keys, 'utf8').catch(() => ''), '')
   })

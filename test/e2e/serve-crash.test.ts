@@ -134,7 +134,7 @@ for (const [phase, job, marker] of [
       const journals = join(served.directory, 'state', 'journal')
       await waitFor(async () => (await readdir(journals)).length === 0, 'its journal is closed')
       assert.is(await readFile(keys, 'utf8').catch(() => ''), '')
-      assert.equal(await readdir(join(served.directory, 'home')), ['.ssh'])
+      assert.equal(await readdir(join(served.directory, 'home')), [])
 
       await whenFree(served)
       const next = await submit(served, { commands: [{ directive: 'echo next' }] })
