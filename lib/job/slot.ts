@@ -39,6 +39,6 @@ export interface JobSlot {
   /** The id of the job that {@link currentLog} belongs to; defined whenever that is. */
   readonly currentId: string | undefined
 
-  /** A reader that counts as the collection of the log has read it to its end (see lib/server/README.md). */
+  /** A reader that counts as the collection of the log has read it to its end (see lib/http/README.md). */
   collected(id: string): void
 }

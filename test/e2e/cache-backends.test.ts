@@ -17,7 +17,7 @@ import { processesMatching, waitFor } from '../helpers/host.ts'
 import { describeJob, type InJobOptions, inJob, PLACES, type Place } from '../helpers/in-job.ts'
 import { type S3Server, startS3Server } from '../helpers/s3-server.ts'
 import { type SftpServer, startSftpServer } from '../helpers/sftp-server.ts'
-import { FIRST_CERTIFICATE } from '../unit/server/certificates.ts'
+import { FIRST_CERTIFICATE } from '../unit/http/certificates.ts'
 
 type Backend = 's3' | 'sftp'
 

@@ -13,7 +13,7 @@ import {
   startTlsControlPlane,
 } from '../helpers/control-plane.ts'
 import { waitFor } from '../helpers/host.ts'
-import { FIRST_CERTIFICATE } from '../unit/server/certificates.ts'
+import { FIRST_CERTIFICATE } from '../unit/http/certificates.ts'
 
 interface Context {
   planes: ControlPlane[]

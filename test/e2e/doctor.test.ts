@@ -14,7 +14,7 @@ import { type Exit, type RunOptions, runAgent } from '../helpers/agent.ts'
 import { processesMatching } from '../helpers/host.ts'
 import { withAgent } from '../helpers/served-agent.ts'
 import { fakeDaemon } from '../unit/docker/fake-daemon.ts'
-import { FIRST_CERTIFICATE, SECOND_CERTIFICATE } from '../unit/server/certificates.ts'
+import { FIRST_CERTIFICATE, SECOND_CERTIFICATE } from '../unit/http/certificates.ts'
 
 interface Context {
   directory: string

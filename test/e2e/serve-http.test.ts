@@ -1,4 +1,4 @@
-/** lib/server/README.md, on the binary: who may talk to it, and what it answers. */
+/** lib/http/README.md, on the binary: who may talk to it, and what it answers. */
 
 import { createHmac, generateKeyPairSync } from 'node:crypto'
 import { once } from 'node:events'

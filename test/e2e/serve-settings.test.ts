@@ -18,7 +18,7 @@ import {
   whenFree,
   withAgent,
 } from '../helpers/served-agent.ts'
-import { FIRST_CERTIFICATE, SECOND_CERTIFICATE } from '../unit/server/certificates.ts'
+import { FIRST_CERTIFICATE, SECOND_CERTIFICATE } from '../unit/http/certificates.ts'
 
 interface Context {
   directory: string

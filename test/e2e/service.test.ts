@@ -2,7 +2,7 @@
 
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
-import type { TlsMaterial } from '../../lib/server/listen.ts'
+import type { TlsMaterial } from '../../lib/http/listen.ts'
 import { DROP_INS_PATH } from '../../lib/service/unit.ts'
 import { fingerprintOf } from '../../lib/tls/certificate.ts'
 import { runAgent } from '../helpers/agent.ts'
@@ -18,7 +18,7 @@ import {
 } from '../helpers/installed-agent.ts'
 import { type Machine, startMachine } from '../helpers/machine.ts'
 import { eventsIn, outputIn } from '../helpers/served-agent.ts'
-import { FIRST_CERTIFICATE, SECOND_CERTIFICATE } from '../unit/server/certificates.ts'
+import { FIRST_CERTIFICATE, SECOND_CERTIFICATE } from '../unit/http/certificates.ts'
 
 interface Context {
   machine: Machine

@@ -21,7 +21,7 @@ export const ROWS: readonly Readonly<Record<string, string>>[] = [
   },
   {
     serve: 'jobs of `agent serve` from arrival to collection, also across a crash',
-    server: 'HTTP → calls on the job slot; the only room that knows Hono and status codes',
+    http: 'HTTP → calls on the job slot; the only room that knows Hono and status codes',
   },
   {
     job: 'the life of one job: `plan.ts` says what comes next (pure), `job.ts` does it',

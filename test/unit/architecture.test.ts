@@ -9,14 +9,14 @@ import { ROWS } from '../readme/rooms.ts'
 /** Package → the files that may import it, by how their paths begin. A new package is given its place here. */
 const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   '@aws-sdk/client-s3': ['lib/cache/s3/'],
-  '@hono/node-server': ['lib/server/'],
+  '@hono/node-server': ['lib/http/'],
   '@peculiar/x509': ['lib/tls/'],
   '@smithy/signature-v4': ['lib/aws/'],
   '@valibot/to-json-schema': ['lib/request/json-schema.ts'],
   citty: ['agent.ts', 'lib/cli/'],
-  hono: ['lib/server/'],
+  hono: ['lib/http/'],
   'node-statsd': ['lib/metrics/'],
-  jose: ['lib/server/'],
+  jose: ['lib/http/'],
   'reflect-metadata': ['lib/tls/'],
   'prom-client': ['lib/metrics/'],
   shlex: ['lib/request/'],

@@ -125,9 +125,9 @@ test('every page that a comment of the sources names is there', () => {
 })
 
 test('every route has its line', () => {
-  const sources = globSync('lib/server/*.ts').map((path) => readFileSync(path, 'utf8'))
+  const sources = globSync('lib/http/*.ts').map((path) => readFileSync(path, 'utf8'))
   const routes = sources.flatMap((text) => [...text.matchAll(/\.(get|post)\('(\/[^']*)'/g)])
-  const { text } = pageAt('lib/server/README.md')
+  const { text } = pageAt('lib/http/README.md')
 
   assert.ok(routes.length > 8)
   for (const [, method = '', path = ''] of routes) {

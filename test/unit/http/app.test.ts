@@ -11,7 +11,7 @@ interface Context {
 
 type Body = ReadableStream | string | Uint8Array<ArrayBuffer>
 
-const test = suite<Context>('server: app')
+const test = suite<Context>('http: app')
 
 test.before.each(async (t) => {
   t.server = await serverLab()

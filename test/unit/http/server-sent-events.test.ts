@@ -1,8 +1,8 @@
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
-import { toServerSentEvents } from '../../../lib/server/server-sent-events.ts'
+import { toServerSentEvents } from '../../../lib/http/server-sent-events.ts'
 
-const test = suite('server: events')
+const test = suite('http: events')
 
 async function textOf(chunks: AsyncIterable<Uint8Array>): Promise<string> {
   const parts: Uint8Array[] = []

@@ -3,14 +3,14 @@ import { base64url, SignJWT } from 'jose'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { ConfigError } from '../../../lib/errors.ts'
-import { requireToken } from '../../../lib/server/auth.ts'
+import { requireToken } from '../../../lib/http/auth.ts'
 import { SECRET, type ServerLab, serverLab, signedToken } from './server-lab.ts'
 
 interface Context {
   server: ServerLab
 }
 
-const test = suite<Context>('server: auth')
+const test = suite<Context>('http: auth')
 
 test.before.each(async (t) => {
   t.server = await serverLab()

@@ -9,7 +9,7 @@ interface Context {
   server: ServerLab
 }
 
-const test = suite<Context>('server: logs')
+const test = suite<Context>('http: logs')
 
 test.before.each(async (t) => {
   t.server = await serverLab()

@@ -1,5 +1,5 @@
 /**
- * Who may talk to the agent: whoever shows a token signed with the shared secret (see lib/server/README.md).
+ * Who may talk to the agent: whoever shows a token signed with the shared secret (see lib/http/README.md).
  *
  * @module
  */

@@ -4,8 +4,8 @@ import { connect as connectTcp, type Socket } from 'node:net'
 import { connect } from 'node:tls'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
-import type { ConnectionLimits } from '../../../lib/server/connections.ts'
-import { type Listener, listen } from '../../../lib/server/listen.ts'
+import type { ConnectionLimits } from '../../../lib/http/connections.ts'
+import { type Listener, listen } from '../../../lib/http/listen.ts'
 import { FINISHED, logOf } from '../job-log/log-lab.ts'
 import { FIRST_CERTIFICATE } from './certificates.ts'
 import { ask, authorized, openAnswer, type ServerLab, serverLab, until } from './server-lab.ts'
@@ -17,7 +17,7 @@ interface Context {
   start(limits: ConnectionLimits, timeouts?: { headersMs: number }): Promise<number>
 }
 
-const test = suite<Context>('server: connections')
+const test = suite<Context>('http: connections')
 
 test.before.each(async (t) => {
   t.server = await serverLab()

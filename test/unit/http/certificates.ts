@@ -5,7 +5,7 @@
  * @module
  */
 
-import type { TlsMaterial } from '../../../lib/server/listen.ts'
+import type { TlsMaterial } from '../../../lib/http/listen.ts'
 
 /** Subject `agent-test-1`. */
 export const FIRST_CERTIFICATE: TlsMaterial = {

@@ -3,7 +3,7 @@
 import { connect } from 'node:tls'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
-import { type Listener, listen } from '../../../lib/server/listen.ts'
+import { type Listener, listen } from '../../../lib/http/listen.ts'
 import { FINISHED, logOf } from '../job-log/log-lab.ts'
 import { FIRST_CERTIFICATE } from './certificates.ts'
 import { authorized, type ServerLab, serverLab } from './server-lab.ts'
@@ -13,7 +13,7 @@ interface Context {
   listener: Listener
 }
 
-const test = suite<Context>('server: old clients')
+const test = suite<Context>('http: old clients')
 
 const log = { debug() {}, info() {}, warn() {}, error() {} }
 

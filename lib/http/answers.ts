@@ -8,7 +8,7 @@ import { HTTPException } from 'hono/http-exception'
 import { AgentError, describeProblem, explain, RequestError } from '../errors.ts'
 import type { Logger } from '../log.ts'
 
-/** The space after the colon is stable, see lib/server/README.md: some clients compare bytes. */
+/** The space after the colon is stable, see lib/http/README.md: some clients compare bytes. */
 export function messageAnswer(
   message: string,
   status: number,

@@ -1,5 +1,5 @@
 /**
- * The agent's HTTP face (see lib/server/README.md), and the one place where errors become answers. It
+ * The agent's HTTP face (see lib/http/README.md), and the one place where errors become answers. It
  * opens no port: a test calls `app.request()`.
  *
  * @module

@@ -5,7 +5,7 @@ import { type ConnectionOptions, connect, type TLSSocket } from 'node:tls'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { ConfigError } from '../../../lib/errors.ts'
-import { type Listener, type ListenOptions, listen } from '../../../lib/server/listen.ts'
+import { type Listener, type ListenOptions, listen } from '../../../lib/http/listen.ts'
 import { FINISHED, logOf, output } from '../job-log/log-lab.ts'
 import { FIRST_CERTIFICATE, SECOND_CERTIFICATE } from './certificates.ts'
 import { ask, authorized, openAnswer, type ServerLab, serverLab, until } from './server-lab.ts'
@@ -16,7 +16,7 @@ interface Context {
   start(options?: Partial<ListenOptions>): Promise<Listener>
 }
 
-const test = suite<Context>('server: listen')
+const test = suite<Context>('http: listen')
 
 const log = { debug() {}, info() {}, warn() {}, error() {} }
 

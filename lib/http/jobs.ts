@@ -22,7 +22,7 @@ export function jobRoutes(slot: JobSlot, maxBodyBytes: number): Hono<ServerEnv> 
     .post('/stop', stop)
 }
 
-/** @see lib/server/README.md: these texts are fixed */
+/** @see lib/http/README.md: these texts are fixed */
 function submissionAnswer(submission: Submission): Response {
   switch (submission.kind) {
     case 'accepted':
