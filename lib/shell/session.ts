@@ -91,7 +91,7 @@ export class Session {
     this.#pump.catch(() => undefined) // told to whoever waits, by #untilDone
   }
 
-  /** @throws {RangeError} never after {@link Session.open} resolved */
+  /** What the shell has said of itself when it was ready. */
   get info(): SessionInfo {
     const [, uid, gid, , home] = FACTS.exec(this.#facts) ?? []
     return { uid: Number(uid), gid: Number(gid), home: home ?? '' }
@@ -147,11 +147,14 @@ export class Session {
       shown = (shown + Buffer.from(bytes).toString()).slice(-MAX_SHOWN_CHARACTERS)
       return onOutput(bytes)
     })
-    const timeout = AbortSignal.timeout(readyTimeoutMs)
-    const status = await Promise.race([this.#untilDone(done), aborted([signal, timeout])])
+    // Not AbortSignal.timeout: that one keeps what waits for it, here all of the job, until it is over.
+    const late = new AbortController()
+    const timer = setTimeout(() => late.abort(), readyTimeoutMs)
+    const ready = Promise.race([this.#untilDone(done), aborted([signal, late.signal])])
+    const status = await ready.finally(() => clearTimeout(timer))
     signal.throwIfAborted()
     const said = shown.trim() === '' ? 'It printed nothing.' : `It printed: ${shown.trim()}`
-    if (timeout.aborted) {
+    if (late.signal.aborted) {
       throw new ShellError(`The shell was not ready within ${readyTimeoutMs / 1_000} s. ${said}`, {
         hint: 'Look for a login script (~/.bash_profile, ~/.profile, /etc/profile) or an entrypoint that waits.',
       })
