@@ -75,17 +75,21 @@ async function send<T>(
   read: (answer: Dispatcher.ResponseData) => Promise<T>,
 ): Promise<T> {
   const dispatcher = new EnvHttpProxyAgent(url.startsWith('https:') ? trustOfThisHost() : {})
-  const timeout = AbortSignal.timeout(timeoutMs)
+  // Not AbortSignal.timeout: Node keeps that one, and all that listens to it, until it is over.
+  const late = new AbortController()
+  const reason = new DOMException(`no answer within ${timeoutMs / 1_000} s`, 'TimeoutError')
+  const timer = setTimeout(() => late.abort(reason), timeoutMs)
   try {
     const answer = await request(url, {
       method: 'POST',
       headers: { 'user-agent': `SemaphoreAgent/${VERSION}`, ...headers },
       body,
       dispatcher,
-      signal: signal === undefined ? timeout : AbortSignal.any([timeout, signal]),
+      signal: signal === undefined ? late.signal : AbortSignal.any([late.signal, signal]),
     })
     return await read(answer)
   } finally {
+    clearTimeout(timer)
     await dispatcher.destroy()
   }
 }
