@@ -21,8 +21,9 @@ import {
   type JobMark,
   killJobProcesses,
   type Leader,
+  signalProcesses,
 } from '../host/processes.ts'
-import { bootScript } from '../shell/boot.ts'
+import { bootScript, OWN_STEPS, SHELL_ARGUMENTS } from '../shell/boot.ts'
 import { formatExports } from '../shell/exports.ts'
 import { createToken } from '../shell/marks.ts'
 import { Session } from '../shell/session.ts'
@@ -83,13 +84,15 @@ export class ShellExecutor implements Executor {
   #count = 0
   /** Once the job's stop has begun. */
   #stopping: Promise<void> | undefined
+  #steps = 0
 
   constructor(options: ShellOptions) {
     this.#options = options
   }
 
-  async prepare({ signal }: PrepareOptions): Promise<boolean> {
+  async prepare({ signal, directives }: PrepareOptions): Promise<boolean> {
     const { environment, cache, traces } = this.#options
+    this.#steps = directives.length + OWN_STEPS
     const complete = withDefaults(environment)
     this.#traces = traces
     this.#environment = { ...complete, [COOKIE_NAME]: this.#traces.cookie }
@@ -161,10 +164,13 @@ export class ShellExecutor implements Executor {
     await this.#putBackDirectory()
     const session = await this.#openSession(signal)
     const { handover } = this.#jobDirectory()
+    const content = quiet ? text : session.prepare(Buffer.from(text).toString())
     // As a rule in the job's directory, and elsewhere when that takes none: see test/e2e/job-disk.test.ts.
-    const file = await handover.write(`directive-${++this.#count}`, text)
+    const file = await handover.write(`directive-${++this.#count}`, content)
     try {
-      return await session.run(file, onOutput, { quiet })
+      const result = await session.run(file, onOutput, { quiet })
+      if (result.shellLost) signalProcesses([...this.#leaders], 'SIGKILL')
+      return result
     } finally {
       await this.#stopping
       await handover.remove(file)
@@ -192,7 +198,9 @@ export class ShellExecutor implements Executor {
     if (this.#session !== undefined && !this.#session.closed) return this.#session
     signal.throwIfAborted()
     const token = createToken()
-    const script = bootScript(token, toolboxPrelude(this.#path(TOOLBOX)))
+    const directory = this.#jobDirectory().path
+    const prelude = toolboxPrelude(this.#path(TOOLBOX))
+    const script = bootScript({ token, directory, steps: this.#steps, prelude })
     const boot = await this.#jobDirectory().handover.write(BOOT, script)
     this.#boot = boot
     const bash = findProgram('bash', this.#environment['PATH'] ?? DEFAULT_PATH)
@@ -203,7 +211,7 @@ export class ShellExecutor implements Executor {
     }
     const program = {
       file: bash,
-      args: ['--login', '-i', boot],
+      args: [...SHELL_ARGUMENTS, boot],
       environment: this.#environment,
       directory: '/', // the boot script goes to $HOME, which may not exist
     }
@@ -213,6 +221,7 @@ export class ShellExecutor implements Executor {
     await this.#announceLeader(this.#terminal)
     this.#session = await Session.open(this.#terminal, {
       bootToken: token,
+      directory,
       signal,
       onOutput: () => undefined, // what login scripts print belongs to no directive
       readyTimeoutMs: READY_TIMEOUT_MS,

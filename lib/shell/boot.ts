@@ -1,142 +1,132 @@
 /**
- * The script that turns a fresh `bash --login -i` into a job's shell.
+ * The script that turns a fresh login bash into a job's shell.
  *
  * bash runs it as its script file, so it never comes to a prompt: `PS1`, `PROMPT_COMMAND` and
- * history never act, and yet the shell is an interactive one (aliases, job control, messages
- * without line numbers). It loops at the top level: wait for a line on the terminal that names the
- * next directive's file, print the start mark, source the file, print the end mark with its status.
+ * history never act, and yet the shell is an interactive one (aliases, messages without line
+ * numbers). It is a straight line, the same step again and again, as often as the job may need one:
+ * ask for a directive, source its file at the top level, tell how it ended.
  *
- * What must not leak into the log, and how it is kept out (each seen to fail without it):
- * - `set -x`, `set -a`, `set -e` of one directive must hold in the next, but not for the lines in
- *   between: they are off while the loop works and come back with the first command of the file, by a DEBUG trap.
- *   For a file of the agent's own they stay off.
- * - `! builtin .` keeps the ERR trap and `set -e` from acting a second time on the file's status;
+ * Nothing of it is in the job's shell, and nothing the job does to its shell reaches it:
+ * - No loop: `break` and `continue` of a directive have none of the agent's to act on.
+ * - No name: no function, no variable. What is to be known from step to step the agent remembers; it
+ *   is told with each end mark, and types what a step needs.
+ * - The waiting is done in a command substitution. Its variable lives in a subshell, under a name
+ *   that nobody can have made readonly; what it starts leaves no job entry. Its exit code is `$?` for the
+ *   directive.
+ * - `read -N` does not split by `IFS`, and asks the terminal itself for what it needs, whatever mode
+ *   it is in; its prompt, which is the agent's leave to type, comes after that.
+ * - All steps are one compound command: parsed before there are aliases of the job, and before
+ *   `set -v` would show them. A substitution is parsed when it is run: it drops the aliases.
+ * - `!` keeps the ERR trap and `set -e` from acting a second time on a status; they do act in the file.
  *   PIPESTATUS has the status before the inversion.
- * - `break` and `continue` in a directive act on this loop: the end mark is printed at its head,
- *   and a `break` leads to sourcing the loop anew.
- * - The terminal answers every read at once with end-of-file (`min 0 time 0`); only bash 5.2 and
- *   newer waits all the same in `read -t`, older ones, and all in POSIX mode, need `min 1` for as long
- *   as they read.
- * - bash would add the script's own lines to the user's `~/.bash_history` when it ends.
- * - Without `stty` in the image the terminal keeps its echo: directives get /dev/null as input, and
- *   the reader of the log drops the echo of the line it typed.
+ * - `set -x`, `set -v` and the traps for DEBUG, RETURN and CHLD end with the directive and come back with the next
+ *   one's first line: see `carry.ts`.
  *
  * @module
  */
 
-import { endMark, readyMark, startMark } from './marks.ts'
+import { asFormat, LINE, type MarkKind, markHead, markTail, stepToken } from './marks.ts'
+import { quoteWord } from './quote.ts'
 import { unattendedDefaults } from './unattended.ts'
 
 /** Wide, so that tables and progress bars in a log do not wrap; the height hardly matters. */
-const TERMINAL_COLUMNS = 200
-const TERMINAL_ROWS = 50
+const SIZE = 'cols 200 rows 50'
 
-/** A directive that took longer may have started a program that changed the terminal's mode. */
-const TRUSTED_MICROSECONDS = 500
+/** What is read is answered with end-of-file at once; what is written is passed on as it is. */
+const MODE = '-icanon -echo -opost min 0 time 0'
+
+/** More often than the agent answers; a damaged shell may not even be able to wait. */
+const MAX_QUESTIONS = 50
+
+/** So that the shell's stack does not grow with the number of steps. */
+const GROUP = 32
+
+/** What an agent itself has to ask of the shell of a job, at most: exports, hooks. */
+export const OWN_STEPS = 16
+
+export interface BootOptions {
+  /** Unguessable; every mark of this shell is made with it. */
+  readonly token: string
+  /** Where the directives' files will be, as a rule. */
+  readonly directory: string
+  /** How many directives there may come, at most. */
+  readonly steps: number
+  /** Lines of bash, run once the login scripts are done. */
+  readonly prelude?: string
+}
+
+/** Before the script's path. A history would have the script's own lines, and bash keep them at its end. */
+export const SHELL_ARGUMENTS: readonly string[] = ['--login', '-i', '+o', 'history']
+
+/** @returns the text of the file given to bash after {@link SHELL_ARGUMENTS} */
+export function bootScript({ token, directory, steps, prelude = '' }: BootOptions): string {
+  const lines = Array.from({ length: steps }, (_, index) =>
+    step(stepToken(token, index), directory),
+  )
+  const never = `\\builtin : "\${_${token}?the job has damaged its shell, or used it up}"\n`
+  return `${setUp(token, prelude)}${grouped(lines)}${never}`
+}
 
 /**
- * @param token unguessable; the ready mark carries it
- * @param prelude lines of bash, run once the login scripts are done
- * @returns the text of the file given to `bash --login -i`
+ * `stty` runs as a program of the shell's own, so that bash knows the mode: it sets that again after a
+ * program that a signal has ended. `jobs` makes it forget the program.
+ *
+ * No job control, as in any script: what runs in the background gets end-of-file as its input instead
+ * of being stopped for asking. Without `stty` in the image the terminal stays as it is: directives
+ * get /dev/null as input, and the reader of the log drops what the terminal adds.
  */
-export function bootScript(token: string, prelude = ''): string {
-  return `${SETUP.trim()}
+function setUp(token: string, prelude: string): string {
+  return `\\builtin set +m
+{ BASH_ARGV0=bash; } 2>/dev/null
+\\builtin cd -- "\${HOME:-/}" 2>/dev/null || \\builtin :
+\\builtin type -P stty >/dev/null || \\exec </dev/null
 ${unattendedDefaults()}
 ${prelude}
-builtin printf '${octal(readyMark(token, '%s %s %s %s'))}' "$EUID" "\${GROUPS[0]-$EUID}" "\${__agent_stty:+raw}" "\${HOME-}" >/dev/tty
-${LOOP.trim()}
-__agent_loop='${LOOP.trim()}
-builtin eval "$__agent_loop"'
-builtin eval "$__agent_loop"
+! "$(\\builtin type -P stty)" ${MODE} ${SIZE} </dev/tty 2>/dev/null
+\\builtin jobs >/dev/null
+! \\builtin : "$( { _${token}=$(\\builtin type -P stty)
+\\builtin printf '${head('ready', token)}%s %s %s %s %s${tail(token)}' "$EUID" "\${GROUPS[0]-$EUID}" "\${_${token}// /}" "$-" "\${HOME-}" >/dev/tty; } 2>/dev/null )"
+{ \\builtin trap - CHLD DEBUG RETURN; \\builtin set +xv; } >/dev/null 2>&1
 `
 }
 
-/** A mark as a printf format: control bytes as octal escapes. */
-function octal(mark: string): string {
-  return mark.replace(
-    // biome-ignore lint/suspicious/noControlCharactersInRegex: marks are framed by control bytes
-    /[\x01-\x1f]/g,
-    (byte) => `\\${byte.charCodeAt(0).toString(8).padStart(3, '0')}`,
-  )
+/**
+ * Each mark is one write, which the kernel does not mix with what others print; only traps, whose length
+ * nobody knows, come between two.
+ *
+ * Two variables serve for all, in a subshell: the line, and whatever is worked out from it. A line
+ * that is not the one wanted was torn by another reader of the terminal: what is left of it goes too.
+ * `exec -c`: beside a variable of 128 KB no program can be started but with an empty environment.
+ */
+function step(token: string, directory: string): string {
+  const [line, other] = [`_${token.slice(0, 16)}`, `_${token.slice(16)}`]
+  const field = ({ at, length }: { at: number; length: number }) => `\${${line}:${at}:${length}}`
+  const isWanted = `[[ ${field(LINE.check)}\${${line}: -1} == ${token.slice(0, LINE.check.length)}${LINE.end} ]]`
+  const asking = `{ ${other}=0
+until \\builtin compgen -A running >/dev/null
+\\builtin read -rs -t 4000000 -N ${LINE.length} -p $'${head('ask', token)}'"\${BASHPID-} $?"$'${tail(token)}' ${line}
+${isWanted} || (( ++${other} > ${MAX_QUESTIONS} )); do \\builtin read -rs -t 0.2 -N 4096 ${line} || \\builtin :; done
+if ${isWanted}; then ${other}=${field(LINE.stty)} ${other}=\${${other}%% *}
+[[ -z $${other} ]] || ( \\builtin exec -c "$${other}" ${MODE} ) 2>/dev/null || \\builtin :
+\\builtin printf '${head('start', token)}${tail(token)}'; fi; } </dev/tty >/dev/tty 2>&1
+${other}=${field(LINE.file)}; ${other}=\${${other}%"\${${other}##*[! ]}"}
+[[ $${other} == /* ]] || \\builtin printf %s ${quoteWord(`${directory}/`)}
+\\builtin printf %s "$${other}"; \\builtin exit "${field(LINE.status)}"`
+  return `! \\builtin . "$(\\builtin unalias -a; \\builtin eval ${quoteWord(asking)})"
+{ ! \\builtin printf '${head('end', token)}%s %s${tail(token)}' "\${PIPESTATUS[0]-$?}" "$-" >/dev/tty
+! \\builtin trap -p CHLD DEBUG RETURN >/dev/tty; ! \\builtin printf '${head('told', token)}${tail(token)}' >/dev/tty
+! \\builtin trap - CHLD DEBUG RETURN; ! \\builtin set +xv; } >/dev/null 2>&1
+`
 }
 
-const SETUP = `
-builtin set +o history
-builtin unset HISTFILE
-{ BASH_ARGV0=bash; } 2>/dev/null
-__agent_nonce= __agent_last=0 __agent_flags= __agent_trap= __agent_debug=-
-__agent_at=\${EPOCHREALTIME-0} __agent_armed= __agent_broke= __agent_do= __agent_stty= __agent_old=
-builtin hash stty 2>/dev/null && __agent_stty=\${BASH_CMDS[stty]}
-(( BASH_VERSINFO[0] * 100 + BASH_VERSINFO[1] < 502 )) && __agent_old=y
-__agent_mode() {
-  [[ -z $__agent_stty ]] || "$__agent_stty" -icanon -echo -opost min 0 time 0 cols ${TERMINAL_COLUMNS} rows ${TERMINAL_ROWS} </dev/tty
-}
-__agent_read() {
-  builtin local tries=0 blind=$__agent_old
-  if [[ -o posix ]]; then blind=y; fi
-  if [[ -z $__agent_stty ]]; then
-    until builtin read -rs -t 600 __agent_nonce __agent_do __agent_file </dev/tty; do
-      (( $? > 128 || ++tries < 1000 )) || builtin exit 1
-    done
-    builtin return
-  fi
-  if [[ -n $blind ]]; then
-    "$__agent_stty" -icanon -echo -opost min 1 time 0 </dev/tty
-  elif (( \${1/[.,]/} - \${__agent_at/[.,]/} > ${TRUSTED_MICROSECONDS} )); then
-    __agent_mode
-  fi
-  until builtin read -r -t 600 __agent_nonce __agent_do __agent_file </dev/tty; do
-    (( $? > 128 || ++tries < 1000 )) || builtin exit 1
-  done
-  [[ -z $blind ]] || __agent_mode
-}
-__agent_status() { builtin return "$1"; }
-__agent_resume() {
-  case \${FUNCNAME[1]-} in '' | main | __agent_status) builtin return 0 ;; esac
-  __agent_armed= __agent_debug=-
-  builtin set +T
-  builtin trap - DEBUG
-  builtin eval "$__agent_trap"
-  builtin set "-$__agent_flags"
-}
-__agent_turn() {
-  builtin local now=\${EPOCHREALTIME-999999} status=$1 IFS=' ' flags=$__agent_broke
-  case $- in *a*) flags+=a ;; esac
-  case $- in *e*) flags+=e ;; esac
-  case $- in *x*) flags+=x ;; esac
-  builtin set +aex
-  if [[ -z $__agent_armed ]]; then
-    __agent_flags=$flags __agent_trap=
-    case $- in *T*) __agent_flags+=T __agent_trap=$(builtin trap -p DEBUG) ;; esac
-  fi
-  builtin set +T
-  __agent_broke= __agent_armed= __agent_debug=-
-  if [[ -n $__agent_nonce ]]; then
-    [[ $__agent_do == *q* ]] || __agent_last=$status
-    builtin printf '${octal(endMark('%s', '%s'))}' "$__agent_nonce" "$status" >/dev/tty
-  fi
-  __agent_read "$now"
-  builtin printf '${octal(startMark('%s'))}' "$__agent_nonce" >/dev/tty
-  __agent_at=\${EPOCHREALTIME-0}
-  [[ -n $__agent_flags ]] || builtin return 0
-  __agent_armed=y
-  [[ $__agent_do != *q* ]] || builtin return 0
-  __agent_debug='{ __agent_resume; } >/dev/null 2>&1'
-  builtin set -T
-}
-builtin cd -- "\${HOME:-/}" 2>/dev/null
-__agent_mode 2>/dev/null
-`
+const head = (kind: MarkKind, token: string) => asFormat(markHead(kind, token))
+const tail = (token: string) => asFormat(markTail(token))
 
-// Free of single quotes: the script holds it once as it is and once as a string, for after a `break`.
-const LOOP = `
-while { __agent_turn "\${PIPESTATUS[0]}"; builtin trap -- "$__agent_debug" DEBUG; } >/dev/null 2>&1; do
-  case $__agent_stty:$__agent_last in
-    :0) ! builtin . "$__agent_file" </dev/null ;;
-    :*) __agent_status "$__agent_last" || ! builtin . "$__agent_file" </dev/null ;;
-    *:0) ! builtin . "$__agent_file" ;;
-    *) __agent_status "$__agent_last" || ! builtin . "$__agent_file" ;;
-  esac
-done
-{ case $- in *x*) __agent_broke=x; builtin set +x ;; esac; builtin trap - DEBUG; } >/dev/null 2>&1
-`
+function grouped(lines: readonly string[]): string {
+  if (lines.length <= GROUP) return `{\n${lines.join('')}}\n`
+  const groups: string[] = []
+  for (let at = 0; at < lines.length; at += GROUP) {
+    groups.push(grouped(lines.slice(at, at + GROUP)))
+  }
+  return grouped(groups)
+}

@@ -1,45 +1,75 @@
 /**
- * The marks a job's shell prints between the job's own bytes. Each carries a token that nobody can
- * know before it is printed, so neither a control byte nor the copy of an earlier mark is taken
- * for one.
+ * What a job's shell prints between the job's own bytes, and what is typed to it. Each mark carries
+ * a token that nobody can know before it is printed, so neither a control byte nor the copy of an
+ * earlier mark is taken for one. Pure.
  *
  * @module
  */
 
-import { randomBytes } from 'node:crypto'
+import { createHash, randomBytes } from 'node:crypto'
 
-const OPEN = '\x01'
-const CLOSE = '\x02'
+/**
+ * - `ready`, once: the login scripts are done.
+ * - `ask`: the shell waits for the line of a step; again whenever it got another one.
+ * - `start` and `end`: directly before a directive's first command and after its last.
+ * - `told`, after `end`: what `trap -p` has shown stands between the two.
+ */
+export type MarkKind = 'ask' | 'end' | 'ready' | 'start' | 'told'
 
 /** 128 random bits in hex: unguessable, and harmless in a shell line or a file name. */
 export function createToken(): string {
   return randomBytes(16).toString('hex')
 }
 
-/** Printed once, when the shell can take directives. */
-export function readyMark(token: string, facts: string): string {
-  return `${OPEN}ready ${token} ${facts}${CLOSE}`
+/** Of a shell's step, counted from 0: whoever knows the shell's token can take over at any step. */
+export function stepToken(shellToken: string, step: number): string {
+  return createHash('sha256').update(`${shellToken} ${step}`).digest('hex').slice(0, 32)
 }
 
-/** Printed directly before a directive's first command. */
-export function startMark(token: string): string {
-  return `${OPEN}start ${token}${CLOSE}`
+/** What a mark begins with; its payload and {@link markTail} follow. */
+export function markHead(kind: MarkKind, token: string): string {
+  return `\x01${kind} ${token} `
 }
 
-/** Printed directly after a directive's last command. */
-export function endMark(token: string, status: string): string {
-  return `${OPEN}end ${token} ${status}${CLOSE}`
+export function markTail(token: string): string {
+  return ` ${token}\x02`
 }
 
-/** What every {@link readyMark} of this token begins with; the facts and {@link CLOSE} follow. */
-export function readyPrefix(token: string): string {
-  return readyMark(token, '').slice(0, -CLOSE.length)
+/** One half of a mark, as a format of bash's `printf`. */
+export function asFormat(half: string): string {
+  return half.replace('\x01', '\\001').replace('\x02', '\\002')
 }
 
-/** What every {@link endMark} of this token begins with; the status and {@link CLOSE} follow. */
-export function endPrefix(token: string): string {
-  return endMark(token, '').slice(0, -CLOSE.length)
+/** The line that is typed for a step: fields of fixed width, so that bash can read it whole. */
+export const LINE = {
+  /** The beginning of the step's token. */
+  check: { at: 0, length: 8 },
+  /** `$?` for the directive. */
+  status: { at: 8, length: 3 },
+  /** Path of its file, from the shell's directory. */
+  file: { at: 11, length: 128 },
+  /** The program that has to set the terminal's mode first; blank = none. */
+  stty: { at: 139, length: 64 },
+  end: '.',
+  length: 204,
+} as const
+
+export interface StepLine {
+  readonly status: number
+  readonly file: string
+  readonly stty: string
 }
 
-/** Ends every mark. */
-export const MARK_CLOSE = CLOSE
+/** @throws {RangeError} for a name that is too long */
+export function formatLine(token: string, { status, file, stty }: StepLine): string {
+  const fields = [
+    token.slice(0, LINE.check.length),
+    String(status).padStart(LINE.status.length, '0'),
+    file.padEnd(LINE.file.length),
+    stty.padEnd(LINE.stty.length),
+    LINE.end,
+  ]
+  const line = fields.join('')
+  if (line.length !== LINE.length) throw new RangeError(`cannot be typed: ${line}`)
+  return line
+}

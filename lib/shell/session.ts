@@ -4,12 +4,15 @@
  * @module
  */
 
+import { basename, dirname } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { ShellError } from '../errors.ts'
+import { Carry } from './carry.ts'
 import { CookedOutput } from './cooked-output.ts'
-import { createToken } from './marks.ts'
-import { type ShellEvent, StreamParser } from './stream-parser.ts'
+import { LINE } from './marks.ts'
+import { type DirectiveEnd, type ShellEvent, StreamParser } from './stream-parser.ts'
 import type { OnOutput, Terminal } from './terminal.ts'
+import { type Refusal, Typist } from './typist.ts'
 
 /** How a directive ended. */
 export interface RunResult {
@@ -17,6 +20,8 @@ export interface RunResult {
   readonly exitCode: number
   /** The shell itself ended with this command; the next `run` gets a fresh one. */
   readonly shellExited: boolean
+  /** It takes no directive any more, but may run on: whoever started it ends it. */
+  readonly shellLost?: boolean
 }
 
 /** What the shell said of itself when it came up. */
@@ -28,8 +33,9 @@ export interface SessionInfo {
 }
 
 export interface OpenOptions {
-  /** The token given to `bootScript`. */
+  /** The token and the directory given to `bootScript`. */
   readonly bootToken: string
+  readonly directory: string
   readonly signal: AbortSignal
   /** Gets what login scripts or an image's entrypoint print before the shell is ready. */
   readonly onOutput: OnOutput
@@ -42,16 +48,38 @@ const MAX_IDLE_BYTES = 256 * 1024
 /** Background children can hold a dead shell's terminal open: no output for so long is the end of it. */
 const DRAIN_QUIET_MS = 50
 
+/** One of them may also print for ever. */
+const DRAIN_LIMIT_MS = 2_000
+
+/** For so long a chunk of output waits for a log that is slow. */
+const STALLED_MS = 50
+
 /** Shown of a shell that never got ready; more would bury the reason. */
 const MAX_SHOWN_CHARACTERS = 500
 
-/** What the boot script tells: user, group, `raw` or nothing for the terminal's mode, home. */
-const FACTS = /^(\d+) (\d+) (raw|) (.*)$/s
+/** What the boot script tells: user, group, where `stty` is if it is, `$-`, home. */
+const FACTS = /^(\d+) (\d+) (\S*) (\S*) (.*)$/s
+
+/** A longer path could not be typed. */
+const MAX_STTY_LENGTH = LINE.stty.length - 1
+
+const REFUSALS: Readonly<Record<Refusal, string>> = {
+  'not-asked': 'The job has damaged its shell: it does not come back for the next directive.',
+  'not-read': 'The job has damaged its shell: it could not read the next directive.',
+  'not-taken':
+    'The next directive could not be handed to the shell: something else reads its terminal.',
+}
+
+const TOO_LATE = 'The shell had ended before it could read this directive.\n'
+
+const REFUSAL_HINT =
+  'Look for a program that an earlier directive left behind, a limit it has set (ulimit), or a ' +
+  'function that it named like a command of bash (builtin).'
 
 /** Who gets events now, and the promises it waits for. */
 interface Waiting {
   readonly onOutput: OnOutput
-  readonly done: PromiseWithResolvers<number | undefined>
+  readonly done: PromiseWithResolvers<DirectiveEnd | undefined>
 }
 
 export class Session {
@@ -63,7 +91,10 @@ export class Session {
   #idleBytes = 0
   #wake: PromiseWithResolvers<void> | undefined
   #lastOutputAt = 0
-  #handling = false
+  #handlingSince = Number.POSITIVE_INFINITY
+  readonly #carry = new Carry()
+  readonly #typist: Typist
+  readonly #directory: string
   #facts = ''
   #cooked: CookedOutput | undefined
   #closed = false
@@ -74,7 +105,7 @@ export class Session {
    * @throws {ShellError} when the shell ends first, or is not ready within `readyTimeoutMs`
    */
   static async open(terminal: Terminal, options: OpenOptions): Promise<Session> {
-    const session = new Session(terminal, options.bootToken)
+    const session = new Session(terminal, options)
     try {
       await session.#awaitReady(options)
       return session
@@ -84,16 +115,24 @@ export class Session {
     }
   }
 
-  private constructor(terminal: Terminal, bootToken: string) {
+  private constructor(terminal: Terminal, { bootToken, directory }: OpenOptions) {
+    this.#directory = directory
     this.#terminal = terminal
     this.#parser = new StreamParser(bootToken)
+    this.#typist = new Typist({
+      type: (line) => {
+        this.#parser.expectEcho(line)
+        terminal.write(line)
+      },
+      isStalled: () => performance.now() - this.#handlingSince > STALLED_MS,
+    })
     this.#pump = this.#readAll()
     this.#pump.catch(() => undefined) // told to whoever waits, by #untilDone
   }
 
   /** What the shell has said of itself when it was ready. */
   get info(): SessionInfo {
-    const [, uid, gid, , home] = FACTS.exec(this.#facts) ?? []
+    const [, uid, gid, , , home] = FACTS.exec(this.#facts) ?? []
     return { uid: Number(uid), gid: Number(gid), home: home ?? '' }
   }
 
@@ -107,11 +146,16 @@ export class Session {
     return this.#parser.position
   }
 
+  /** @returns what the file of the next directive has to say; nothing is added for the agent's own */
+  prepare(text: string): string {
+    return this.#carry.prepend(text)
+  }
+
   /**
    * Sources the file at `path`, as the shell sees it, and resolves when it ended or the shell died.
    *
    * @param options `quiet`: this is the agent's own doing, `$?` for the next directive stays as it is and
-   *   `set -x` does not show it
+   *   neither `set -x` nor a trap shows it
    * @throws {ShellError} when the shell is gone already
    * @throws {AgentError} when the terminal is lost and no exit code will ever be known
    */
@@ -121,17 +165,21 @@ export class Session {
         hint: 'This is a bug in the agent: it should have started a new shell. Please report it.',
       })
     }
-    const token = createToken()
-    const line = `${token} -${options?.quiet ? 'q' : ''} ${path}\n`
-    this.#parser.expect(token, line)
     await this.#giveIdle(onOutput)
     const done = this.#await(onOutput)
-    this.#terminal.write(line)
-    const status = await this.#untilDone(done)
-    if (status !== undefined) return { exitCode: status, shellExited: false }
-
+    const { status } = this.#carry
+    const file = dirname(path) === this.#directory ? basename(path) : path
+    const refusal = this.#typist.handOver({ status, file })
+    const end = await this.#untilDone(done, refusal)
+    if (typeof end === 'string') return await this.#giveUp(REFUSALS[end], onOutput)
+    if (end !== undefined) {
+      if (!options?.quiet) this.#carry.keep(end)
+      return { exitCode: end.status, shellExited: false }
+    }
     this.close()
-    return { exitCode: await this.#terminal.exited, shellExited: true }
+    const exitCode = await this.#terminal.exited
+    if (!this.#typist.hasStarted) await onOutput(Buffer.from(TOO_LATE))
+    return { exitCode, shellExited: true }
   }
 
   /** Lets go of the terminal; the shell itself is ended by whoever started it. Safe to call twice. */
@@ -168,22 +216,34 @@ export class Session {
   }
 
   #await(onOutput: OnOutput): Waiting {
-    const waiting = { onOutput, done: Promise.withResolvers<number | undefined>() }
+    const waiting = { onOutput, done: Promise.withResolvers<DirectiveEnd | undefined>() }
     this.#waiting = waiting
     this.#wake?.resolve()
     return waiting
   }
 
-  /** @returns the status of the mark that came; undefined when the shell ended without one */
-  async #untilDone(waiting: Waiting): Promise<number | undefined> {
+  async #giveUp(reason: string, onOutput: OnOutput): Promise<RunResult> {
+    this.close()
+    await onOutput(Buffer.from(`${reason}\n${REFUSAL_HINT}\n`))
+    return { exitCode: 1, shellExited: true, shellLost: true }
+  }
+
+  /** @returns what the mark said that came; undefined when the shell ended without one */
+  async #untilDone(
+    waiting: Waiting,
+    refusal?: Promise<Refusal | undefined>,
+  ): Promise<DirectiveEnd | Refusal | undefined> {
+    const never = new Promise<never>(() => undefined)
     try {
       return await Promise.race([
+        ...(refusal === undefined ? [] : [refusal.then((reason) => reason ?? never)]),
         waiting.done.promise,
         this.#terminal.exited.then(() => this.#drain()),
         this.#pump.then(() => this.#terminal.exited).then(() => undefined),
       ])
     } finally {
       this.#waiting = undefined
+      this.#typist.ended()
     }
   }
 
@@ -193,22 +253,26 @@ export class Session {
       () => true,
       () => true,
     )
+    const limit = performance.now() + DRAIN_LIMIT_MS
     for (;;) {
       const before = this.#lastOutputAt
       const over = await Promise.race([ended, sleep(DRAIN_QUIET_MS).then(() => false)])
-      if (over || (this.#lastOutputAt === before && !this.#handling)) return undefined
+      const isStalled = performance.now() > this.#handlingSince
+      const isQuiet = this.#lastOutputAt === before || performance.now() > limit
+      if (over || (isQuiet && !isStalled)) return undefined
     }
   }
 
   async #readAll(): Promise<void> {
     for await (const chunk of this.#terminal.output) {
       this.#lastOutputAt = performance.now()
-      this.#handling = true // a slow reader of the log is not the end of the output
       for (const event of this.#parser.push(chunk)) {
         const wait = this.#handle(event)
-        if (wait !== undefined) await wait
+        if (wait === undefined) continue
+        this.#handlingSince = performance.now() // a slow reader of the log is not the end of the output
+        await wait
+        this.#handlingSince = Number.POSITIVE_INFINITY
       }
-      this.#handling = false
       while (this.#waiting === undefined && this.#idleBytes > MAX_IDLE_BYTES && !this.#closed) {
         this.#wake = Promise.withResolvers<void>()
         await this.#wake.promise
@@ -224,21 +288,33 @@ export class Session {
       case 'output':
         return this.#give(this.#cooked?.push(event.bytes) ?? event.bytes)
       case 'ready':
-        this.#facts = event.facts
-        if (FACTS.exec(event.facts)?.[3] === '') this.#cooked = new CookedOutput()
-        this.#waiting?.done.resolve(0)
+        this.#getReady(event.facts)
+        return undefined
+      case 'asked':
+        this.#typist.asked(event.token, event.facts)
         return undefined
       case 'started':
+        this.#typist.started()
         return undefined
       case 'ended':
-        return this.#finish(event.status)
+        return this.#finish(event)
     }
   }
 
-  async #finish(status: number): Promise<void> {
+  #getReady(facts: string): void {
+    this.#facts = facts
+    const [, , , stty = '', flags = ''] = FACTS.exec(facts) ?? []
+    if (stty === '') this.#cooked = new CookedOutput()
+    this.#typist.ready(stty.length > MAX_STTY_LENGTH ? '' : stty)
+    this.#carry.begin(flags)
+    this.#waiting?.done.resolve({ status: 0, flags, traps: '' })
+  }
+
+  async #finish(end: DirectiveEnd): Promise<void> {
     const rest = this.#cooked?.end()
     if (rest !== undefined) await this.#give(rest)
-    this.#waiting?.done.resolve(status)
+    const hasStarted = this.#typist.ended()
+    if (hasStarted) this.#waiting?.done.resolve(end)
     this.#waiting = undefined
   }
 

@@ -5,169 +5,182 @@
  * @module
  */
 
-import { endPrefix, MARK_CLOSE, readyPrefix, startMark } from './marks.ts'
+import { type MarkKind, markHead, markTail, stepToken } from './marks.ts'
+
+export interface DirectiveEnd {
+  readonly status: number
+  /** `$-`. */
+  readonly flags: string
+  /** As `trap -p` shows them. */
+  readonly traps: string
+}
 
 export type ShellEvent =
   /** The job's bytes, as they came. */
   | { readonly type: 'output'; readonly bytes: Buffer }
   /** `facts` is what the boot script says of its shell. */
   | { readonly type: 'ready'; readonly facts: string }
+  /** `facts` is what the shell says of who may have changed its terminal. */
+  | { readonly type: 'asked'; readonly facts: string; readonly token: string }
   | { readonly type: 'started' }
-  | { readonly type: 'ended'; readonly status: number }
+  | ({ readonly type: 'ended' } & DirectiveEnd)
 
-/** What the parser looks out for next. */
-type Expectation =
-  | { readonly kind: 'ready'; readonly needle: Buffer }
-  | {
-      readonly kind: 'start'
-      readonly needle: Buffer
-      readonly echo: Buffer
-      readonly token: string
-    }
-  | { readonly kind: 'end'; readonly needle: Buffer }
-  | { readonly kind: 'nothing' }
+interface Mark {
+  readonly kind: MarkKind
+  readonly head: Buffer
+}
 
-const CLOSE = Buffer.from(MARK_CLOSE)
+/** What may come next, by what came last. */
+const NEXT: Readonly<Record<MarkKind, readonly MarkKind[]>> = {
+  ready: ['ask', 'end'],
+  ask: ['ask', 'start', 'end'],
+  start: ['end'],
+  end: ['told'],
+  told: ['ask', 'end'],
+}
 
-/** Longer facts than this are no mark of ours: PATH_MAX and two numbers fit. */
-const MAX_FACTS_BYTES = 4_200
+/** A handler that is longer is not kept: it is output. */
+const MAX_TOLD_BYTES = 64 * 1024
+
+/** What `trap -p` prints of one trap, and a terminal makes of it. */
+const TRAP = /trap -- (?:-|'(?:[^']|'\\'')*') (?:SIG)?(?:CHLD|DEBUG|RETURN)\r?\n/g
 
 export class StreamParser {
-  #expected: Expectation
+  readonly #shellToken: string
+  #token: string
+  #step = -1
+  #marks: readonly Mark[]
+  #echo: Buffer | undefined
   /** Bytes that may be the beginning of a mark, or of the echo of a typed line. */
   #held: Buffer = Buffer.alloc(0)
   #received = 0
+  #ended: Omit<DirectiveEnd, 'traps'> | undefined
+  /** Since the end mark: traps, and maybe output of programs in the background. */
+  #told: Buffer = Buffer.alloc(0)
 
-  /** @param bootToken the ready mark's; nothing else is recognised before it */
-  constructor(bootToken: string) {
-    this.#expected = { kind: 'ready', needle: Buffer.from(readyPrefix(bootToken)) }
+  /** @param shellToken the one given to `bootScript` */
+  constructor(shellToken: string) {
+    this.#shellToken = shellToken
+    this.#token = shellToken
+    this.#marks = marksOf(['ready'], shellToken)
   }
 
   /** Bytes of the terminal that events have been made of: where a reader would go on. */
   get position(): number {
-    return this.#received - this.#held.length
+    return this.#received - this.#held.length - this.#told.length
   }
 
-  /**
-   * Announces that `line` is about to be typed and its directive to run under `token`.
-   *
-   * @param line as typed, newline included; its echo, if the terminal makes one, is dropped
-   * @throws {RangeError} while another directive runs
-   */
-  expect(token: string, line: string): void {
-    if (this.#expected.kind !== 'nothing') throw new RangeError('a directive is already expected')
-    this.#expected = {
-      kind: 'start',
-      needle: Buffer.from(startMark(token)),
-      echo: Buffer.from(line.trimEnd()),
-      token,
-    }
+  /** Announces that `line` is about to be typed; its echo, if the terminal makes one, is dropped. */
+  expectEcho(line: string): void {
+    this.#echo = Buffer.from(line)
   }
 
   /** @returns the events that this chunk completes, in the order of the terminal */
   push(chunk: Uint8Array): ShellEvent[] {
     const bytes = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength)
-    let rest = this.#held.length === 0 ? bytes : Buffer.concat([this.#held, bytes])
+    let rest: Buffer | undefined =
+      this.#held.length === 0 ? bytes : Buffer.concat([this.#held, bytes])
     this.#held = Buffer.alloc(0)
     this.#received += bytes.length
     const events: ShellEvent[] = []
-    for (;;) {
-      const after = this.#take(rest, events)
-      if (after === undefined) return events
-      rest = after
-    }
+    while (rest !== undefined && rest.length > 0) rest = this.#take(rest, events)
+    return events
   }
 
   /** Gives out what was held back: nothing more will come. */
   end(): ShellEvent[] {
     const events: ShellEvent[] = []
+    this.#emit(this.#told, events)
     this.#emit(this.#held, events)
-    this.#held = Buffer.alloc(0)
+    this.#held = this.#told = Buffer.alloc(0)
     return events
   }
 
   /** Consumes up to and including the next mark; undefined when all of `bytes` is used up. */
   #take(bytes: Buffer, events: ShellEvent[]): Buffer | undefined {
-    if (bytes.length === 0) return undefined
-    const expected = this.#expected
-    if (expected.kind === 'nothing') return this.#giveAll(bytes, events)
+    const found = this.#marks
+      .map((mark) => ({ mark, at: bytes.indexOf(mark.head) }))
+      .filter(({ at }) => at !== -1)
+      .sort((one, other) => one.at - other.at)[0]
+    if (found === undefined) {
+      const heads = this.#marks.map(({ head }) => head)
+      const watched = this.#echo === undefined ? heads : [...heads, this.#echo]
+      return this.#hold(bytes, bytes.length - heldLength(bytes, watched), events)
+    }
+    const tail = markTail(this.#token)
+    const begin = found.at + found.mark.head.length
+    const end = bytes.indexOf(tail, begin)
+    if (end === -1) return this.#hold(bytes, found.at, events)
 
-    const at = bytes.indexOf(expected.needle)
-    if (at === -1) {
-      const keep = heldLength(bytes, this.#watched())
-      this.#giveBeforeStart(bytes.subarray(0, bytes.length - keep), events)
-      this.#held = bytes.subarray(bytes.length - keep)
-      return undefined
-    }
-    const before = bytes.subarray(0, at)
-    const after = bytes.subarray(at + expected.needle.length)
-    if (expected.kind === 'start') {
-      this.#giveBeforeStart(before, events)
-      events.push({ type: 'started' })
-      this.#expected = { kind: 'end', needle: Buffer.from(endPrefix(expected.token)) }
-      return after
-    }
-    return this.#closeMark(expected.kind, bytes, at, after, events)
+    this.#give(bytes.subarray(0, found.at), events)
+    this.#pass(found.mark.kind, bytes.toString('utf8', begin, end), events)
+    return bytes.subarray(end + tail.length)
   }
 
-  /** A mark with a payload: complete only once its closing byte is there. */
-  #closeMark(
-    kind: 'end' | 'ready',
-    bytes: Buffer,
-    at: number,
-    after: Buffer,
-    events: ShellEvent[],
-  ): Buffer | undefined {
-    this.#emit(bytes.subarray(0, at), events)
-    const close = after.indexOf(CLOSE)
-    if (close === -1) {
-      const open = bytes.subarray(at)
-      if (open.length > MAX_FACTS_BYTES) this.#emit(open, events)
-      else this.#held = open
-      return undefined
-    }
-    const payload = after.toString('utf8', 0, close)
-    events.push(
-      kind === 'ready'
-        ? { type: 'ready', facts: payload.trimStart() }
-        : { type: 'ended', status: Number.parseInt(payload, 10) },
-    )
-    this.#expected = { kind: 'nothing' }
-    return after.subarray(close + 1)
+  /** @param from where it may be the beginning of a mark that the next chunk completes */
+  #hold(bytes: Buffer, from: number, events: ShellEvent[]): undefined {
+    this.#give(bytes.subarray(0, from), events)
+    this.#held = bytes.subarray(from)
+    return undefined
   }
 
-  /** Output between two directives, less the echo of the line that was typed. */
-  #giveBeforeStart(bytes: Buffer, events: ShellEvent[]): void {
-    const echo = this.#expected.kind === 'start' ? this.#expected.echo : undefined
-    const at = echo === undefined ? -1 : bytes.indexOf(echo)
-    if (echo === undefined || at === -1) {
-      this.#emit(bytes, events)
+  #pass(kind: MarkKind, payload: string, events: ShellEvent[]): void {
+    switch (kind) {
+      case 'ready':
+        events.push({ type: 'ready', facts: payload })
+        break
+      case 'ask':
+        events.push({ type: 'asked', facts: payload, token: this.#token })
+        break
+      case 'start':
+        events.push({ type: 'started' })
+        break
+      case 'end': {
+        const [status = '1', flags = ''] = payload.split(' ')
+        this.#ended = { status: Number.parseInt(status, 10), flags }
+        break
+      }
+      case 'told':
+        this.#end(events)
+        break
+    }
+    if (kind !== 'ask') this.#echo = undefined
+    if (kind === 'ready' || kind === 'told') {
+      this.#token = stepToken(this.#shellToken, ++this.#step)
+    }
+    this.#marks = marksOf(NEXT[kind], this.#token)
+  }
+
+  #end(events: ShellEvent[]): void {
+    const told = this.#told.toString('latin1')
+    const traps = told.match(TRAP)?.join('') ?? ''
+    this.#told = Buffer.alloc(0)
+    const ended = this.#ended ?? { status: 1, flags: '' }
+    this.#ended = undefined
+    this.#emit(Buffer.from(told.replace(TRAP, ''), 'latin1'), events)
+    events.push({ type: 'ended', ...ended, traps: Buffer.from(traps, 'latin1').toString() })
+  }
+
+  /** Nothing that is typed ends a line, and so neither does its echo. */
+  #give(bytes: Buffer, events: ShellEvent[]): void {
+    if (this.#ended !== undefined && this.#told.length < MAX_TOLD_BYTES) {
+      this.#told = Buffer.concat([this.#told, bytes])
       return
     }
-    let after = at + echo.length
-    if (bytes[after] === 0x0d) after++
-    if (bytes[after] === 0x0a) after++
-    this.#emit(bytes.subarray(0, at), events)
-    this.#emit(bytes.subarray(after), events)
-  }
-
-  #watched(): readonly Buffer[] {
-    const expected = this.#expected
-    if (expected.kind === 'nothing') return []
-    // An echo ends with a line end that may come in the next chunk: hold that much more.
-    return expected.kind === 'start'
-      ? [expected.needle, Buffer.concat([expected.echo, Buffer.from('\r\n')])]
-      : [expected.needle]
-  }
-
-  #giveAll(bytes: Buffer, events: ShellEvent[]): undefined {
-    this.#emit(bytes, events)
-    return undefined
+    const echo = this.#echo ?? Buffer.alloc(0)
+    const at = echo.length === 0 ? bytes.length : bytes.indexOf(echo)
+    const end = at === -1 ? bytes.length : at
+    this.#emit(bytes.subarray(0, end), events)
+    this.#emit(bytes.subarray(end + echo.length), events)
   }
 
   #emit(bytes: Buffer, events: ShellEvent[]): void {
     if (bytes.length > 0) events.push({ type: 'output', bytes })
   }
+}
+
+function marksOf(kinds: readonly MarkKind[], token: string): Mark[] {
+  return kinds.map((kind) => ({ kind, head: Buffer.from(markHead(kind, token)) }))
 }
 
 /** How many bytes at the end of `bytes` could be the beginning of one of `needles`. */

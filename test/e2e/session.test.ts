@@ -2,19 +2,7 @@
  * What a job's shell does with a directive, on the host and in containers: the same table for each.
  */
 
-import { suite } from 'uvu'
-import * as assert from 'uvu/assert'
-import { blocksOf } from '../helpers/events.ts'
-import { inJob, PLACES, type Place } from '../helpers/in-job.ts'
-
-/** Directives in order, and what the log of each must say: output, and exit code where it is not 0. */
-interface Trick {
-  readonly name: string
-  readonly steps: ReadonlyArray<readonly [directive: string, output: string, exitCode?: number]>
-  readonly result?: 'failed' | 'passed' | 'stopped'
-  /** Needs more than bash in the image. */
-  readonly needs?: 'coreutils' | 'stty'
-}
+import { type Trick, testTricks } from '../helpers/tricks.ts'
 
 const TRICKS: readonly Trick[] = [
   {
@@ -144,10 +132,12 @@ const TRICKS: readonly Trick[] = [
     ],
   },
   {
-    name: 'break and continue in a directive go nowhere',
+    name: 'break and continue find no loop but those of the directive',
     steps: [
-      ['break', ''],
-      ['continue 2', ''],
+      ['for f in a b; do [ $f = a ] && break 2; done; echo rest', 'rest\n'],
+      ['for f in a b; do continue 9; done; echo rest of it', 'rest of it\n'],
+      ['break; echo on', "bash: break: only meaningful in a `for', `while', or `until' loop\non\n"],
+      ['continue 2', "bash: continue: only meaningful in a `for', `while', or `until' loop\n"],
       ['echo here', 'here\n'],
     ],
   },
@@ -156,8 +146,7 @@ const TRICKS: readonly Trick[] = [
     steps: [
       [
         'if then fi',
-        /^bash: \S+: line 1: syntax error near unexpected token `then'\nbash: \S+: line 1: `if then fi'\n$/
-          .source,
+        /^bash: \S+: line 1: syntax error near unexpected token `then'\nbash: \S+: line 1: `if then fi'\n$/,
         2,
       ],
     ],
@@ -230,51 +219,4 @@ const TRICKS: readonly Trick[] = [
   },
 ]
 
-interface World {
-  readonly name: string
-  readonly place: Place
-  readonly image?: string
-  readonly lacks?: readonly string[]
-}
-
-const WORLDS: readonly World[] = [
-  { name: 'shell', place: 'host' },
-  { name: 'container', place: 'container' },
-  {
-    name: 'container with nothing but bash',
-    place: 'container',
-    image: 'agent-test/bare',
-    lacks: ['coreutils', 'stty'],
-  },
-  { name: 'container with an old bash', place: 'container', image: 'agent-test/old-bash' },
-]
-
-/** The agent's own blocks show nothing of how it does that. */
-const EXPORTS_ONLY = /^(?:Exporting \w+\n)*$/
-
-for (const world of WORLDS.filter(({ place }) => PLACES.includes(place))) {
-  const test = suite(`session: ${world.name}`)
-
-  for (const trick of TRICKS) {
-    if (trick.needs !== undefined && world.lacks?.includes(trick.needs)) continue
-    test(trick.name, async () => {
-      const directives = trick.steps.map(([directive]) => directive)
-
-      const { blocks, job } = await inJob(world.place, directives, world)
-
-      for (const [directive, output, exitCode = 0] of trick.steps) {
-        const block = blocks.find((candidate) => candidate.directive === directive)
-        assert.ok(block, `no block for: ${directive}`)
-        if (output.startsWith('^')) assert.match(block.output, new RegExp(output))
-        else assert.is(block.output, output)
-        assert.is(block.exitCode, exitCode)
-      }
-      assert.is(job.result, trick.result ?? 'passed')
-      for (const { directive, output } of blocksOf(job.events)) {
-        if (directive === 'Exporting environment variables') assert.match(output, EXPORTS_ONLY)
-      }
-    })
-  }
-
-  test.run()
-}
+testTricks('session', TRICKS)

@@ -130,8 +130,9 @@ export class ContainerExecutor implements Executor {
   }
 
   async run(directive: string, options: RunOptions): Promise<RunResult> {
-    const { main } = await this.#open(options.signal)
-    const file = this.#staging.directive(directive)
+    const { main, session } = await this.#open(options.signal)
+    const text = options.quiet ? directive : session.prepare(directive)
+    const file = this.#staging.directive(text)
     await deliver(main, [file], options.signal)
     return await this.#run(file.path, options)
   }
@@ -255,6 +256,7 @@ export class ContainerExecutor implements Executor {
       // A stop that fails is the engine's failure, and ends the wait for the command as well.
       const running = session.run(path, onOutput, { quiet })
       const result = await Promise.race([running, this.#stopFailed.promise])
+      if (result.shellLost) await main.kill(this.#options.policy)
       if (!signal.aborted) await main.explainKill(result, started, onOutput)
       return result
     } finally {

@@ -25,7 +25,7 @@ export class MainContainer {
   /** Its name in the job. */
   readonly #role: string
   readonly #docker: DockerClient
-  readonly #staging: Pick<Staging, 'bootPath' | 'bootToken' | 'startPath'>
+  readonly #staging: Pick<Staging, 'bootPath' | 'bootToken' | 'directory' | 'startPath'>
   /** Paths the agent has written. */
   readonly #written = new Set<string>()
   #session: Session | undefined
@@ -33,7 +33,7 @@ export class MainContainer {
   constructor(
     docker: DockerClient,
     { id, role }: { readonly id: string; readonly role: string },
-    staging: Pick<Staging, 'bootPath' | 'bootToken' | 'startPath'>,
+    staging: Pick<Staging, 'bootPath' | 'bootToken' | 'directory' | 'startPath'>,
   ) {
     this.#docker = docker
     this.id = id
@@ -67,6 +67,7 @@ export class MainContainer {
       await startContainer(this.#docker, this.id, this.#role)
       this.#session = await Session.open(terminal, {
         bootToken: this.#staging.bootToken,
+        directory: this.#staging.directory,
         signal,
         onOutput,
         readyTimeoutMs: READY_TIMEOUT_MS,

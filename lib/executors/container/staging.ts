@@ -7,7 +7,7 @@
 
 import { createHash, randomBytes } from 'node:crypto'
 import type { ArchiveEntry } from '../../docker/archive.ts'
-import { bootScript } from '../../shell/boot.ts'
+import { bootScript, OWN_STEPS, SHELL_ARGUMENTS } from '../../shell/boot.ts'
 import { formatExports, type Variable } from '../../shell/exports.ts'
 import { createToken } from '../../shell/marks.ts'
 import { pathAfter, toolboxFiles, toolboxPrelude } from '../../toolbox/files.ts'
@@ -44,14 +44,23 @@ export class Staging {
     return `${this.directory}/toolbox`
   }
 
-  /** The directory itself and the scripts that lead to a shell. */
-  boot({ uid, gid }: Owner): ArchiveEntry[] {
+  /**
+   * The directory itself and the scripts that lead to a shell.
+   *
+   * @param directives how many there may come, at most
+   */
+  boot({ uid, gid }: Owner, directives: number): ArchiveEntry[] {
     const start = Buffer.from(startScript(this.bootPath))
-    const boot = Buffer.from(bootScript(this.bootToken, toolboxPrelude(this.toolboxPath)))
+    const boot = bootScript({
+      token: this.bootToken,
+      directory: this.directory,
+      steps: directives + OWN_STEPS,
+      prelude: toolboxPrelude(this.toolboxPath),
+    })
     return [
       { path: this.directory, mode: 0o755, uid: 0, gid: 0 },
       { path: this.startPath, content: start, mode: READABLE, uid, gid },
-      { path: this.bootPath, content: boot, mode: READABLE, uid, gid },
+      { path: this.bootPath, content: Buffer.from(boot), mode: READABLE, uid, gid },
       ...this.#toolbox(),
     ]
   }
@@ -112,7 +121,7 @@ export class Staging {
 function startScript(bootPath: string): string {
   return `exec 2>/dev/null
 SHLVL=0
-bash --login -i ${bootPath} 2>&1
+bash ${SHELL_ARGUMENTS.join(' ')} ${bootPath} 2>&1
 exit $?
 `
 }

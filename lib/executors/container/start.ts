@@ -123,7 +123,7 @@ async function createMain(
   const main = new MainContainer(docker, { id, role: container.name }, staging)
   const owner = guessOwner(user)
   await main.write([
-    ...staging.boot(owner ?? { uid: 0, gid: 0 }),
+    ...staging.boot(owner ?? { uid: 0, gid: 0 }, directives.length),
     ...directives.map((directive) => staging.directive(directive)),
     ...(owner === undefined ? [] : stageExports(staging, exports, owner)),
   ])

@@ -7,7 +7,7 @@ import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { stopShellJob } from '../../../lib/executors/shell-stop.ts'
 import { COOKIE_NAME, clockTicksNow, type JobMark } from '../../../lib/host/processes.ts'
-import { bootScript } from '../../../lib/shell/boot.ts'
+import { bootScript, SHELL_ARGUMENTS } from '../../../lib/shell/boot.ts'
 import { createToken } from '../../../lib/shell/marks.ts'
 import { Session } from '../../../lib/shell/session.ts'
 import { loadPtyAddon } from '../../../lib/terminal/addon.ts'
@@ -41,16 +41,17 @@ for (const [name, openTerminal] of Object.entries(OPENERS)) {
     const file = join(directory, 'directive')
     const token = createToken()
     const [cookie, since] = [createToken(), clockTicksNow()]
-    await writeFile(boot, bootScript(token))
+    await writeFile(boot, bootScript({ token, directory, steps: 20 }))
     await writeFile(file, text)
     const terminal = openTerminal({
       file: '/bin/bash',
-      args: ['--login', '-i', boot],
+      args: [...SHELL_ARGUMENTS, boot],
       environment: { PATH, HOME: directory, TERM: 'xterm', [COOKIE_NAME]: cookie },
       directory,
     })
     const session = await Session.open(terminal, {
       bootToken: token,
+      directory,
       signal: AbortSignal.timeout(20_000),
       onOutput: () => undefined,
       readyTimeoutMs: 10_000,

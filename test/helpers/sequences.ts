@@ -1,0 +1,168 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: they are expansions of bash
+/**
+ * Sequences of directives, made up at random from what scripts do to a shell; the same number gives
+ * the same sequence. What they print depends neither on time nor on process numbers.
+ *
+ * @module
+ */
+
+/** @returns numbers below `below`, always the same for a seed. @see "mulberry32" by Tommy Ettinger */
+function createRandom(seed: number): (below: number) => number {
+  let state = seed >>> 0
+  return (below) => {
+    state = (state + 0x6d2b79f5) >>> 0
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1)
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)
+    return ((mixed ^ (mixed >>> 14)) >>> 0) % below
+  }
+}
+
+const NAMES = ['a', 'status', 'flags', 'i', 'x', 'line', 'REPLY', 'now', 'file', 'token']
+const BUILTINS = ['read', 'printf', 'set', 'trap', 'exit', 'eval', 'test', 'jobs', 'local', 'stty']
+const OPTIONS = [
+  'u',
+  'f',
+  'a',
+  'C',
+  'E',
+  'T',
+  'h',
+  'B',
+  'k',
+  'o pipefail',
+  'o posix',
+  'x',
+  'e',
+  'v',
+]
+const SHELL_OPTIONS = [
+  ...['nocasematch', 'extglob', 'nullglob', 'lastpipe', 'inherit_errexit', 'expand_aliases'],
+  ...['dotglob', 'failglob', 'globstar', 'sourcepath', 'xpg_echo', 'localvar_inherit'],
+]
+const SIGNALS = ['USR1', 'USR2', 'TERM', 'HUP', 'INT', 'WINCH']
+const VALUES = ['1', 'two words', '', '-n', '*', 'a:b', "it's", '\\', '$HOME', 'Ü', '0x10']
+
+type Random = (below: number) => number
+type Snippet = (pick: (values: readonly string[]) => string, random: Random) => string
+
+const SNIPPETS: readonly Snippet[] = [
+  // variables
+  (pick) => `${pick(NAMES)}='${pick(VALUES).replaceAll("'", '')}'`,
+  (pick) => `echo "[\${${pick(NAMES)}-unset}]"`,
+  (pick) => `readonly ${pick(NAMES)}=${pick(['0', 'r', '7'])}`,
+  (pick) => `unset ${pick(NAMES)}`,
+  (pick) => `export ${pick(NAMES)}=exported; env | grep -c '=exported$'`,
+  (pick) => `declare -${pick(['i', 'u', 'l', 'r', 'x', 'g'])} ${pick(NAMES)}=12; echo $?`,
+  (pick) => `declare -A map=([${pick(NAMES)}]=1 [z]=2); echo "\${#map[@]} \${map[z]}"`,
+  (pick) => `list=(1 2 "${pick(['3 4', '5'])}"); list+=(6); echo "\${#list[@]} \${list[*]}"`,
+  (pick) => `declare -n ref=${pick(['a', 'i', 'x'])}; ref=by_name; echo "$ref"; unset -n ref`,
+  (pick) => `IFS='${pick([':', ' ', ',', '\n', '0'])}'; set -- a:b,c d; echo "$*" $1`,
+  () => 'unset IFS',
+  () => 'set -- one "two three"; echo "$# $2"',
+  () => 'shift; echo $#',
+  () => 'echo "$# $1"',
+  () => 'unset PIPESTATUS BASHPID; echo unset',
+  // statuses
+  (_pick, random) => `(exit ${random(256)})`,
+  (_pick, random) => `return ${random(4)}`,
+  () => 'echo "status $?"',
+  () => 'true | false | (exit 3); echo "${PIPESTATUS[@]}"',
+  () => '! true; echo $?',
+  () => 'no_such_program_x 2>/dev/null; echo $?',
+  // options
+  (pick) => `set -${pick(OPTIONS)}`,
+  (pick) => `set +${pick(OPTIONS)}`,
+  (pick) => `shopt -${pick(['s', 'u'])} ${pick(SHELL_OPTIONS)}`,
+  () => 'shopt -po | grep -v history | grep -c -- -o',
+  () => 'echo "${-//[^a-zA-Z]}"',
+  // functions and aliases
+  (pick) => `${pick(BUILTINS)}() { echo "mine $*"; }`,
+  (pick) => `unset -f ${pick(BUILTINS)}`,
+  () => 'f() { local y=1; echo "f $1 $y"; return 2; }; f one; echo $?',
+  () => 'r() { if (( $1 > 0 )); then r $(( $1 - 1 )); else echo deep; fi; }; r 5',
+  (pick) => `alias ${pick(['ll', 'until', 'printf', 'echo'])}='echo aliased'`,
+  () => 'unalias -a',
+  (pick) => `FUNCNEST=${pick(['1', '3', '0'])}`,
+  // traps
+  (pick) => `trap 'echo "got ${pick(SIGNALS)}"' ${pick(SIGNALS)}`,
+  (pick) => `trap '' ${pick(['TERM', 'HUP', 'INT', 'QUIT'])}`,
+  (pick) => `trap - ${pick(SIGNALS)}`,
+  (pick) => `trap 'echo ${pick(['err', 'ERR $?'])}' ERR`,
+  () => `trap 'echo returned' RETURN`,
+  () => 'trap - RETURN ERR',
+  () => `trap 'echo bye' EXIT`,
+  () => 'trap -p',
+  (pick) => `trap 'echo caught' USR1; kill -${pick(['USR1', 'WINCH'])} "$$"; echo sent`,
+  // loops
+  () => 'for i in 1 2 3; do [ $i = 2 ] && break 5; echo $i; done; echo after',
+  () => 'for n in 1 2; do for m in 1 2; do continue 2; done; echo no; done; echo rest',
+  (pick) => `${pick(['break', 'continue', 'break 2'])}; echo on`,
+  () => 'n=0; while (( n < 3 )); do (( n++ )); done; echo "n $n"',
+  () => 'until true; do :; done; echo until',
+  () => 'case abc in ABC) echo upper ;; a*) echo lower ;; esac',
+  () => 'select s in a b; do break; done </dev/null; echo "select $?"',
+  // input, output and descriptors
+  () => 'cat <<EOT\nhere $HOME\nEOT'.replace('$HOME', '$((6 * 7))'),
+  () => "cat <<'EOT'\n$not `expanded`\nEOT",
+  () => 'read -r line; echo "read $? [$line]"',
+  () => 'cat; echo "cat $?"',
+  () => 'printf "no end of line"',
+  () => 'printf "\\001end 0 0\\002\\r\\n"',
+  () => 'exec 3>&1; echo three >&3; exec 3>&-',
+  () => 'exec 2>errors; echo hidden >&2; exec 2>/dev/tty; cat errors',
+  () => 'exec >out; echo hidden; exec >/dev/tty; cat out',
+  () => 'exec </dev/null',
+  () => 'exec 9<&-; echo closed',
+  () => '[ -t 0 ] && [ -t 1 ] && [ -t 2 ] && echo terminal',
+  () => 'stty echo icanon; echo changed',
+  () => 'stty -a </dev/tty | grep -c "min = 0"',
+  // jobs
+  () => 'sleep 0.01 & wait; echo "waited $?"',
+  () => '(exit 5) & wait $!; echo $?',
+  () => '(exit 6) & wait -n; echo $?',
+  () => 'cat & wait; echo "background $?"',
+  () => 'sleep 0.3 & kill -KILL %% && wait %% 2>/dev/null; echo $?',
+  () => 'set -m; sleep 0.01 & wait; set +m; echo controlled',
+  () => 'jobs | wc -l',
+  (pick) => `bash -c 'kill -${pick(['KILL', 'USR1', 'INT'])} $$' || true; echo lived`,
+  () =>
+    'coproc { read -r y; echo "co $y"; }; echo in >&"${COPROC[1]}"; read -r x <&"${COPROC[0]}"; wait; echo "$x"',
+  // expansion
+  () => 'echo $(( 7 / 2 )) $(( 2 ** 10 )) $(( 0x1f ))',
+  () => 'echo $(( 1 / 0 ))\necho goes on',
+  () => 'echo "$(echo nested "$(echo deep)")"',
+  () => 'x=abcdef; echo ${x:1:3} ${x#ab} ${x^^} ${x/cd/-}',
+  () => 'echo ${nothing?is missing}\necho goes on',
+  () => 'diff <(echo a) <(echo a) && echo same',
+  () => 'echo {1..3}{a,b}',
+  () => 'echo *.none',
+  () => 'if then fi',
+  () => 'let "y = 3 + 4"; echo $y',
+  // where one is
+  () => 'cd /tmp; pwd; cd - >/dev/null',
+  () => 'pushd / >/dev/null; dirs -c; cd',
+  () => 'echo "${#BASH_SOURCE[@]} ${FUNCNAME[0]} $LINENO $BASH_SUBSHELL $SHLVL"',
+  () => '( cd /; echo "sub $BASH_SUBSHELL" )',
+  () => 'umask 027; umask; umask 022',
+  () => 'eval "echo evaluated; false" || echo or',
+  () => 'source /dev/stdin <<<"echo sourced"',
+  () => 'history; fc -l 2>/dev/null; set -o | grep -c history',
+  () => 'time -p true 2>/dev/null; echo timed',
+  () => 'hash -r; type -t cd',
+  () => 'OPTIND=1; getopts ab: o -b 5; echo "$o $OPTARG"',
+  () => 'mapfile -t m < <(echo 1; echo 2); echo "${#m[@]}"',
+  () => 'unset PATH; echo no path; PATH=/usr/bin:/bin',
+  // the end of the shell
+  (_pick, random) => (random(4) === 0 ? `exit ${random(5)}` : 'echo no exit'),
+  (pick, random) => (random(4) === 0 ? `kill -${pick(['KILL', 'INT'])} $$` : 'echo no kill'),
+]
+
+/** @returns the texts of a sequence, in order */
+export function createSequence(seed: number): string[] {
+  const random = createRandom(seed)
+  const pick = (values: readonly string[]) => values[random(values.length)] ?? ''
+  const snippet = () => SNIPPETS[random(SNIPPETS.length)]?.(pick, random) ?? ''
+  return Array.from({ length: 4 + random(5) }, () =>
+    Array.from({ length: 1 + random(3) }, snippet).join('\n'),
+  )
+}
