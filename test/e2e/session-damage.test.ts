@@ -92,7 +92,7 @@ const TRICKS: readonly Trick[] = [
       [`set -T; trap 'echo "D $BASH_COMMAND"' DEBUG`, ''],
       ['echo 1\necho 2', 'D echo 1\n1\nD echo 2\n2\n'],
       ['set -x', 'D set -x\n'],
-      ['echo $LINENO', "+++ echo D echo '$LINENO'\nD echo $LINENO\n++ echo 1\n1\n"],
+      ['echo $LINENO', "+++ echo 'D echo $LINENO'\nD echo $LINENO\n++ echo 1\n1\n"],
       ['{ set +x; trap - DEBUG; } 2>/dev/null', /./],
       [`trap 'echo R' RETURN; f() { :; }; f`, 'R\nR\n'],
       ['echo 3', '3\nR\n'],
