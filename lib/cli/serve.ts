@@ -14,12 +14,12 @@ import { createLogger, formatJson, formatText, type Logger } from '../log.ts'
 import { LogFile } from '../log-file.ts'
 import { createJobMetrics } from '../metrics/job-metrics.ts'
 import { createPullStatsd } from '../metrics/statsd.ts'
-import { ServedJobs } from '../serve/served-jobs.ts'
 import { findServiceManager, type ServiceManager } from '../service/notify.ts'
 import { STOP_MARGIN_MS } from '../service/unit.ts'
 import { loadServeConfig, type ServeConfig } from '../settings/serve-config.ts'
 import { SERVE_SETTINGS } from '../settings/serve-settings.ts'
 import { openStateDirectory, type StateDirectory } from '../state/directory.ts'
+import { Supervisor } from '../supervisor/supervisor.ts'
 import { fingerprintOf, keepOwnCertificate, readCertificate } from '../tls/certificate.ts'
 import { VERSION } from '../version.ts'
 import { settingArgs } from './setting-args.ts'
@@ -74,7 +74,7 @@ async function serve(config: ServeConfig, state: StateDirectory): Promise<void> 
   for (const warning of config.warnings) log.warn(warning)
   const certificate = config.certificate ?? (await keepOwnCertificate(state.path))
   const metrics = createJobMetrics({ onPulled: createPullStatsd(config.job, log) })
-  const jobs = await ServedJobs.open({
+  const jobs = await Supervisor.open({
     ...{ state, metrics, logFor, config: config.job },
     keptLogs: { count: config.keptLogs, bytes: config.keptLogsSize },
     collectionTimeoutMs: config.collectionTimeout,
@@ -134,7 +134,7 @@ function renewCertificate(listener: Listener, fingerprint: () => string, log: Lo
 
 /** The first signal asks, the second insists. */
 async function untilAskedToEnd(
-  jobs: ServedJobs,
+  jobs: Supervisor,
   { shutdownTimeout, job }: ServeConfig,
   { manager, log }: { readonly manager: ServiceManager; readonly log: Logger },
 ): Promise<void> {

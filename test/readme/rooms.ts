@@ -20,7 +20,7 @@ export const ROWS: readonly Readonly<Record<string, string>>[] = [
     service: 'the agent as a systemd service: its unit, installing, removing, watchdog',
   },
   {
-    serve: 'jobs of `agent serve` from arrival to collection, also across a crash',
+    supervisor: 'jobs of `agent serve` from arrival to collection, also across a crash',
     http: 'HTTP → calls on the job slot; the only room that knows Hono and status codes',
   },
   {

@@ -21,9 +21,9 @@ import { type KeptLimits, KeptLogs } from '../state/kept-logs.ts'
 import { CutOffJob } from './cut-off-job.ts'
 import { EngineSweeper } from './leftovers.ts'
 import { type OpenedLog, openLog } from './open-log.ts'
-import type { ServedJob } from './served-job.ts'
+import type { SupervisedJob } from './supervised-job.ts'
 
-export interface ServedJobsOptions {
+export interface SupervisorOptions {
   readonly state: StateDirectory
   readonly config: JobConfig
   readonly keptLogs: KeptLimits
@@ -43,8 +43,8 @@ const LAST_COLLECTION_MS = 30_000
 /** From "end at once" to leaving callbacks to the next start. */
 const LAST_CALLBACKS_MS = 5_000
 
-export class ServedJobs implements JobSlot {
-  readonly #options: ServedJobsOptions
+export class Supervisor implements JobSlot {
+  readonly #options: SupervisorOptions
   readonly #log: Logger
   readonly #kept: KeptLogs
   readonly #journals: Journals
@@ -54,7 +54,7 @@ export class ServedJobs implements JobSlot {
   readonly #over = new AbortController()
   readonly #lastCollection = new AbortController()
   /** From the moment each is accepted up to its last callback, by id, the oldest first. */
-  readonly #jobs = new Map<string, ServedJob>()
+  readonly #jobs = new Map<string, SupervisedJob>()
   /** All that has to end before the process may. */
   readonly #work = new Set<Promise<void>>()
   #currentLog: JobLog | undefined
@@ -69,14 +69,14 @@ export class ServedJobs implements JobSlot {
    *
    * @throws {Error} of the file system
    */
-  static async open(options: ServedJobsOptions): Promise<ServedJobs> {
+  static async open(options: SupervisorOptions): Promise<Supervisor> {
     const { path } = options.state
     const log = options.logFor()
     const [kept, journals] = await Promise.all([
       KeptLogs.open(join(path, 'logs'), options.keptLogs, log),
       Journals.open(join(path, 'journal')),
     ])
-    const jobs = new ServedJobs(options, kept, journals)
+    const jobs = new Supervisor(options, kept, journals)
     await jobs.#takeUp()
     return jobs
   }
@@ -92,7 +92,7 @@ export class ServedJobs implements JobSlot {
     for (const job of this.#cutOff) this.#track(this.#end(job))
   }
 
-  private constructor(options: ServedJobsOptions, kept: KeptLogs, journals: Journals) {
+  private constructor(options: SupervisorOptions, kept: KeptLogs, journals: Journals) {
     this.#options = options
     this.#log = options.logFor()
     this.#kept = kept
@@ -110,7 +110,7 @@ export class ServedJobs implements JobSlot {
     return this.#running.length < CAPACITY ? 'waiting-for-job' : 'job-received'
   }
 
-  get #running(): readonly ServedJob[] {
+  get #running(): readonly SupervisedJob[] {
     return [...this.#jobs.values()].filter(({ phase }) => phase === 'running')
   }
 
@@ -234,7 +234,7 @@ export class ServedJobs implements JobSlot {
       log.warn(`Unknown keys in the job request are ignored: ${request.unknownKeys.join(', ')}`)
     }
     const path = this.#kept.pathFor(request.id)
-    const job = new parts.ServedJob({
+    const job = new parts.SupervisedJob({
       ...{ ...this.#shared(), metrics: this.#options.metrics, hurry: this.#hurry.signal },
       ...{ request, log, journal: this.#journals.of(path) },
     })
@@ -247,7 +247,7 @@ export class ServedJobs implements JobSlot {
     this.#track(this.#run(job, opened))
   }
 
-  async #run(job: ServedJob, opened: Promise<OpenedLog>): Promise<void> {
+  async #run(job: SupervisedJob, opened: Promise<OpenedLog>): Promise<void> {
     try {
       const { leftBehind } = await job.run(this.#makeReady(job, opened))
       if (leftBehind) void this.#sweeper.start(true)
@@ -258,7 +258,7 @@ export class ServedJobs implements JobSlot {
     }
   }
 
-  async #makeReady(job: ServedJob, opened: Promise<OpenedLog>): Promise<OpenedLog> {
+  async #makeReady(job: SupervisedJob, opened: Promise<OpenedLog>): Promise<OpenedLog> {
     const log = await opened
     this.#currentLog = log.jobLog
     if (log.obstacle !== undefined) this.#kept.put(job.id, log.path, Promise.resolve(log.jobLog))
@@ -266,7 +266,7 @@ export class ServedJobs implements JobSlot {
     return log
   }
 
-  async #settle({ settlement }: CutOffJob | ServedJob): Promise<void> {
+  async #settle({ settlement }: CutOffJob | SupervisedJob): Promise<void> {
     const timeout = new AbortController()
     const timer = setTimeout(() => timeout.abort(), this.#options.collectionTimeoutMs)
     await settlement.end(AbortSignal.any([timeout.signal, this.#lastCollection.signal]))
@@ -292,9 +292,9 @@ type JobParts = Awaited<ReturnType<typeof loadJobParts>>
 
 /** A server is up sooner without them. */
 async function loadJobParts() {
-  const [{ parseJobRequestInSlices }, { ServedJob }] = await Promise.all([
+  const [{ parseJobRequestInSlices }, { SupervisedJob }] = await Promise.all([
     import('../request/parse-job-request.ts'),
-    import('./served-job.ts'),
+    import('./supervised-job.ts'),
   ])
-  return { parseJobRequestInSlices, ServedJob }
+  return { parseJobRequestInSlices, SupervisedJob }
 }

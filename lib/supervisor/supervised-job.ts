@@ -25,7 +25,7 @@ import { refusingExecutor } from './refusing-executor.ts'
 import { Settlement, stillNeeded } from './settlement.ts'
 
 /** What all jobs of a server share. */
-export interface ServedJobContext {
+export interface SupervisedJobContext {
   readonly config: JobConfig
   readonly instanceId: string
   readonly metrics: JobMetrics
@@ -35,7 +35,7 @@ export interface ServedJobContext {
   readonly giveUp: AbortSignal
 }
 
-export interface ServedJobOptions extends ServedJobContext {
+export interface SupervisedJobOptions extends SupervisedJobContext {
   readonly request: JobRequest
   /** With the job's id on every line. */
   readonly log: Logger
@@ -48,9 +48,9 @@ export interface ServedJobOptions extends ServedJobContext {
  */
 export type Phase = 'running' | 'clearing' | 'settling'
 
-export class ServedJob {
+export class SupervisedJob {
   readonly settlement: Settlement
-  readonly #options: ServedJobOptions
+  readonly #options: SupervisedJobOptions
   readonly #access: JobAccess
   readonly #startedAt = performance.now()
   #job: Job | undefined
@@ -59,7 +59,7 @@ export class ServedJob {
   #stopped = false
   #leaders: readonly Leader[] = []
 
-  constructor(options: ServedJobOptions) {
+  constructor(options: SupervisedJobOptions) {
     const { request, config, log } = options
     const { home, dockerSocketPath, callbackRetryAttempts: attempts } = config
     this.#options = options
