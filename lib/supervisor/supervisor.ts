@@ -1,6 +1,6 @@
 /**
- * The jobs of a server: as many at a time as it has room for, their logs kept, and what an earlier
- * process of this agent has left taken up again. A job that is over makes room for the next one at
+ * The jobs of a server: as many at a time as it has room for, their logs kept, and interrupted jobs of an earlier
+ * process of this agent recovered. A job that is over makes room for the next one at
  * once: what it made is removed beside that.
  *
  * @module
@@ -18,7 +18,7 @@ import type { JobConfig } from '../settings/job-config.ts'
 import type { StateDirectory } from '../state/directory.ts'
 import { Journals } from '../state/journals.ts'
 import { type KeptLimits, KeptLogs } from '../state/kept-logs.ts'
-import { CutOffJob } from './cut-off-job.ts'
+import { InterruptedJob } from './interrupted-job.ts'
 import { EngineSweeper } from './leftovers.ts'
 import { type OpenedLog, openLog } from './open-log.ts'
 import type { SupervisedJob } from './supervised-job.ts'
@@ -62,7 +62,7 @@ export class Supervisor implements JobSlot {
   #closing = false
   /** The machine is clear of earlier jobs: the next one may begin. */
   readonly #cleared = Promise.withResolvers<void>()
-  #cutOff: readonly CutOffJob[] = []
+  #interrupted: readonly InterruptedJob[] = []
 
   /**
    * Finds what an earlier process has left: its logs are readable at once.
@@ -77,7 +77,7 @@ export class Supervisor implements JobSlot {
       Journals.open(join(path, 'journal')),
     ])
     const jobs = new Supervisor(options, kept, journals)
-    await jobs.#takeUp()
+    await jobs.#findInterrupted()
     return jobs
   }
 
@@ -87,9 +87,9 @@ export class Supervisor implements JobSlot {
    */
   begin(): void {
     void loadJobParts() // so that the first job finds them
-    const hasContainers = this.#cutOff.some(({ executor }) => executor === 'dockercompose')
+    const hasContainers = this.#interrupted.some(({ executor }) => executor === 'dockercompose')
     void this.#clear(hasContainers).finally(this.#cleared.resolve)
-    for (const job of this.#cutOff) this.#track(this.#end(job))
+    for (const job of this.#interrupted) this.#track(this.#end(job))
   }
 
   private constructor(options: SupervisorOptions, kept: KeptLogs, journals: Journals) {
@@ -147,7 +147,7 @@ export class Supervisor implements JobSlot {
 
   collected(id: string): void {
     this.#jobs.get(id)?.settlement.collected()
-    for (const job of this.#cutOff) if (job.id === id) job.settlement.collected()
+    for (const job of this.#interrupted) if (job.id === id) job.settlement.collected()
   }
 
   /** Whether a job runs, or callbacks of one are still to be sent. */
@@ -186,25 +186,25 @@ export class Supervisor implements JobSlot {
     this.stop()
   }
 
-  async #takeUp(): Promise<void> {
+  async #findInterrupted(): Promise<void> {
     const left = await this.#journals.readAll(this.#log)
-    const jobs: CutOffJob[] = []
+    const jobs: InterruptedJob[] = []
     for (const { journal, entry } of left) {
       const log = this.#options.logFor(entry.id)
-      const job = new CutOffJob({ ...this.#shared(), journal, entry, log })
+      const job = new InterruptedJob({ ...this.#shared(), journal, entry, log })
       const jobLog = job.openLog()
       this.#kept.put(entry.id, entry.logPath, jobLog)
       this.#currentLog = await jobLog.catch(() => undefined) // told by the job, as it ends
       this.#currentId = entry.id
       jobs.push(job)
     }
-    this.#cutOff = jobs
+    this.#interrupted = jobs
   }
 
   async #clear(hasContainers: boolean): Promise<void> {
     const { home } = this.#options.config
     await Promise.all([
-      ...this.#cutOff.map((job) => job.clear()),
+      ...this.#interrupted.map((job) => job.clear()),
       clearDeadJobs(home, this.#log),
       this.#sweeper.start(hasContainers),
       this.#prune(),
@@ -222,7 +222,7 @@ export class Supervisor implements JobSlot {
     return job !== undefined && job.phase !== 'settling'
   }
 
-  async #end(job: CutOffJob): Promise<void> {
+  async #end(job: InterruptedJob): Promise<void> {
     await this.#cleared.promise
     await job.end()
     await this.#settle(job)
@@ -266,7 +266,7 @@ export class Supervisor implements JobSlot {
     return log
   }
 
-  async #settle({ settlement }: CutOffJob | SupervisedJob): Promise<void> {
+  async #settle({ settlement }: InterruptedJob | SupervisedJob): Promise<void> {
     const timeout = new AbortController()
     const timer = setTimeout(() => timeout.abort(), this.#options.collectionTimeoutMs)
     await settlement.end(AbortSignal.any([timeout.signal, this.#lastCollection.signal]))

@@ -18,7 +18,7 @@ import type { Journal, JournalEntry } from '../state/journal.ts'
 import { nowInSeconds } from '../time.ts'
 import { Settlement } from './settlement.ts'
 
-export interface CutOffJobOptions {
+export interface InterruptedJobOptions {
   readonly journal: Journal
   readonly entry: JournalEntry
   readonly config: JobConfig
@@ -32,12 +32,12 @@ type OpenBlock = Extract<JobEvent, { event: 'cmd_started' }>
 
 const REASON = 'The agent was killed while this ran, and was started again: the job has failed.\n'
 
-export class CutOffJob {
+export class InterruptedJob {
   readonly settlement: Settlement
-  readonly #options: CutOffJobOptions
+  readonly #options: InterruptedJobOptions
   #jobLog: Promise<JobLog> | undefined
 
-  constructor(options: CutOffJobOptions) {
+  constructor(options: InterruptedJobOptions) {
     const { callbackRetryAttempts: attempts } = options.config
     this.#options = options
     this.settlement = new Settlement({ ...options, callbacks: options.entry.callbacks, attempts })
