@@ -1,7 +1,7 @@
 /**
- * The jobs of a server: as many at a time as it has room for, their logs kept, and interrupted jobs of an earlier
- * process of this agent recovered. A job that is over makes room for the next one at
- * once: what it made is removed beside that.
+ * Supervises the jobs of a server: runs as many at a time as it has capacity for, keeps their logs,
+ * and recovers those that an earlier process of this agent was running. A finished job makes room
+ * for the next one at once, while its clean-up goes on.
  *
  * @module
  */
@@ -19,8 +19,8 @@ import type { StateDirectory } from '../state/directory.ts'
 import { Journals } from '../state/journals.ts'
 import { type KeptLimits, KeptLogs } from '../state/kept-logs.ts'
 import { InterruptedJob } from './interrupted-job.ts'
-import { EngineSweeper } from './leftovers.ts'
 import { type OpenedLog, openLog } from './open-log.ts'
+import { OrphanReaper } from './orphan-reaper.ts'
 import type { SupervisedJob } from './supervised-job.ts'
 
 export interface SupervisorOptions {
@@ -48,7 +48,7 @@ export class Supervisor implements JobSlot {
   readonly #log: Logger
   readonly #kept: KeptLogs
   readonly #journals: Journals
-  readonly #sweeper: EngineSweeper
+  readonly #orphanReaper: OrphanReaper
   readonly #hurry = new AbortController()
   readonly #giveUp = new AbortController()
   readonly #over = new AbortController()
@@ -97,7 +97,7 @@ export class Supervisor implements JobSlot {
     this.#log = options.logFor()
     this.#kept = kept
     this.#journals = journals
-    this.#sweeper = new EngineSweeper({
+    this.#orphanReaper = new OrphanReaper({
       socketPath: options.config.dockerSocketPath,
       instanceId: options.state.instance,
       isActive: (id) => this.#isActive(id),
@@ -206,7 +206,7 @@ export class Supervisor implements JobSlot {
     await Promise.all([
       ...this.#interrupted.map((job) => job.clear()),
       clearDeadJobs(home, this.#log),
-      this.#sweeper.start(hasContainers),
+      this.#orphanReaper.start(hasContainers),
       this.#prune(),
     ])
   }
@@ -250,7 +250,7 @@ export class Supervisor implements JobSlot {
   async #run(job: SupervisedJob, opened: Promise<OpenedLog>): Promise<void> {
     try {
       const { leftBehind } = await job.run(this.#makeReady(job, opened))
-      if (leftBehind) void this.#sweeper.start(true)
+      if (leftBehind) void this.#orphanReaper.start(true)
       await this.#prune()
       await this.#settle(job)
     } finally {
