@@ -25,12 +25,12 @@ export interface JournalEntry {
   readonly keys?: string | undefined
   /** Known once the job is through; the control plane may have been told of it. */
   readonly result?: JobResult | undefined
-  /** The log says that the job is over, but the control plane could not be told before the agent ended. */
-  readonly isUntold?: boolean | undefined
+  /** The log is finished, but the result could not be reported before the agent exited. */
+  readonly callbackPending?: boolean | undefined
 }
 
 /** Changes with the meaning of an entry: one that a newer or older agent wrote is not guessed at. */
-const FORMAT = 1
+const FORMAT = 2
 
 export class Journal {
   readonly #path: string

@@ -1,6 +1,6 @@
 /**
- * The journals of all jobs that are not settled yet: the one that runs, and those whose last
- * callback is still to come.
+ * The journals of all jobs that are not reported yet: the running one, and those whose last callback
+ * is still pending.
  *
  * @module
  */

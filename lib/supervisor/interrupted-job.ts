@@ -16,7 +16,7 @@ import type { ExecutorName } from '../request/job-request.ts'
 import type { JobConfig } from '../settings/job-config.ts'
 import type { Journal, JournalEntry } from '../state/journal.ts'
 import { nowInSeconds } from '../time.ts'
-import { Settlement } from './settlement.ts'
+import { CompletionNotifier } from './completion-notifier.ts'
 
 export interface InterruptedJobOptions {
   readonly journal: Journal
@@ -25,7 +25,7 @@ export interface InterruptedJobOptions {
   readonly metrics: JobMetrics
   /** With the job's id on every line. */
   readonly log: Logger
-  readonly giveUp: AbortSignal
+  readonly callbackDeadline: AbortSignal
 }
 
 type OpenBlock = Extract<JobEvent, { event: 'cmd_started' }>
@@ -33,14 +33,18 @@ type OpenBlock = Extract<JobEvent, { event: 'cmd_started' }>
 const REASON = 'The agent was killed while this ran, and was started again: the job has failed.\n'
 
 export class InterruptedJob {
-  readonly settlement: Settlement
+  readonly notifier: CompletionNotifier
   readonly #options: InterruptedJobOptions
   #jobLog: Promise<JobLog> | undefined
 
   constructor(options: InterruptedJobOptions) {
     const { callbackRetryAttempts: attempts } = options.config
     this.#options = options
-    this.settlement = new Settlement({ ...options, callbacks: options.entry.callbacks, attempts })
+    this.notifier = new CompletionNotifier({
+      ...options,
+      callbacks: options.entry.callbacks,
+      attempts,
+    })
   }
 
   get id(): string {
@@ -77,10 +81,10 @@ export class InterruptedJob {
       log.error(`The job's log is lost: ${explain(error)}`)
       return undefined
     })
-    if (jobLog?.finished) return await this.#tellLate()
+    if (jobLog?.finished) return await this.#reportLate()
     const result: JobResult = entry.result ?? 'failed'
     if (jobLog !== undefined) await this.#write(jobLog, () => closeBlock(jobLog))
-    await this.settlement.tell(result)
+    await this.notifier.report(result)
     if (jobLog !== undefined) {
       const timestamp = nowInSeconds()
       await this.#write(jobLog, () => jobLog.write({ event: 'job_finished', timestamp, result }))
@@ -89,9 +93,9 @@ export class InterruptedJob {
     log.info(`The interrupted job is over: ${result}`)
   }
 
-  async #tellLate(): Promise<void> {
-    const { result, isUntold } = this.#options.entry
-    if (isUntold && result !== undefined) await this.settlement.tell(result)
+  async #reportLate(): Promise<void> {
+    const { result, callbackPending } = this.#options.entry
+    if (callbackPending && result !== undefined) await this.notifier.report(result)
   }
 
   async #write(jobLog: JobLog, write: () => Promise<void>): Promise<void> {

@@ -1,6 +1,6 @@
 /**
  * One job of a server: with a log that others read, and a journal for the case that this process is
- * killed before the job is settled.
+ * killed before the job is reported.
  *
  * @module
  */
@@ -20,9 +20,9 @@ import type { JobMetrics } from '../metrics/job-metrics.ts'
 import type { JobRequest } from '../request/job-request.ts'
 import type { JobConfig } from '../settings/job-config.ts'
 import type { Journal } from '../state/journal.ts'
+import { CompletionNotifier, pendingCallbacks } from './completion-notifier.ts'
 import type { OpenedLog } from './open-log.ts'
 import { refusingExecutor } from './refusing-executor.ts'
-import { Settlement, stillNeeded } from './settlement.ts'
 
 /** What all jobs of a server share. */
 export interface SupervisedJobContext {
@@ -31,8 +31,8 @@ export interface SupervisedJobContext {
   readonly metrics: JobMetrics
   /** Aborted when jobs have to end at once. */
   readonly hurry: AbortSignal
-  /** Aborted when callbacks are not waited for any more; the next start sends what is left. */
-  readonly giveUp: AbortSignal
+  /** Aborted when callbacks are no longer waited for; the next start sends those still pending. */
+  readonly callbackDeadline: AbortSignal
 }
 
 export interface SupervisedJobOptions extends SupervisedJobContext {
@@ -44,12 +44,12 @@ export interface SupervisedJobOptions extends SupervisedJobContext {
 
 /**
  * `running` up to its result; `clearing` while what it made is removed, beside the next job;
- * `settling` when only the control plane has still to collect its log or be told.
+ * `reporting` while the control plane has still to collect its log or to be notified.
  */
-export type Phase = 'running' | 'clearing' | 'settling'
+export type Phase = 'running' | 'clearing' | 'reporting'
 
 export class SupervisedJob {
-  readonly settlement: Settlement
+  readonly notifier: CompletionNotifier
   readonly #options: SupervisedJobOptions
   readonly #access: JobAccess
   readonly #startedAt = performance.now()
@@ -64,7 +64,7 @@ export class SupervisedJob {
     const { home, dockerSocketPath, callbackRetryAttempts: attempts } = config
     this.#options = options
     this.#access = new JobAccess({ request, home, dockerSocketPath, jumpPoint: 'always', log })
-    this.settlement = new Settlement({ ...options, callbacks: request.callbacks, attempts })
+    this.notifier = new CompletionNotifier({ ...options, callbacks: request.callbacks, attempts })
   }
 
   get id(): string {
@@ -102,7 +102,7 @@ export class SupervisedJob {
       await this.#end('failed')
     }
     await Promise.all([this.#job?.clear(), this.#accessClosed])
-    this.#phase = 'settling'
+    this.#phase = 'reporting'
     return { leftBehind: this.#job?.leftBehind ?? false }
   }
 
@@ -118,7 +118,7 @@ export class SupervisedJob {
     metrics.jobFinished({ result, durationMs })
     this.#phase = 'clearing'
     this.#accessClosed = this.#access.close()
-    await this.settlement.tell(result)
+    await this.notifier.report(result)
   }
 
   #createJob(executor: Executor, jobLog: JobLog): Job {
@@ -146,7 +146,13 @@ export class SupervisedJob {
     try {
       const traces = planHostTraces(config, executor)
       await journal.begin({
-        ...{ id, executor, logPath, callbacks: stillNeeded(callbacks), keys: this.#access.keys },
+        ...{
+          id,
+          executor,
+          logPath,
+          callbacks: pendingCallbacks(callbacks),
+          keys: this.#access.keys,
+        },
         ...{ traces, leaders: [] },
       })
       await this.#access.open()

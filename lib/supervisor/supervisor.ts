@@ -50,7 +50,7 @@ export class Supervisor implements JobSlot {
   readonly #journals: Journals
   readonly #orphanReaper: OrphanReaper
   readonly #hurry = new AbortController()
-  readonly #giveUp = new AbortController()
+  readonly #callbackDeadline = new AbortController()
   readonly #over = new AbortController()
   readonly #lastCollection = new AbortController()
   /** From the moment each is accepted up to its last callback, by id, the oldest first. */
@@ -146,8 +146,8 @@ export class Supervisor implements JobSlot {
   }
 
   collected(id: string): void {
-    this.#jobs.get(id)?.settlement.collected()
-    for (const job of this.#interrupted) if (job.id === id) job.settlement.collected()
+    this.#jobs.get(id)?.notifier.collected()
+    for (const job of this.#interrupted) if (job.id === id) job.notifier.collected()
   }
 
   /** Whether a job runs, or callbacks of one are still to be sent. */
@@ -156,7 +156,7 @@ export class Supervisor implements JobSlot {
   }
 
   /**
-   * Takes no more jobs, and resolves when the last one is settled. Repeatable.
+   * Takes no more jobs, and resolves when the last one is reported. Repeatable.
    *
    * @param jobLimitMs the running job is stopped then. Default: it goes on until it ends
    */
@@ -178,7 +178,7 @@ export class Supervisor implements JobSlot {
     this.stop()
     this.#hurry.abort()
     this.#lastCollection.abort()
-    setTimeout(() => this.#giveUp.abort(), LAST_CALLBACKS_MS).unref()
+    setTimeout(() => this.#callbackDeadline.abort(), LAST_CALLBACKS_MS).unref()
   }
 
   #stopLate(limitMs: number): void {
@@ -219,13 +219,13 @@ export class Supervisor implements JobSlot {
   /** Whether what that job has made is still its own. */
   #isActive(id: string): boolean {
     const job = this.#jobs.get(id)
-    return job !== undefined && job.phase !== 'settling'
+    return job !== undefined && job.phase !== 'reporting'
   }
 
   async #end(job: InterruptedJob): Promise<void> {
     await this.#cleared.promise
     await job.end()
-    await this.#settle(job)
+    await this.#reportTeardown(job)
   }
 
   #start(request: JobRequest, parts: JobParts): void {
@@ -252,7 +252,7 @@ export class Supervisor implements JobSlot {
       const { leftBehind } = await job.run(this.#makeReady(job, opened))
       if (leftBehind) void this.#orphanReaper.start(true)
       await this.#prune()
-      await this.#settle(job)
+      await this.#reportTeardown(job)
     } finally {
       this.#jobs.delete(job.id)
     }
@@ -266,16 +266,21 @@ export class Supervisor implements JobSlot {
     return log
   }
 
-  async #settle({ settlement }: InterruptedJob | SupervisedJob): Promise<void> {
+  async #reportTeardown({ notifier }: InterruptedJob | SupervisedJob): Promise<void> {
     const timeout = new AbortController()
     const timer = setTimeout(() => timeout.abort(), this.#options.collectionTimeoutMs)
-    await settlement.end(AbortSignal.any([timeout.signal, this.#lastCollection.signal]))
+    await notifier.reportTeardown(AbortSignal.any([timeout.signal, this.#lastCollection.signal]))
     clearTimeout(timer)
   }
 
   #shared() {
     const { config, metrics, state } = this.#options
-    return { config, metrics, instanceId: state.instance, giveUp: this.#giveUp.signal }
+    return {
+      config,
+      metrics,
+      instanceId: state.instance,
+      callbackDeadline: this.#callbackDeadline.signal,
+    }
   }
 
   #track(work: Promise<void>): void {
