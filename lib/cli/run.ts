@@ -79,8 +79,8 @@ Examples:
 
 /** @returns the exit code. From here on 2 is none of them: something has been started */
 async function runToTheEnd(request: JobRequest, config: RunConfig, log: Logger): Promise<number> {
-  const hurry = new AbortController()
-  const output = new StandardOutput({ stream: process.stdout, hurry: hurry.signal })
+  const forceStop = new AbortController()
+  const output = new StandardOutput({ stream: process.stdout, forceStop: forceStop.signal })
   const { dockerSocketPath, home } = config.job
   const remains = {
     traces: planHostTraces(config.job, request.executor),
@@ -93,11 +93,11 @@ async function runToTheEnd(request: JobRequest, config: RunConfig, log: Logger):
     const callbacks = createCallbackSender(request.callbacks, {
       attempts: config.job.callbackRetryAttempts,
       log,
-      signal: hurry.signal,
+      signal: forceStop.signal,
     })
-    const surroundings = { hurry: hurry.signal, output, remains, access, callbacks, log }
+    const surroundings = { forceStop: forceStop.signal, output, remains, access, callbacks, log }
     const job = await createJob(request, config, surroundings)
-    const stop = stopper(job, hurry)
+    const stop = stopper(job, forceStop)
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, stop)
     await access.open()
     const result = await job.run()
@@ -115,7 +115,7 @@ async function runToTheEnd(request: JobRequest, config: RunConfig, log: Logger):
 }
 
 interface Surroundings {
-  readonly hurry: AbortSignal
+  readonly forceStop: AbortSignal
   readonly output: StandardOutput
   readonly remains: Remains
   readonly access: JobAccess
@@ -126,13 +126,13 @@ interface Surroundings {
 async function createJob(
   request: JobRequest,
   config: RunConfig,
-  { hurry, output, remains, access, callbacks, log }: Surroundings,
+  { forceStop, output, remains, access, callbacks, log }: Surroundings,
 ): Promise<Job> {
   const { hold } = config
   const { hostVariables, preJobHookPath, postJobHookPath } = config.job
   const executor = await createExecutor(request, {
     config: config.job,
-    forceStop: hurry,
+    forceStop,
     traces: remains.traces,
     instanceId: remains.instanceId,
     onLeader: (leader) => access.addLeader(leader),
@@ -169,11 +169,11 @@ function describeHold({ id, sshPublicKeys }: JobRequest, holdMs: number): string
   return lines.join('\n')
 }
 
-/** The first signal asks, the second insists. */
-function stopper(job: Job, hurry: AbortController): () => void {
+/** The first signal stops, the second one forces the stop. */
+function stopper(job: Job, forceStop: AbortController): () => void {
   let asked = false
   return () => {
-    if (asked) return hurry.abort()
+    if (asked) return forceStop.abort()
     asked = true
     const what = job.state.phase === 'done' ? 'clearing up after' : 'stopping'
     process.stderr.write(`agent: ${what} the job; once more (Ctrl-C) kills it at once\n`)

@@ -132,7 +132,7 @@ function renewCertificate(listener: Listener, fingerprint: () => string, log: Lo
   }
 }
 
-/** The first signal asks, the second insists. */
+/** The first signal drains the agent, the second one forces it to stop. */
 async function untilAskedToEnd(
   jobs: Supervisor,
   { shutdownTimeout, job }: ServeConfig,
@@ -143,7 +143,7 @@ async function untilAskedToEnd(
   const onSignal = (signal: NodeJS.Signals) => {
     if (isAsked) {
       log.warn(`${signal} again: ending at once`)
-      return jobs.hurry()
+      return jobs.forceStop()
     }
     isAsked = true
     void manager.stopping((shutdownTimeout ?? ENDLESS_MS) + job.stopGracePeriod + STOP_MARGIN_MS)

@@ -10,12 +10,12 @@ import { JobLogError } from '../errors.ts'
 export interface OutputOptions {
   /** `process.stdout`; on Linux it never blocks the process on a full pipe (measured with Node 24). */
   readonly stream: Writable
-  /** Aborted when nobody wants to wait for the reader any more: it gets what it takes at once. */
-  readonly hurry: AbortSignal
+  /** Aborted by a forced stop: the reader is no longer waited for and gets what it takes at once. */
+  readonly forceStop: AbortSignal
 }
 
 /** A reader that is there takes the end of the log in far less. */
-const HURRIED_MS = 100
+const FORCED_MS = 100
 
 /**
  * A reader that has gone away (`agent run … | head`) is no failure: the job goes on without it.
@@ -23,20 +23,20 @@ const HURRIED_MS = 100
 export class StandardOutput {
   readonly #stream: Writable
   #failure: Error | undefined
-  readonly #hurry: AbortSignal
+  readonly #forceStop: AbortSignal
   #isOver = false
   /** Wakes whoever waits for the reader. */
   #wake: () => void = () => undefined
 
-  constructor({ stream, hurry }: OutputOptions) {
+  constructor({ stream, forceStop }: OutputOptions) {
     this.#stream = stream
     stream.on('drain', () => this.#wake())
     stream.on('error', (error: NodeJS.ErrnoException) => {
       if (error.code !== 'EPIPE') this.#failure ??= error
       this.#end()
     })
-    this.#hurry = hurry
-    hurry.addEventListener('abort', () => this.#wake(), { once: true })
+    this.#forceStop = forceStop
+    forceStop.addEventListener('abort', () => this.#wake(), { once: true })
   }
 
   /**
@@ -45,7 +45,7 @@ export class StandardOutput {
    */
   write(text: string): Promise<void> | void {
     this.#throwIfFailed()
-    if (this.#isOver || this.#stream.write(text) || this.#hurry.aborted) return
+    if (this.#isOver || this.#stream.write(text) || this.#forceStop.aborted) return
     return this.#drained()
   }
 
@@ -55,7 +55,7 @@ export class StandardOutput {
       await new Promise<void>((resolve) => {
         this.#wake = resolve
         this.#stream.write('', () => resolve()) // after all that was written before
-        if (this.#hurry.aborted) setTimeout(resolve, HURRIED_MS)
+        if (this.#forceStop.aborted) setTimeout(resolve, FORCED_MS)
       })
     }
     this.#throwIfFailed()

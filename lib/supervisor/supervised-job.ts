@@ -30,7 +30,7 @@ export interface SupervisedJobContext {
   readonly instanceId: string
   readonly metrics: JobMetrics
   /** Aborted when jobs have to end at once. */
-  readonly hurry: AbortSignal
+  readonly forceStop: AbortSignal
   /** Aborted when callbacks are no longer waited for; the next start sends those still pending. */
   readonly callbackDeadline: AbortSignal
 }
@@ -140,7 +140,7 @@ export class SupervisedJob {
 
   /** Everything that has to be known before the job makes anything. A failure fails the job, in its log. */
   async #prepareExecutor(logPath: string, obstacle: unknown): Promise<Executor> {
-    const { request, config, instanceId, hurry, journal, metrics } = this.#options
+    const { request, config, instanceId, forceStop, journal, metrics } = this.#options
     if (obstacle !== undefined) return refusingExecutor(request.executor, obstacle)
     const { id, executor, callbacks } = request
     try {
@@ -157,7 +157,7 @@ export class SupervisedJob {
       })
       await this.#access.open()
       return await createExecutor(request, {
-        ...{ config, forceStop: hurry, instanceId, traces },
+        ...{ config, forceStop, instanceId, traces },
         onLeader: async (leader) => {
           this.#leaders = [...this.#leaders, leader]
           await journal.update({ leaders: this.#leaders })

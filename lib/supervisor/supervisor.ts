@@ -49,7 +49,7 @@ export class Supervisor implements JobSlot {
   readonly #kept: KeptLogs
   readonly #journals: Journals
   readonly #orphanReaper: OrphanReaper
-  readonly #hurry = new AbortController()
+  readonly #forceStop = new AbortController()
   readonly #callbackDeadline = new AbortController()
   readonly #over = new AbortController()
   readonly #lastCollection = new AbortController()
@@ -174,9 +174,9 @@ export class Supervisor implements JobSlot {
   }
 
   /** Ends everything at once. What could not be told by then is left to the next start. */
-  hurry(): void {
+  forceStop(): void {
     this.stop()
-    this.#hurry.abort()
+    this.#forceStop.abort()
     this.#lastCollection.abort()
     setTimeout(() => this.#callbackDeadline.abort(), LAST_CALLBACKS_MS).unref()
   }
@@ -235,7 +235,7 @@ export class Supervisor implements JobSlot {
     }
     const path = this.#kept.pathFor(request.id)
     const job = new parts.SupervisedJob({
-      ...{ ...this.#shared(), metrics: this.#options.metrics, hurry: this.#hurry.signal },
+      ...{ ...this.#shared(), metrics: this.#options.metrics, forceStop: this.#forceStop.signal },
       ...{ request, log, journal: this.#journals.of(path) },
     })
     this.#jobs.set(request.id, job)

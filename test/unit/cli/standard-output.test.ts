@@ -46,17 +46,17 @@ async function settles(promise: unknown): Promise<boolean> {
   return settled
 }
 
-const patient = new AbortController().signal
+const neverForced = new AbortController().signal
 
 test('a reader that keeps up is not waited for', () => {
-  const output = new StandardOutput({ stream: new SlowReader(), hurry: patient })
+  const output = new StandardOutput({ stream: new SlowReader(), forceStop: neverForced })
 
   assert.is(output.write('abc'), undefined)
 })
 
 test('a reader that is behind is waited for', async () => {
   const reader = new SlowReader()
-  const output = new StandardOutput({ stream: reader, hurry: patient })
+  const output = new StandardOutput({ stream: reader, forceStop: neverForced })
 
   const written = output.write('abcdef')
   assert.not(await settles(written))
@@ -68,7 +68,7 @@ test('a reader that is behind is waited for', async () => {
 
 test('flush waits for the last piece, however small', async () => {
   const reader = new SlowReader()
-  const output = new StandardOutput({ stream: reader, hurry: patient })
+  const output = new StandardOutput({ stream: reader, forceStop: neverForced })
   void output.write('a')
 
   const flushed = output.flush()
@@ -82,7 +82,7 @@ test('flush waits for the last piece, however small', async () => {
 })
 
 test('a reader that has gone away changes nothing for the job', async () => {
-  const output = new StandardOutput({ stream: failingReader('EPIPE'), hurry: patient })
+  const output = new StandardOutput({ stream: failingReader('EPIPE'), forceStop: neverForced })
 
   assert.ok(await settles(output.write('a'.repeat(100_000))))
   await output.write('b')
@@ -90,7 +90,7 @@ test('a reader that has gone away changes nothing for the job', async () => {
 })
 
 test('a full disk is a failure that says so, now and from then on', async () => {
-  const output = new StandardOutput({ stream: failingReader('ENOSPC'), hurry: patient })
+  const output = new StandardOutput({ stream: failingReader('ENOSPC'), forceStop: neverForced })
   const isTold = (error: unknown) =>
     error instanceof JobLogError && /to standard output: ENOSPC/.test(error.message)
 
@@ -100,12 +100,12 @@ test('a full disk is a failure that says so, now and from then on', async () => 
   assert.throws(() => output.write('b'), isTold)
 })
 
-test('nobody waits for a stalled reader when there is hurry', async () => {
-  const hurry = new AbortController()
-  const output = new StandardOutput({ stream: new SlowReader(), hurry: hurry.signal })
+test('nobody waits for a stalled reader after a forced stop', async () => {
+  const forceStop = new AbortController()
+  const output = new StandardOutput({ stream: new SlowReader(), forceStop: forceStop.signal })
   const written = output.write('abcdef')
 
-  hurry.abort()
+  forceStop.abort()
 
   assert.ok(await settles(written))
   assert.is(output.write('more'), undefined)

@@ -146,10 +146,10 @@ test('a callback that never succeeds is told loudly, without its secrets, and re
 })
 
 test('nobody waits for a callback after an abort', async (t) => {
-  const hurry = new AbortController()
-  const plane = await start(t, () => hurry.abort())
+  const forceStop = new AbortController()
+  const plane = await start(t, () => forceStop.abort())
 
-  await senderFor(t, plane.url, { attempts: 1_000, signal: hurry.signal }).finished('passed')
+  await senderFor(t, plane.url, { attempts: 1_000, signal: forceStop.signal }).finished('passed')
 
   assert.is(plane.calls.length, 1)
   assert.match(t.logged, 'tried until the agent was told not to wait')
