@@ -12,6 +12,7 @@ import type { Logger } from '../log.ts'
 import type { JobMetrics } from '../metrics/job-metrics.ts'
 import type { Callbacks } from '../request/job-request.ts'
 import type { Journal, JournalEntry } from '../state/journal.ts'
+import type { Shutdown } from './shutdown.ts'
 
 export interface CompletionNotifierOptions {
   readonly callbacks: Callbacks
@@ -20,8 +21,7 @@ export interface CompletionNotifierOptions {
   readonly journal: Journal
   readonly log: Logger
   readonly metrics: JobMetrics
-  /** Aborted when callbacks are no longer waited for; the next start sends those still pending. */
-  readonly callbackDeadline: AbortSignal
+  readonly shutdown: Shutdown
 }
 
 /** No method rejects: failures go to the agent's log. */
@@ -32,11 +32,12 @@ export class CompletionNotifier {
   #hasFailed = false
 
   constructor(options: CompletionNotifierOptions) {
-    const { callbacks, attempts, log, metrics, callbackDeadline: signal } = options
+    const { callbacks, attempts, log, metrics, shutdown } = options
     const onFailure = () => {
       this.#hasFailed = true
       metrics.callbackFailed()
     }
+    const signal = shutdown.at('callbackDeadline')
     this.#options = options
     this.#sender = createCallbackSender(callbacks, { attempts, log, signal, onFailure })
   }
@@ -74,7 +75,7 @@ export class CompletionNotifier {
 
   /** A callback that has failed in all its attempts is not pending. */
   get #isPending(): boolean {
-    return this.#hasFailed && this.#options.callbackDeadline.aborted
+    return this.#hasFailed && this.#options.shutdown.at('callbackDeadline').aborted
   }
 
   async #awaitCollection(collectionDeadline: AbortSignal): Promise<void> {

@@ -17,6 +17,7 @@ import type { JobConfig } from '../settings/job-config.ts'
 import type { Journal, JournalEntry } from '../state/journal.ts'
 import { nowInSeconds } from '../time.ts'
 import { CompletionNotifier } from './completion-notifier.ts'
+import type { Shutdown } from './shutdown.ts'
 
 export interface InterruptedJobOptions {
   readonly journal: Journal
@@ -25,7 +26,7 @@ export interface InterruptedJobOptions {
   readonly metrics: JobMetrics
   /** With the job's id on every line. */
   readonly log: Logger
-  readonly callbackDeadline: AbortSignal
+  readonly shutdown: Shutdown
 }
 
 type OpenBlock = Extract<JobEvent, { event: 'cmd_started' }>

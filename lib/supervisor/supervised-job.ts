@@ -23,16 +23,14 @@ import type { Journal } from '../state/journal.ts'
 import { CompletionNotifier, pendingCallbacks } from './completion-notifier.ts'
 import type { OpenedLog } from './open-log.ts'
 import { refusingExecutor } from './refusing-executor.ts'
+import type { Shutdown } from './shutdown.ts'
 
 /** What all jobs of a server share. */
 export interface SupervisedJobContext {
   readonly config: JobConfig
   readonly instanceId: string
   readonly metrics: JobMetrics
-  /** Aborted when jobs have to end at once. */
-  readonly forceStop: AbortSignal
-  /** Aborted when callbacks are no longer waited for; the next start sends those still pending. */
-  readonly callbackDeadline: AbortSignal
+  readonly shutdown: Shutdown
 }
 
 export interface SupervisedJobOptions extends SupervisedJobContext {
@@ -140,7 +138,7 @@ export class SupervisedJob {
 
   /** Everything that has to be known before the job makes anything. A failure fails the job, in its log. */
   async #prepareExecutor(logPath: string, obstacle: unknown): Promise<Executor> {
-    const { request, config, instanceId, forceStop, journal, metrics } = this.#options
+    const { request, config, instanceId, journal, metrics, shutdown } = this.#options
     if (obstacle !== undefined) return refusingExecutor(request.executor, obstacle)
     const { id, executor, callbacks } = request
     try {
@@ -157,7 +155,7 @@ export class SupervisedJob {
       })
       await this.#access.open()
       return await createExecutor(request, {
-        ...{ config, forceStop, instanceId, traces },
+        ...{ config, forceStop: shutdown.at('forcedStop'), instanceId, traces },
         onLeader: async (leader) => {
           this.#leaders = [...this.#leaders, leader]
           await journal.update({ leaders: this.#leaders })

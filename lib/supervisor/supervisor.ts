@@ -21,6 +21,7 @@ import { type KeptLimits, KeptLogs } from '../state/kept-logs.ts'
 import { InterruptedJob } from './interrupted-job.ts'
 import { type OpenedLog, openLog } from './open-log.ts'
 import { OrphanReaper } from './orphan-reaper.ts'
+import { Shutdown } from './shutdown.ts'
 import type { SupervisedJob } from './supervised-job.ts'
 
 export interface SupervisorOptions {
@@ -37,29 +38,19 @@ export interface SupervisorOptions {
 /** Jobs that run at one time. */
 const CAPACITY = 1
 
-/** A closing agent waits no longer than this for a log to be collected. */
-const LAST_COLLECTION_MS = 30_000
-
-/** From "end at once" to leaving callbacks to the next start. */
-const LAST_CALLBACKS_MS = 5_000
-
 export class Supervisor implements JobSlot {
   readonly #options: SupervisorOptions
   readonly #log: Logger
   readonly #kept: KeptLogs
   readonly #journals: Journals
   readonly #orphanReaper: OrphanReaper
-  readonly #forceStop = new AbortController()
-  readonly #callbackDeadline = new AbortController()
-  readonly #over = new AbortController()
-  readonly #lastCollection = new AbortController()
+  readonly #shutdown = new Shutdown()
   /** From the moment each is accepted up to its last callback, by id, the oldest first. */
   readonly #jobs = new Map<string, SupervisedJob>()
   /** All that has to end before the process may. */
   readonly #work = new Set<Promise<void>>()
   #currentLog: JobLog | undefined
   #currentId: string | undefined
-  #closing = false
   /** The machine is clear of earlier jobs: the next one may begin. */
   readonly #cleared = Promise.withResolvers<void>()
   #interrupted: readonly InterruptedJob[] = []
@@ -102,7 +93,7 @@ export class Supervisor implements JobSlot {
       instanceId: options.state.instance,
       isActive: (id) => this.#isActive(id),
       log: this.#log,
-      signal: this.#over.signal,
+      signal: this.#shutdown.at('done'),
     })
   }
 
@@ -126,7 +117,7 @@ export class Supervisor implements JobSlot {
     const parts = await loadJobParts()
     const request = await parts.parseJobRequestInSlices(document)
     if (this.#jobs.has(request.id) || this.#kept.has(request.id)) return { kind: 'repeated' }
-    if (this.#closing) {
+    if (this.#shutdown.at('draining').aborted) {
       return { kind: 'refused', reason: 'the agent is shutting down and takes no more jobs' }
     }
     if (this.#running.length >= CAPACITY) return { kind: 'busy' }
@@ -161,28 +152,25 @@ export class Supervisor implements JobSlot {
    * @param jobLimitMs the running job is stopped then. Default: it goes on until it ends
    */
   async close(jobLimitMs?: number): Promise<void> {
-    this.#closing = true
-    setTimeout(() => this.#lastCollection.abort(), LAST_COLLECTION_MS).unref()
+    this.#shutdown.enter('draining')
     const limit =
       jobLimitMs === undefined
         ? undefined
         : setTimeout(() => this.#stopLate(jobLimitMs), jobLimitMs)
     while (this.#work.size > 0) await Promise.all(this.#work)
     clearTimeout(limit)
-    this.#over.abort()
+    this.#shutdown.enter('done')
     await this.#kept.close()
   }
 
-  /** Ends everything at once. What could not be told by then is left to the next start. */
+  /** Stops jobs without a grace period. Callbacks that stay pending are left to the next start. */
   forceStop(): void {
     this.stop()
-    this.#forceStop.abort()
-    this.#lastCollection.abort()
-    setTimeout(() => this.#callbackDeadline.abort(), LAST_CALLBACKS_MS).unref()
+    this.#shutdown.enter('forcedStop')
   }
 
   #stopLate(limitMs: number): void {
-    this.#log.warn(`The job still runs ${limitMs / 1_000} s after the agent was told to end`)
+    this.#log.warn(`The job still runs ${limitMs / 1_000} s after the agent was asked to shut down`)
     this.stop()
   }
 
@@ -235,7 +223,7 @@ export class Supervisor implements JobSlot {
     }
     const path = this.#kept.pathFor(request.id)
     const job = new parts.SupervisedJob({
-      ...{ ...this.#shared(), metrics: this.#options.metrics, forceStop: this.#forceStop.signal },
+      ...this.#shared(),
       ...{ request, log, journal: this.#journals.of(path) },
     })
     this.#jobs.set(request.id, job)
@@ -269,18 +257,15 @@ export class Supervisor implements JobSlot {
   async #reportTeardown({ notifier }: InterruptedJob | SupervisedJob): Promise<void> {
     const timeout = new AbortController()
     const timer = setTimeout(() => timeout.abort(), this.#options.collectionTimeoutMs)
-    await notifier.reportTeardown(AbortSignal.any([timeout.signal, this.#lastCollection.signal]))
+    await notifier.reportTeardown(
+      AbortSignal.any([timeout.signal, this.#shutdown.at('collectionDeadline')]),
+    )
     clearTimeout(timer)
   }
 
   #shared() {
     const { config, metrics, state } = this.#options
-    return {
-      config,
-      metrics,
-      instanceId: state.instance,
-      callbackDeadline: this.#callbackDeadline.signal,
-    }
+    return { config, metrics, instanceId: state.instance, shutdown: this.#shutdown }
   }
 
   #track(work: Promise<void>): void {
