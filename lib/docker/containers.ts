@@ -59,6 +59,10 @@ export interface ContainerState {
   readonly outOfMemory: boolean
   /** Bytes; 0 = no limit of its own. */
   readonly memoryLimit: number
+  /** `name`, `uid`, `name:group` and so on, whoever decided; empty = root. */
+  readonly user: string
+  /** Each `NAME=value`, the image's included. */
+  readonly environment: readonly string[]
   /** `none` without a health check. */
   readonly health: 'healthy' | 'none' | 'starting' | 'unhealthy'
   /** Of the engine's last health check; it keeps the first 4,096 bytes. */
@@ -76,6 +80,7 @@ interface InspectAnswer {
     } | null
   }
   readonly HostConfig?: { readonly Memory?: number }
+  readonly Config?: { readonly User?: string; readonly Env?: readonly string[] | null } | null
 }
 
 /** Creating and starting write to disk and change iptables: seconds on a busy host. */
@@ -198,6 +203,8 @@ export async function inspectContainer(
     exitCode: state?.ExitCode ?? 1,
     outOfMemory: state?.OOMKilled ?? false,
     memoryLimit: value?.HostConfig?.Memory ?? 0,
+    user: value?.Config?.User ?? '',
+    environment: value?.Config?.Env ?? [],
     health: state?.Health?.Status ?? 'none',
     healthOutput: state?.Health?.Log?.at(-1)?.Output ?? '',
   }

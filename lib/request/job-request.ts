@@ -43,6 +43,8 @@ export interface ContainerRequest {
   readonly entrypoint?: readonly string[] | undefined
   readonly user?: string | undefined
   readonly envVars: readonly EncodedVariable[]
+  /** For this container, before it starts. */
+  readonly files: readonly EncodedFile[]
   /** `linux/arm64`; absent = the engine's own. */
   readonly platform?: string | undefined
   /** Absent = no limit. */

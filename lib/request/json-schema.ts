@@ -39,6 +39,7 @@ export const DESCRIPTIONS: Readonly<Record<string, string>> = {
   'compose.containers[].entrypoint': 'Replaces the one of the image, in the same forms',
   'compose.containers[].user': 'A name, `uid` or `uid:gid`',
   'compose.containers[].env_vars': 'Variables of this container only',
+  'compose.containers[].files': 'Injected into this container before it starts',
   'compose.containers[].platform':
     'For example `linux/arm64`: the image for it is pulled unless it is the local one already',
   'compose.containers[].memory': 'The most memory it may use, for example `512m` or `2g`',
@@ -75,7 +76,6 @@ export function jobFileSchema(): JsonSchema {
     overrideSchema: adapt,
   })
   delete schema.$defs
-  for (const list of ['files', 'file']) allowLocalFile(schema.properties?.[list])
   describe(schema, '')
   const needsContainers = { required: ['containers'], properties: { containers: { minItems: 1 } } }
   return {
@@ -116,21 +116,23 @@ function orNull({ type, enum: values, anyOf, ...rest }: JsonSchema): JsonSchema 
 }
 
 /** In a job file, unlike on the wire, `file: PATH` may stand for the content. */
-function allowLocalFile(list: unknown): void {
-  const { items } = list as { items: JsonSchema }
+function allowLocalFile(items: JsonSchema): void {
   items.properties = { ...items.properties, file: { type: ['string', 'null'] } }
   items.required = items.required?.filter((key) => key !== 'content')
   items.oneOf = [{ required: ['content'] }, { required: ['file'] }]
 }
 
 function describe(schema: JsonSchema, path: string): void {
-  const description = DESCRIPTIONS[kindOfPath(path)]
+  const description = path.endsWith('[]') ? undefined : DESCRIPTIONS[kindOfPath(path)]
   if (description !== undefined) schema.description = description
   if (DEPRECATED.has(path)) Object.assign(schema, { deprecated: true })
   for (const [key, property] of Object.entries(schema.properties ?? {})) {
     describe(property as JsonSchema, path === '' ? key : `${path}.${key}`)
   }
-  if (schema.type?.includes('array')) describe(schema.items as JsonSchema, `${path}[]`)
+  if (!schema.type?.includes('array')) return
+  const items = schema.items as JsonSchema
+  if (kindOfPath(`${path}[]`) === 'file') allowLocalFile(items)
+  describe(items, `${path}[]`)
 }
 
 /** Commands, variables and files are the same wherever they are. */

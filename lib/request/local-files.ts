@@ -13,9 +13,6 @@ import { type Problem, RequestError } from '../errors.ts'
 import { readBounded } from './read-bounded.ts'
 import { isRecord } from './shapes.ts'
 
-/** A document's list of files, and the older name of it. */
-const LISTS = ['files', 'file'] as const
-
 /**
  * Replaces each `file` of the document's files by the `content` it stands for.
  *
@@ -25,18 +22,35 @@ const LISTS = ['files', 'file'] as const
 export async function embedLocalFiles(document: unknown, directory: string): Promise<unknown> {
   if (!isRecord(document)) return document
   const problems: Problem[] = []
-  const result: Record<string, unknown> = { ...document }
-  for (const list of LISTS) {
-    const entries = document[list]
-    if (!Array.isArray(entries)) continue
-    const embedded: unknown[] = []
-    for (const [index, entry] of entries.entries()) {
-      embedded.push(await embed(entry, `${list}[${index}]`, directory, problems))
+  const result = structuredClone(document)
+  for (const { path, list } of listsOfFiles(result)) {
+    for (const [index, entry] of list.entries()) {
+      list[index] = await embed(entry, `${path}[${index}]`, directory, problems)
     }
-    result[list] = embedded
   }
   if (problems.length > 0) throw new RequestError(problems)
   return result
+}
+
+interface FileList {
+  readonly path: string
+  readonly list: unknown[]
+}
+
+/** Those of the job, by the older name as well, and those of containers and credentials. */
+function listsOfFiles(document: Readonly<Record<string, unknown>>): readonly FileList[] {
+  const { compose } = document
+  const owners = ['containers', 'image_pull_credentials'].flatMap((key) =>
+    toList(isRecord(compose) ? compose[key] : undefined).map((owner, index) => ({
+      path: `compose.${key}[${index}].files`,
+      list: toList(isRecord(owner) ? owner['files'] : undefined),
+    })),
+  )
+  return [...['files', 'file'].map((path) => ({ path, list: toList(document[path]) })), ...owners]
+}
+
+function toList(value: unknown): unknown[] {
+  return Array.isArray(value) ? value : []
 }
 
 async function embed(

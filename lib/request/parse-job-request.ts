@@ -148,9 +148,9 @@ function toCompose(wire: WireCompose): Compose {
 }
 
 function toContainer(wire: WireCompose['containers'][number]): ContainerRequest {
-  const { name, image, command, entrypoint, user, env_vars: envVars } = wire
+  const { name, image, command, entrypoint, user, env_vars: envVars, files } = wire
   const { platform, memory: memoryBytes, cpus, pull_policy } = wire
   const pullPolicy = pull_policy || 'if-not-present'
-  const limits = { memoryBytes, cpus }
-  return { name, image, pullPolicy, platform, command, entrypoint, user, envVars, ...limits }
+  const given = { envVars, files, memoryBytes, cpus }
+  return { name, image, pullPolicy, platform, command, entrypoint, user, ...given }
 }

@@ -188,6 +188,7 @@ const container = record({
   entrypoint: optionalWords(),
   user: optionalText(),
   env_vars: list(variable, MAX_NESTED_ITEMS),
+  files: list(file, MAX_NESTED_ITEMS),
   platform: v.pipe(
     optionalText(),
     v.check(

@@ -125,7 +125,7 @@ export class ContainerExecutor implements Executor {
 
   async injectFiles(files: readonly InjectedFile[], options: RunOptions): Promise<number> {
     const { main, session } = await this.#open(options.signal)
-    const target = { docker: this.#docker, containerId: main.id, info: session.info }
+    const target = { docker: this.#docker, containerId: main.id, info: session.info, runs: true }
     return await injectContainerFiles(target, files, options)
   }
 

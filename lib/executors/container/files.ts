@@ -1,5 +1,5 @@
 /**
- * Puts a job's files into its main container, as a rule all of them by one archive.
+ * Puts files into a container, as a rule all of them by one archive.
  *
  * @module
  */
@@ -16,8 +16,10 @@ import { type Finding, lookAt } from './look.ts'
 export interface InjectionTarget {
   readonly docker: DockerClient
   readonly containerId: string
-  /** Of the job's shell: whose files they become, and where `~` is. */
+  /** Of its shell: whose files they become, and where `~` is. */
   readonly info: SessionInfo
+  /** Whether it has been started. */
+  readonly runs: boolean
 }
 
 /** The first file that cannot be written, and why, in lines for the job's author. */
@@ -31,6 +33,9 @@ type Delivery = readonly ArchiveEntry[]
 
 /** Mounted in the container's own view alone: what the engine writes there, a job never sees. */
 const OUT_OF_REACH = /^\/(?:dev|proc|sys)\//
+
+/** Made by the engine when it starts a container, and mounted over whatever is there. */
+const MADE_BY_ENGINE = /^\/etc\/(?:hostname|hosts|resolv\.conf)$/
 
 /** Directories on the way to a file, where there are none. */
 const DIRECTORY_MODE = 0o755
@@ -52,14 +57,14 @@ export async function injectContainerFiles(
 }
 
 async function planDeliveries(
-  { docker, containerId, info }: InjectionTarget,
+  { docker, containerId, info, runs }: InjectionTarget,
   files: readonly InjectedFile[],
   signal: AbortSignal,
 ): Promise<{ deliveries: readonly Delivery[]; failure?: Failure }> {
   const planned = files.map((file) => planFile(file, info.home))
   const places = planned.flatMap((file) => (typeof file === 'string' ? [] : [file.path]))
   const paths = new Set(places.flatMap((path) => [...parentsOf(path), path]))
-  const findings = await lookAt([...paths], { docker, containerId, signal })
+  const findings = await lookAt([...paths], { docker, containerId, signal, runs })
   const deliveries: Delivery[] = []
   for (const [index, file] of planned.entries()) {
     const delivery = typeof file === 'string' ? file : planDelivery(file, info, findings)
@@ -92,16 +97,22 @@ function planDelivery(
   }
   const found = findings.get(path) ?? { kind: 'nothing' }
   const place = found.kind === 'file' ? found.place : path
-  if (OUT_OF_REACH.test(place)) {
-    const mount = place.split('/', 2).join('/')
+  const problem = outOfReach(place)
+  if (problem !== undefined) {
     const hint = 'Inject it elsewhere, and copy it by a command of the job.'
-    return `${describeFailure(path, `the engine puts no files into ${mount}`)}\n${hint}`
+    return `${describeFailure(path, problem)}\n${hint}`
   }
   if (found.kind !== 'nothing' && found.kind !== 'file') {
     return describeFailure(path, NOT_REPLACEABLE)
   }
   findings.set(path, { kind: 'file', place })
   return [...entries, { path: place, content, mode, uid, gid }]
+}
+
+function outOfReach(place: string): string | undefined {
+  if (MADE_BY_ENGINE.test(place)) return 'the engine makes this file itself'
+  const mount = place.split('/', 2).join('/')
+  return OUT_OF_REACH.test(place) ? `the engine puts no files into ${mount}` : undefined
 }
 
 /** Outermost first, without the root. */

@@ -43,6 +43,8 @@ export interface LookOptions {
   readonly docker: DockerClient
   readonly containerId: string
   readonly signal: AbortSignal
+  /** Whether there is a shell to ask: the container has been started. */
+  readonly runs: boolean
 }
 
 /** @param paths absolute and normal */
@@ -51,7 +53,7 @@ export async function lookAt(
   options: LookOptions,
 ): Promise<Map<string, Finding>> {
   const findings = new Map<string, Finding>()
-  const ask = paths.length > MAX_QUESTIONS ? askShell : askEngine
+  const ask = options.runs && paths.length > MAX_QUESTIONS ? askShell : askEngine
   for (const batch of batchesOf(paths)) {
     const found = await ask(batch, options)
     for (const [i, path] of batch.entries()) findings.set(path, found[i] ?? { kind: 'other' })
@@ -75,7 +77,12 @@ function batchesOf(paths: readonly string[]): string[][] {
 }
 
 async function askEngine(paths: readonly string[], options: LookOptions): Promise<Finding[]> {
-  return await Promise.all(paths.map((path) => askEngineFor(path, options)))
+  const findings: Finding[] = []
+  while (findings.length < paths.length) {
+    const next = paths.slice(findings.length, findings.length + MAX_QUESTIONS)
+    findings.push(...(await Promise.all(next.map((path) => askEngineFor(path, options)))))
+  }
+  return findings
 }
 
 async function askEngineFor(

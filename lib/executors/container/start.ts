@@ -13,6 +13,7 @@ import { AgentError, ContentError, DockerRefusedError } from '../../errors.ts'
 import type { ContainerRequest } from '../../request/job-request.ts'
 import type { RunOptions, Variable } from '../executor.ts'
 import { explainExecFailure } from './exec-failure.ts'
+import { decodeGivenFiles, giveFiles } from './given-files.ts'
 import type { ContainerPlan, JobObjects } from './job-objects.ts'
 import { MainContainer } from './main-container.ts'
 import { planMain, planService } from './plans.ts'
@@ -76,7 +77,7 @@ export async function startContainers(request: StartRequest): Promise<Started> {
     createMain(request, mainRequest, mounts),
     settleAll(
       serviceRequests.map(async (service): Promise<Service> => {
-        const id = await createContainer(request, service.name, planService(service))
+        const id = await createContainer(request, service, planService(service))
         const { healthCheck, exposedPorts = [], platform = '' } = images.get(service.image) ?? {}
         return { name: service.name, id, healthCheck, ports: exposedPorts, platform }
       }),
@@ -92,14 +93,17 @@ export async function startContainers(request: StartRequest): Promise<Started> {
 
 /** What the engine has to say against it is for the job's author to know. */
 async function createContainer(
-  { objects, onOutput }: StartRequest,
-  name: string,
+  { docker, objects, signal, onOutput }: StartRequest,
+  container: ContainerRequest,
   plan: ContainerPlan,
 ): Promise<string> {
+  const { name } = container
+  const files = decodeGivenFiles(container)
   const { id, warnings } = await objects.createContainer(name, plan)
   for (const warning of warnings) {
     await onOutput(`The engine warns about container "${name}": ${warning}\n`)
   }
+  await giveFiles({ docker, containerId: id, name }, files, { signal, onOutput })
   return id
 }
 
@@ -119,7 +123,7 @@ async function createMain(
     groups: await findSocketGroups(docker, socketPath, user, signal),
     devices,
   })
-  const id = await createContainer(request, container.name, plan)
+  const id = await createContainer(request, container, plan)
   const main = new MainContainer(docker, { id, role: container.name }, staging)
   const owner = guessOwner(user)
   await main.write([

@@ -117,6 +117,9 @@ test('all files that cannot be embedded are told at once', async ({ directory })
   - { path: z, file: . }
   - { path: z, file: 3 }
   - 7
+compose:
+  containers: [{ name: a, image: b }, { name: c, image: b, files: [{ path: x, file: nope }] }]
+  image_pull_credentials: [{ files: [{ path: x, file: nope }] }]
 `,
   )
 
@@ -128,6 +131,8 @@ test('all files that cannot be embedded are told at once', async ({ directory })
     'files[1].file: expected either file or content, got both',
     'files[2].file: . cannot be read: it is a directory',
     'files[3].file: expected the path of a file on this machine (line 5: YAML reads this as a number, unless it is in quotes)',
+    'compose.containers[1].files[0].file: nope cannot be read: there is no such file',
+    'compose.image_pull_credentials[0].files[0].file: nope cannot be read: there is no such file',
   ])
 })
 

@@ -25,6 +25,10 @@ const GOOD: Readonly<Record<string, unknown>> = {
     compose: { containers: [{ name: 'a', image: 'b', cpus: 2, memory: '2g' }] },
   },
   'a file from beside it': { files: [{ path: 'a', file: './b' }] },
+  'files of a container': {
+    compose: { containers: [{ name: 'a', image: 'b', files: [{ path: 'a', file: './b' }] }] },
+  },
+  'no files of a container': { compose: { containers: [{ name: 'a', image: 'b', files: null }] } },
 }
 
 const BAD: Readonly<Record<string, unknown>> = {
@@ -40,6 +44,9 @@ const BAD: Readonly<Record<string, unknown>> = {
   'an unknown policy': { compose: { containers: [{ name: 'a', image: 'b', pull_policy: 'x' }] } },
   'a mode that YAML took for a number': { files: [{ path: 'a', content: '', mode: 420 }] },
   'both content and file': { files: [{ path: 'a', content: '', file: 'b' }] },
+  'a file of a container without content': {
+    compose: { containers: [{ name: 'a', image: 'b', files: [{ path: 'a' }] }] },
+  },
   'neither content nor file': { files: [{ path: 'a' }] },
   'a variable without a value': { env_vars: [{ name: 'A' }] },
 }

@@ -1,0 +1,48 @@
+/**
+ * The files that a request gives to one container, service or main: they are there when it starts.
+ *
+ * @module
+ */
+
+import type { DockerClient } from '../../docker/client.ts'
+import { ContainerError } from '../../errors.ts'
+import { decodeBase64 } from '../../request/base64.ts'
+import type { ContainerRequest } from '../../request/job-request.ts'
+import type { InjectedFile, RunOptions } from '../executor.ts'
+import { injectContainerFiles } from './files.ts'
+import { findStartUser } from './start-user.ts'
+
+/** @throws {ContentError} naming the file whose content is no base64 */
+export function decodeGivenFiles({ name, files }: ContainerRequest): readonly InjectedFile[] {
+  return files.map(({ path, content, mode }) => ({
+    ...{ path, mode },
+    content: decodeBase64(content, `The content of ${path} of container "${name}"`),
+  }))
+}
+
+/**
+ * They become those of the user whom the container runs as. Nothing is said of files that arrive, as
+ * of variables; of others what `files` of the job say.
+ *
+ * @param name of the container in the job
+ * @throws {ContainerError} when one cannot be written; the reason is in the output by then
+ */
+export async function giveFiles(
+  { docker, containerId, name }: { docker: DockerClient; containerId: string; name: string },
+  files: readonly InjectedFile[],
+  { signal, onOutput }: RunOptions,
+): Promise<void> {
+  if (files.length === 0) return
+  const where = { docker, containerId, signal, runs: false }
+  const info = await findStartUser(where)
+  const lines: (string | Uint8Array)[] = []
+  const exitCode = await injectContainerFiles({ ...where, info }, files, {
+    signal,
+    onOutput: (line) => void lines.push(line),
+  })
+  if (exitCode === 0) return
+  await Promise.all(lines.map(onOutput)) // in one go: other containers may have something to say as well
+  throw new ContainerError(`Container "${name}" did not get its files`, {
+    hint: 'Correct them in compose.containers of the job, or the image.',
+  })
+}
