@@ -7,7 +7,7 @@
 import { existsSync } from 'node:fs'
 import { mkdtemp, readFile, rmdir } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { requireOwn } from '../state/directory.ts'
+import { requireOwn } from '../records/directory.ts'
 import { ok, problem, type Verdict } from './check.ts'
 import { examineSpace } from './space.ts'
 

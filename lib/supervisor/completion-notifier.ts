@@ -10,8 +10,8 @@ import type { JobResult } from '../events/event.ts'
 import { type CallbackSender, createCallbackSender } from '../job/callbacks.ts'
 import type { Logger } from '../log.ts'
 import type { JobMetrics } from '../metrics/job-metrics.ts'
+import type { Journal, JournalEntry } from '../records/journal.ts'
 import type { Callbacks } from '../request/job-request.ts'
-import type { Journal, JournalEntry } from '../state/journal.ts'
 import type { Shutdown } from './shutdown.ts'
 
 export interface CompletionNotifierOptions {

@@ -5,13 +5,13 @@ import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { JobLog } from '../../../lib/events/job-log.ts'
 import type { Logger } from '../../../lib/log.ts'
-import { type KeptLimits, KeptLogs } from '../../../lib/state/kept-logs.ts'
+import { type KeptLimits, KeptLogs } from '../../../lib/records/kept-logs.ts'
 
 interface Context {
   directory: string
 }
 
-const test = suite<Context>('state: kept logs')
+const test = suite<Context>('records: kept logs')
 
 test.before.each(async (t) => {
   t.directory = await mkdtemp(join(tmpdir(), 'kept-'))

@@ -5,15 +5,15 @@ import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { StateError } from '../../../lib/errors.ts'
 import type { Logger } from '../../../lib/log.ts'
-import { openStateDirectory } from '../../../lib/state/directory.ts'
-import type { JournalEntry } from '../../../lib/state/journal.ts'
-import { Journals } from '../../../lib/state/journals.ts'
+import { openStateDirectory } from '../../../lib/records/directory.ts'
+import type { JournalEntry } from '../../../lib/records/journal.ts'
+import { Journals } from '../../../lib/records/journals.ts'
 
 interface Context {
   directory: string
 }
 
-const test = suite<Context>('state: journal')
+const test = suite<Context>('records: journal')
 
 test.before.each(async (t) => {
   t.directory = await mkdtemp(join(tmpdir(), 'state-'))
