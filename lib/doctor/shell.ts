@@ -9,7 +9,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { ShellError } from '../errors.ts'
-import { ShellExecutor } from '../executors/shell.ts'
+import { HostExecutor } from '../executors/host/executor.ts'
 import { planHostTraces } from '../host/job-traces.ts'
 import { loadPtyAddon } from '../terminal/addon.ts'
 import { findProgram, findScript } from '../terminal/script.ts'
@@ -68,7 +68,7 @@ async function examineLogin(
   )
   if (directory === undefined) return undefined
   const home = options.environment['HOME'] ?? '/'
-  const executor = new ShellExecutor({
+  const executor = new HostExecutor({
     ...options,
     traces: planHostTraces({ privatePlaces: [directory], home }),
     policy: { gracePeriodMs: 0, forceStop: signal },

@@ -11,8 +11,8 @@ import type { JobConfig } from '../settings/job-config.ts'
 import type { PullReport } from './container/images/pull.ts'
 import type { Ownership } from './container/job-objects.ts'
 import type { Executor } from './executor.ts'
+import { HostExecutor } from './host/executor.ts'
 import { projectOf } from './project.ts'
-import { ShellExecutor } from './shell.ts'
 
 export interface ExecutorOptions {
   readonly config: JobConfig
@@ -38,7 +38,7 @@ export async function createExecutor(
   const environment = config.jobEnvironment
   const cache = { ...config.cache, project: projectOf(request, config) }
   if (request.compose === undefined) {
-    return new ShellExecutor({ policy, environment, cache, traces, onLeader })
+    return new HostExecutor({ policy, environment, cache, traces, onLeader })
   }
   const { ContainerExecutor } = await import('./container/executor.ts')
   return new ContainerExecutor({

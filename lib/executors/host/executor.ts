@@ -6,14 +6,14 @@
 
 import { appendFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { CachePlace } from '../cache/open-store.ts'
-import { ShellError } from '../errors.ts'
-import { addToCgroup, makeCgroup } from '../host/cgroup.ts'
-import { JobDirectory } from '../host/job-directory.ts'
-import { type HostTraces, removeJobFiles, variablesFile } from '../host/job-traces.ts'
-import { addToLoginProfile } from '../host/login-profile.ts'
-import { startAsVictim } from '../host/memory-shortage.ts'
-import { describeProcesses } from '../host/process-report.ts'
+import type { CachePlace } from '../../cache/open-store.ts'
+import { ShellError } from '../../errors.ts'
+import { addToCgroup, makeCgroup } from '../../host/cgroup.ts'
+import { JobDirectory } from '../../host/job-directory.ts'
+import { type HostTraces, removeJobFiles, variablesFile } from '../../host/job-traces.ts'
+import { addToLoginProfile } from '../../host/login-profile.ts'
+import { startAsVictim } from '../../host/memory-shortage.ts'
+import { describeProcesses } from '../../host/process-report.ts'
 import {
   COOKIE_NAME,
   findJobProcesses,
@@ -22,17 +22,16 @@ import {
   killJobProcesses,
   type Leader,
   signalProcesses,
-} from '../host/processes.ts'
-import { bootScript, OWN_STEPS, SHELL_ARGUMENTS } from '../shell/boot.ts'
-import { formatExports } from '../shell/exports.ts'
-import { createToken } from '../shell/marks.ts'
-import { Session } from '../shell/session.ts'
-import { openHostTerminal } from '../terminal/host-terminal.ts'
-import type { HostTerminal } from '../terminal/program.ts'
-import { findProgram } from '../terminal/script.ts'
-import { pathAfter, toolboxPrelude } from '../toolbox/files.ts'
-import { HostToolbox } from '../toolbox/host-toolbox.ts'
-import { currentUser } from '../user.ts'
+} from '../../host/processes.ts'
+import { bootScript, OWN_STEPS, SHELL_ARGUMENTS } from '../../shell/boot.ts'
+import { formatExports } from '../../shell/exports.ts'
+import { createToken } from '../../shell/marks.ts'
+import { Session } from '../../shell/session.ts'
+import { openHostTerminal } from '../../terminal/host-terminal.ts'
+import type { HostTerminal } from '../../terminal/program.ts'
+import { findProgram } from '../../terminal/script.ts'
+import { pathAfter, toolboxPrelude } from '../../toolbox/files.ts'
+import { currentUser } from '../../user.ts'
 import type {
   Executor,
   InjectedFile,
@@ -42,12 +41,13 @@ import type {
   RunResult,
   StopPolicy,
   Variable,
-} from './executor.ts'
-import { runExitTrap } from './exit-trap.ts'
-import { injectHostFiles } from './shell-files.ts'
-import { stopShellJob } from './shell-stop.ts'
+} from '../executor.ts'
+import { runExitTrap } from '../exit-trap.ts'
+import { injectHostFiles } from './files.ts'
+import { stopHostJob } from './stop.ts'
+import { HostToolbox } from './toolbox.ts'
 
-export interface ShellOptions {
+export interface HostOptions {
   readonly policy: StopPolicy
   /** What the shell inherits; the agent's own settings are not among it. */
   readonly environment: Readonly<Record<string, string>>
@@ -68,9 +68,9 @@ const BOOT = 'boot'
 /** For an agent that was started without one. */
 export const DEFAULT_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
 
-export class ShellExecutor implements Executor {
+export class HostExecutor implements Executor {
   readonly name = 'shell'
-  readonly #options: ShellOptions
+  readonly #options: HostOptions
   readonly #leaders = new Set<number>()
   #traces: HostTraces | undefined
   #directory: JobDirectory | undefined
@@ -86,7 +86,7 @@ export class ShellExecutor implements Executor {
   #stopping: Promise<void> | undefined
   #steps = 0
 
-  constructor(options: ShellOptions) {
+  constructor(options: HostOptions) {
     this.#options = options
   }
 
@@ -249,7 +249,7 @@ export class ShellExecutor implements Executor {
   readonly #stop = (): void => {
     const stopping = Promise.all([
       this.#toolbox?.close(),
-      stopShellJob(this.#mark(), this.#boot, this.#options.policy),
+      stopHostJob(this.#mark(), this.#boot, this.#options.policy),
     ])
     this.#stopping = stopping.then(() => undefined)
     this.#stopping.catch(() => undefined) // for whoever waits

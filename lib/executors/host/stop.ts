@@ -20,8 +20,8 @@ import {
   killJobProcesses,
   type Shell,
   signalProcesses,
-} from '../host/processes.ts'
-import type { StopPolicy } from './executor.ts'
+} from '../../host/processes.ts'
+import type { StopPolicy } from '../executor.ts'
 
 /**
  * One of those for which bash runs its EXIT trap and ends, in the middle of whatever it does. HUP
@@ -39,7 +39,7 @@ const POLL_MS = 10
  * @param bootPath by which the job's shell is told from what replaced it by `exec`
  * @throws {ShellError} naming what could not be killed
  */
-export async function stopShellJob(
+export async function stopHostJob(
   mark: JobMark,
   bootPath: string,
   { gracePeriodMs, forceStop }: StopPolicy,

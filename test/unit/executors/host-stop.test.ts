@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
-import { stopShellJob } from '../../../lib/executors/shell-stop.ts'
+import { stopHostJob } from '../../../lib/executors/host/stop.ts'
 import { COOKIE_NAME, clockTicksNow, type JobMark } from '../../../lib/host/processes.ts'
 import { bootScript, SHELL_ARGUMENTS } from '../../../lib/shell/boot.ts'
 import { createToken } from '../../../lib/shell/marks.ts'
@@ -62,7 +62,7 @@ for (const [name, openTerminal] of Object.entries(OPENERS)) {
     let stopping: Promise<void> | undefined
     const { shellExited } = await session.run(file, (bytes) => {
       output += Buffer.from(bytes).toString()
-      if (output.startsWith('ready')) stopping ??= stopShellJob(mark, boot, policy)
+      if (output.startsWith('ready')) stopping ??= stopHostJob(mark, boot, policy)
     })
     await stopping
     assert.is(shellExited, true)

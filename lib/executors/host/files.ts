@@ -5,10 +5,10 @@
  */
 
 import { constants, lstat, open, stat } from 'node:fs/promises'
-import { makeWayFor } from '../host/injected-files.ts'
-import { findForeignEntry } from '../private/ownership.ts'
-import type { InjectedFile, OnOutput } from './executor.ts'
-import { describeFailure, NOT_REPLACEABLE, type PlannedFile, planFile } from './injection.ts'
+import { makeWayFor } from '../../host/injected-files.ts'
+import { findForeignEntry } from '../../private/ownership.ts'
+import type { InjectedFile, OnOutput } from '../executor.ts'
+import { describeFailure, NOT_REPLACEABLE, type PlannedFile, planFile } from '../injection.ts'
 
 export interface InjectOptions {
   readonly home: string

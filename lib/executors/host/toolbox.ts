@@ -21,11 +21,11 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { appendFile } from 'node:fs/promises'
-import type { CachePlace } from '../cache/open-store.ts'
-import { Desk } from './desk.ts'
-import { toolboxFiles } from './files.ts'
-import { HostFiles } from './host-files.ts'
-import { LineReader } from './lines.ts'
+import type { CachePlace } from '../../cache/open-store.ts'
+import { Desk } from '../../toolbox/desk.ts'
+import { toolboxFiles } from '../../toolbox/files.ts'
+import { LineReader } from '../../toolbox/lines.ts'
+import { HostFiles } from './job-files.ts'
 
 /** Where the kernel has no more watches to give. */
 const POLL_MS = 100

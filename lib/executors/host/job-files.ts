@@ -6,8 +6,8 @@
 
 import { constants } from 'node:fs'
 import { lstat, open } from 'node:fs/promises'
-import { fromLatin1, type JobFiles, type UnpackOptions } from '../cache/job-files.ts'
-import { CacheError } from '../errors.ts'
+import { fromLatin1, type JobFiles, type UnpackOptions } from '../../cache/job-files.ts'
+import { CacheError } from '../../errors.ts'
 
 const { O_NONBLOCK, O_RDONLY } = constants
 
@@ -38,12 +38,12 @@ export class HostFiles implements JobFiles {
   }
 
   async *pack(path: string, name: string, signal: AbortSignal): AsyncGenerator<Buffer, void> {
-    const { packHostPath } = await import('../cache/archive/host-pack.ts')
+    const { packHostPath } = await import('../../cache/archive/host-pack.ts')
     yield* packHostPath(path, name, signal)
   }
 
   async unpack(tar: AsyncIterable<Uint8Array>, options: UnpackOptions): Promise<string> {
-    const { unpackToHost } = await import('../cache/archive/host-unpack.ts')
+    const { unpackToHost } = await import('../../cache/archive/host-unpack.ts')
     return await unpackToHost(tar, options)
   }
 }
