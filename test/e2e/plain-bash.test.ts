@@ -16,7 +16,7 @@ import { openPty } from '../../lib/terminal/pty.ts'
 import { plainScript, type Told } from '../helpers/plain-bash.ts'
 import { createSequence } from '../helpers/sequences.ts'
 
-const COUNT = Number(process.env['SEQUENCES'] ?? 200)
+const COUNT = Number(process.env['SEQUENCES'] ?? 60)
 const FIRST = Number(process.env['FIRST_SEQUENCE'] ?? 1)
 const BASH = process.env['SEQUENCES_BASH'] ?? '/bin/bash'
 const LIMIT_MS = 60_000
