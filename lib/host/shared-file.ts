@@ -6,7 +6,8 @@
  */
 
 import { randomBytes } from 'node:crypto'
-import { appendFile, open, readFile, realpath, rename, rm, rmdir, stat } from 'node:fs/promises'
+import { constants } from 'node:fs'
+import { appendFile, open, realpath, rename, rm, rmdir, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { makeDirectory } from '../make-directory.ts'
 import { findForeignEntry, ownUid } from '../private/ownership.ts'
@@ -124,10 +125,17 @@ async function followLinks(path: string): Promise<string> {
   return await realpath(path).catch(() => path)
 }
 
-/** latin1 keeps every byte as it is, of files in any encoding; what is added here is UTF-8. */
+/**
+ * latin1 keeps every byte as it is, of files in any encoding; what is added here is UTF-8. A job may
+ * have left a FIFO there: whoever waited for its other end would never start again.
+ */
 async function readBytes(path: string): Promise<string | undefined> {
-  return await readFile(path, 'latin1').catch((error: NodeJS.ErrnoException) => {
+  const flags = constants.O_RDONLY | constants.O_NONBLOCK
+  await using handle = await open(path, flags).catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return undefined
     throw error
   })
+  if (handle === undefined) return undefined
+  if (!(await handle.stat()).isFile()) throw new Error(`${path} is not a regular file`)
+  return await handle.readFile('latin1')
 }

@@ -4,11 +4,11 @@
  * @module
  */
 
-import { readFile } from 'node:fs/promises'
 import { explain } from '../errors.ts'
 import type { EventSink, JobResult } from '../events/event.ts'
 import type { Executor, OnOutput, RunOptions, WriteBlock } from '../executors/executor.ts'
 import type { Logger } from '../log.ts'
+import { readSmallFile } from '../read-bounded.ts'
 import type { Command, EncodedVariable, JobRequest } from '../request/job-request.ts'
 import { decodeFiles, decodeVariables, foreseeExports, resultVariables } from './content.ts'
 import { isUnforeseen, JobBlocks } from './job-blocks.ts'
@@ -257,10 +257,14 @@ export class Job {
 
   async #hook(title: string, path: string): Promise<Outcome> {
     return await this.#block(title, async (onOutput) => {
-      const text = await readFile(path, 'utf8').catch((error: Error) => error)
-      if (typeof text === 'string') return await this.#runDirective(text, onOutput)
-      await onOutput(`The hook cannot be read: ${text.message}\n`)
-      return 1
+      let text: string
+      try {
+        text = readSmallFile(path)
+      } catch (error) {
+        await onOutput(`The hook ${path} cannot be read: ${(error as Error).message}\n`)
+        return 1
+      }
+      return await this.#runDirective(text, onOutput)
     })
   }
 

@@ -7,10 +7,10 @@
 import { createReadStream } from 'node:fs'
 import { dirname } from 'node:path'
 import { FileError, RequestError } from '../errors.ts'
+import { readBounded } from '../read-bounded.ts'
 import type { JobRequest } from './job-request.ts'
 import { embedLocalFiles } from './local-files.ts'
 import { type ParseOptions, parseJobRequest } from './parse-job-request.ts'
-import { readBounded } from './read-bounded.ts'
 import { parseYaml } from './yaml.ts'
 import { explainTypes } from './yaml-types.ts'
 

@@ -4,10 +4,10 @@
  * @module
  */
 
-import { existsSync } from 'node:fs'
-import { readFile } from 'node:fs/promises'
+import { createReadStream, existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { ConfigError } from '../errors.ts'
+import { MAX_SMALL_BYTES, readBounded } from '../read-bounded.ts'
 import { defaultStateDirectories, type JobConfig, toJobConfig } from './job-config.ts'
 import { flagLayer, type Layer, resolveSettings, strayVariables, variableLayer } from './layers.ts'
 import { RUN_SETTINGS } from './run-settings.ts'
@@ -127,13 +127,13 @@ export async function findServeSecret(sources: ConfigSources): Promise<string | 
 }
 
 async function readSecret(source: string, path: string): Promise<string> {
-  const text = await readFile(path, 'utf8').catch((cause: Error) => {
+  const bytes = await readBounded(createReadStream(path), MAX_SMALL_BYTES).catch((cause: Error) => {
     throw new ConfigError(`${source}: ${path} cannot be read: ${cause.message}`, {
       hint: "Name a file that the agent's user can read.",
       cause,
     })
   })
-  return checkSecret(`${source} (${path})`, text.replace(/\r?\n$/, ''))
+  return checkSecret(`${source} (${path})`, bytes.toString('utf8').replace(/\r?\n$/, ''))
 }
 
 function checkSecret(source: string, secret: string): string {

@@ -4,8 +4,9 @@
  * @module
  */
 
-import { readFile } from 'node:fs/promises'
+import { createReadStream } from 'node:fs'
 import { ConfigError } from '../errors.ts'
+import { MAX_SMALL_BYTES, readBounded } from '../read-bounded.ts'
 import type { Given, Layer } from './layers.ts'
 import type { Setting, SettingTable } from './setting.ts'
 
@@ -28,7 +29,7 @@ export async function fileLayer(table: SettingTable, path: string): Promise<Laye
 
 async function readText(path: string): Promise<string> {
   try {
-    return await readFile(path, 'utf8')
+    return (await readBounded(createReadStream(path), MAX_SMALL_BYTES)).toString('utf8')
   } catch (cause) {
     throw new ConfigError(`The settings in ${path} cannot be read: ${(cause as Error).message}`, {
       hint: "Correct --config-file, or let the agent's user read the file.",

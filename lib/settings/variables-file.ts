@@ -4,14 +4,10 @@
  * @module
  */
 
-import { closeSync, constants, fstatSync, openSync, readFileSync, type Stats } from 'node:fs'
+import type { Stats } from 'node:fs'
 import { ConfigError } from '../errors.ts'
+import { readSmallFile } from '../read-bounded.ts'
 import type { Pair } from './value-type.ts'
-
-const { O_NONBLOCK, O_RDONLY } = constants
-
-/** More than any process can be given as its environment. */
-const MAX_BYTES = 2 * 1024 * 1024
 
 const FLAG = '--env-vars-file'
 
@@ -34,29 +30,19 @@ export function readVariablesFile(path: string): readonly Pair[] {
 }
 
 function readPrivate(path: string): string {
-  let descriptor: number | undefined
   try {
-    descriptor = openSync(path, O_RDONLY | O_NONBLOCK) // a FIFO would wait for somebody to write
-    refuseUnlessPrivate(path, fstatSync(descriptor))
-    return readFileSync(descriptor, 'utf8')
+    return readSmallFile(path, (stats) => refuseUnlessPrivate(path, stats))
   } catch (cause) {
     if (cause instanceof ConfigError) throw cause
     throw new ConfigError(`${FLAG}: ${path} cannot be read: ${(cause as Error).message}`, {
       hint: "Name a file that the agent's user can read.",
       cause,
     })
-  } finally {
-    if (descriptor !== undefined) closeSync(descriptor)
   }
 }
 
 function refuseUnlessPrivate(path: string, stats: Stats): void {
   const isOwn = stats.uid === process.geteuid?.() || stats.uid === 0
-  if (!stats.isFile() || stats.size > MAX_BYTES) {
-    throw new ConfigError(`${FLAG}: ${path} is no regular file of at most ${MAX_BYTES} bytes`, {
-      hint: 'Name a file with one NAME=value per line.',
-    })
-  }
   if (isOwn && (stats.mode & 0o077) === 0) return
   throw new ConfigError(`${FLAG}: others may read or change ${path}`, {
     hint: "Make it the agent's user's own, and nobody else's: chown, chmod 600.",

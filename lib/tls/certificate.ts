@@ -5,11 +5,11 @@
  */
 
 import { createPrivateKey, X509Certificate } from 'node:crypto'
-import { readFileSync } from 'node:fs'
 import { rename, writeFile } from 'node:fs/promises'
 import { hostname, networkInterfaces } from 'node:os'
 import { join } from 'node:path'
 import { ConfigError } from '../errors.ts'
+import { readSmallFile } from '../read-bounded.ts'
 import type { CertificateAndKey, Subject } from './self-signed.ts'
 
 export interface CertificateFiles {
@@ -60,7 +60,7 @@ export function fingerprintOf(cert: string): string {
 
 function readPem(what: string, path: string): string {
   try {
-    return readFileSync(path, 'utf8')
+    return readSmallFile(path)
   } catch (cause) {
     throw new ConfigError(`The TLS ${what} ${path} cannot be read: ${(cause as Error).message}`, {
       hint: 'Correct --tls-cert-path and --tls-key-path, or let the agent read that file.',

@@ -56,6 +56,7 @@ export const ROWS: readonly Readonly<Record<string, string>>[] = [
   {
     'log.ts': "the agent's own log",
     'make-directory.ts': 'directories that somebody else may be making',
+    'read-bounded.ts': 'files that somebody has named, unless they have no end',
     'slices.ts': 'long work in slices, between which everything else has its turn',
     'time.ts': 'Unix seconds',
     'trust.ts': 'certificate authorities of this host',
