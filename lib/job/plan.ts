@@ -99,6 +99,7 @@ export function advance(plan: Plan, state: JobState, outcome: Outcome): JobState
 
 function follow(state: JobState, outcome: Outcome): JobState {
   if (outcome.kind === 'stopped') return { phase: 'done', index: 0, result: outcome.result }
+  if (state.phase === 'end-shell') return enter(state, 'done') // whatever its trap came to
   // Epilogues that fail change no result. One that could not run does: what was promised is not done.
   if (outcome.kind === 'lost') return { phase: 'done', index: 0, result: 'failed' }
   if (outcome.kind === 'undone') return onFailed({ ...state, result: state.result && 'failed' }, 1)
