@@ -9,6 +9,9 @@ import { ConfigError } from './errors.ts'
 
 const DEFAULT_DOCKER_SOCKET = '/var/run/docker.sock'
 
+/** For an agent that was started without one. */
+export const DEFAULT_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
+
 /** The agent's own settings, its secret among them, are none of the job's business. */
 const OWN_VARIABLES = 'SEMAPHORE_AGENT_'
 

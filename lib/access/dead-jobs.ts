@@ -5,6 +5,7 @@
  */
 
 import { explain } from '../errors.ts'
+import { kindOf } from '../executors/registry.ts'
 import { removeDeadKeys, removeKeys } from '../host/authorized-keys.ts'
 import { canSeeFiles, removeHostTraces } from '../host/job-traces.ts'
 import { removeDeadProfileLines } from '../host/login-profile.ts'
@@ -52,7 +53,5 @@ async function removeRemains(
 ): Promise<void> {
   if (keys !== undefined) await removeKeys(keys.home, keys.text) // whatever becomes of the rest
   await removeHostTraces(traces, leaders)
-  if (executor !== 'dockercompose') return
-  const { removeLeftovers } = await import('../executors/container/leftovers.ts')
-  await removeLeftovers({ socketPath, instanceId, isActive: () => false })
+  await kindOf(executor).reclaim({ socketPath, instanceId, isActive: () => false })
 }

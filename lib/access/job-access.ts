@@ -6,14 +6,10 @@
 
 import { randomBytes } from 'node:crypto'
 import { explain } from '../errors.ts'
+import { kindOf } from '../executors/registry.ts'
 import { identifySelf } from '../host/agent-identity.ts'
 import { addKeys, decodeKeys, formatKeys } from '../host/authorized-keys.ts'
-import {
-  containerJumpPoint,
-  JUMP_POINT_PATH,
-  shellJumpPoint,
-  writeJumpPoint,
-} from '../host/jump-point.ts'
+import { JUMP_POINT_PATH, writeJumpPoint } from '../host/jump-point.ts'
 import { identifyLeader, type Leader } from '../host/processes.ts'
 import type { Logger } from '../log.ts'
 import type { JobRequest } from '../request/job-request.ts'
@@ -145,7 +141,6 @@ export class JobAccess {
 
   #script(directory: string): string {
     const target = { directory, visitorPrefix: visitorFile(directory, '') }
-    if (this.#job.executor === 'shell') return shellJumpPoint(target)
-    return containerJumpPoint(target, process.execPath)
+    return kindOf(this.#job.executor).jumpPoint(target)
   }
 }

@@ -7,14 +7,12 @@
 import { accessSync, constants } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { defineCommand } from 'citty'
-import { hostEnvironment, jobEnvironment, wantsColours } from '../config.ts'
-import { type Check, examineAll, overallState } from '../doctor/check.ts'
-import { containerChecks } from '../doctor/containers.ts'
+import { type Check, examineAll, overallState } from '../checks/check.ts'
+import { DEFAULT_PATH, hostEnvironment, jobEnvironment, wantsColours } from '../config.ts'
 import { machineChecks } from '../doctor/machine.ts'
 import { renderJson, renderTable } from '../doctor/report.ts'
 import { servingChecks } from '../doctor/serving.ts'
-import { shellChecks } from '../doctor/shell.ts'
-import { DEFAULT_PATH } from '../executors/host/executor.ts'
+import { EXECUTOR_KINDS } from '../executors/registry.ts'
 import { CONFIG_DIRECTORY, CONFIG_PATH } from '../service/unit.ts'
 import { flagLayer, resolveSettings } from '../settings/layers.ts'
 import type { ConfigSources } from '../settings/serve-config.ts'
@@ -77,10 +75,15 @@ async function findChecks(flags: Readonly<Record<string, unknown>>): Promise<Che
   const environment = hostEnvironment()
   const path = environment['PATH'] ?? DEFAULT_PATH
   const temporaryDirectory = tmpdir()
+  const options = {
+    environment: jobEnvironment(environment),
+    path,
+    dockerHost: environment['DOCKER_HOST'],
+    temporaryDirectory,
+  }
   return [
     ...machineChecks({ temporaryDirectory, path }),
-    ...shellChecks({ environment: jobEnvironment(environment), path, temporaryDirectory }),
-    ...containerChecks(environment['DOCKER_HOST']),
+    ...(await Promise.all(EXECUTOR_KINDS.map((kind) => kind.checks(options)))).flat(),
     ...(await servingChecks({
       ...withService({ flags, environment, workingDirectory: process.cwd() }),
       isRoot: process.getuid?.() === 0,

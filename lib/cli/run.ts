@@ -12,8 +12,7 @@ import type { Remains } from '../access/running-jobs.ts'
 import { hostEnvironment } from '../config.ts'
 import { AgentError, explain } from '../errors.ts'
 import { type EventSink, formatEvent, type JobResult } from '../events/event.ts'
-import { createExecutor } from '../executors/choose.ts'
-import { planHostTraces } from '../host/job-traces.ts'
+import { kindOf } from '../executors/registry.ts'
 import { JUMP_POINT_PATH } from '../host/jump-point.ts'
 import { type CallbackSender, createCallbackSender } from '../job/callbacks.ts'
 import { Job } from '../job/job.ts'
@@ -83,7 +82,7 @@ async function runToTheEnd(request: JobRequest, config: RunConfig, log: Logger):
   const output = new StandardOutput({ stream: process.stdout, forceStop: forceStop.signal })
   const { dockerSocketPath, home } = config.job
   const remains = {
-    traces: planHostTraces(config.job, request.executor),
+    traces: kindOf(request.executor).planTraces(config.job),
     leaders: [],
     instanceId: randomBytes(8).toString('hex'),
   }
@@ -130,7 +129,7 @@ async function createJob(
 ): Promise<Job> {
   const { hold } = config
   const { hostVariables, preJobHookPath, postJobHookPath } = config.job
-  const executor = await createExecutor(request, {
+  const executor = await kindOf(request.executor).create(request, {
     config: config.job,
     forceStop,
     traces: remains.traces,

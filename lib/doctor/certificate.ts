@@ -8,9 +8,9 @@ import { X509Certificate } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
+import { ok, problem, type Verdict, warning } from '../checks/check.ts'
 import type { ServeConfig } from '../settings/serve-config.ts'
 import { readCertificate } from '../tls/certificate.ts'
-import { ok, problem, type Verdict, warning } from './check.ts'
 
 type Settings = Pick<ServeConfig, 'certificate' | 'stateDirectories'>
 

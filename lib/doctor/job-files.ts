@@ -6,8 +6,8 @@
 
 import { access, constants } from 'node:fs/promises'
 import { resolve } from 'node:path'
+import { ok, problem, type Verdict, warning } from '../checks/check.ts'
 import type { ServeConfig } from '../settings/serve-config.ts'
-import { ok, problem, type Verdict, warning } from './check.ts'
 
 /** @returns undefined where the settings name none */
 export async function examineJobFiles(

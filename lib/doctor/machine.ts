@@ -9,11 +9,11 @@ import { mkdtemp, rmdir } from 'node:fs/promises'
 import { arch, release, totalmem } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
+import { type Check, ok, problem, type Verdict, warning } from '../checks/check.ts'
+import { examineSpace, formatBytes } from '../checks/space.ts'
 import { findProgram } from '../terminal/script.ts'
 import { currentUser } from '../user.ts'
 import { VERSION } from '../version.ts'
-import { type Check, ok, problem, type Verdict, warning } from './check.ts'
-import { examineSpace, formatBytes } from './space.ts'
 
 export interface MachineOptions {
   readonly temporaryDirectory: string

@@ -6,7 +6,7 @@
 
 import { get } from 'node:https'
 import { createServer } from 'node:net'
-import { ok, problem, type Verdict } from './check.ts'
+import { ok, problem, type Verdict } from '../checks/check.ts'
 
 export interface Address {
   readonly host: string

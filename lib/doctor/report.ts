@@ -5,14 +5,14 @@
  */
 
 import { styleText } from 'node:util'
-import { type Area, type Finding, overallState, type State } from './check.ts'
+import { type Area, type Finding, overallState, type State } from '../checks/check.ts'
+import { EXECUTOR_KINDS } from '../executors/registry.ts'
 
-const TITLES: Readonly<Record<Area, string>> = {
-  machine: 'This machine',
-  shell: 'Jobs on this host (executor: shell)',
-  dockercompose: 'Jobs in containers (executor: dockercompose)',
-  serve: 'Serving (agent serve)',
-}
+const TITLES: readonly (readonly [Area, string])[] = [
+  ['machine', 'This machine'],
+  ...EXECUTOR_KINDS.map(({ name, title }) => [name, title] as const),
+  ['serve', 'Serving (agent serve)'],
+]
 
 type Style = Parameters<typeof styleText>[0]
 
@@ -37,7 +37,7 @@ export function renderTable(
     const indent = ' '.repeat(STATE_COLUMNS + width + 6)
     return remedy === undefined ? line : `${line}${indent}${style('dim', `→ ${remedy}`)}\n`
   }
-  const sections = Object.entries(TITLES).map(([area, title]) => {
+  const sections = TITLES.map(([area, title]) => {
     const rows = findings.filter((finding) => finding.area === area).map(row)
     return rows.length === 0 ? '' : `${style('bold', title)}\n${rows.join('')}\n`
   })

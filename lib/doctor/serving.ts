@@ -5,6 +5,7 @@
  * @module
  */
 
+import { type Check, ok, warning } from '../checks/check.ts'
 import {
   type ConfigSources,
   findServeSecret,
@@ -13,7 +14,6 @@ import {
 } from '../settings/serve-config.ts'
 import { variableOf } from '../settings/setting.ts'
 import { examineCertificate } from './certificate.ts'
-import { type Check, ok, warning } from './check.ts'
 import { examineJobFiles } from './job-files.ts'
 import { examinePort } from './port.ts'
 import { examineState } from './state.ts'

@@ -7,9 +7,9 @@
 import { existsSync } from 'node:fs'
 import { mkdtemp, readFile, rmdir } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
+import { ok, problem, type Verdict } from '../checks/check.ts'
+import { examineSpace } from '../checks/space.ts'
 import { requireOwn } from '../records/directory.ts'
-import { ok, problem, type Verdict } from './check.ts'
-import { examineSpace } from './space.ts'
 
 /** @param candidates the first that can be written to is what the agent takes */
 export async function examineState(candidates: readonly string[]): Promise<Verdict> {

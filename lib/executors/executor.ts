@@ -4,7 +4,6 @@
  * @module
  */
 
-import type { ExecutorName } from '../request/job-request.ts'
 import type { Variable } from '../shell/exports.ts'
 import type { RunResult } from '../shell/session.ts'
 import type { OnOutput } from '../shell/terminal.ts'
@@ -66,8 +65,6 @@ export interface InjectedFile {
  * engine died, the terminal is gone); the job is then `failed`, whatever is left of it.
  */
 export interface Executor {
-  readonly name: ExecutorName
-
   /** @returns false when a block it wrote has failed and said why; rejects when no block could. */
   prepare(options: PrepareOptions): Promise<boolean>
 

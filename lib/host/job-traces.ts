@@ -11,7 +11,6 @@ import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { isOwnDirectory } from '../private/ownership.ts'
 import { openProgramPlace } from '../private/place.ts'
-import type { ExecutorName } from '../request/job-request.ts'
 import { readBootId } from './agent-identity.ts'
 import { planCgroup } from './cgroup.ts'
 import { planSpares, removeSpares } from './handover.ts'
@@ -45,18 +44,21 @@ export interface TracePlan {
   readonly home: string
 }
 
-/** @throws {StateError} when a job on this host has nowhere to be */
-export function planHostTraces(
-  { privatePlaces, home }: TracePlan,
-  executor: ExecutorName = 'shell',
-): HostTraces {
-  const cookie = randomBytes(16).toString('hex')
-  const isHere = executor === 'shell'
+/** Of a job on this host. @throws {StateError} when it has nowhere to be */
+export function planHostTraces({ privatePlaces, home }: TracePlan): HostTraces {
+  const traces = planProcessTraces(home)
   return {
-    cookie,
+    ...traces,
+    directory: planDirectory(privatePlaces),
+    spares: planSpares(privatePlaces, traces.cookie),
+  }
+}
+
+/** Of a job that is elsewhere and has no more than processes here. */
+export function planProcessTraces(home: string): HostTraces {
+  return {
+    cookie: randomBytes(16).toString('hex'),
     cgroup: planCgroup(),
-    directory: isHere ? planDirectory(privatePlaces) : undefined,
-    spares: isHere ? planSpares(privatePlaces, cookie) : undefined,
     home,
     since: clockTicksNow(),
     bootId: readBootId(),

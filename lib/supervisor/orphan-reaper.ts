@@ -5,13 +5,14 @@
  * @module
  */
 
-import { existsSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { DockerUnreachableError, explain } from '../errors.ts'
-import type { LeftoverOptions } from '../executors/container/leftovers.ts'
+import type { ExecutorKind, ReclaimOptions } from '../executors/kind.ts'
+import { EXECUTOR_KINDS } from '../executors/registry.ts'
 import type { Logger } from '../log.ts'
+import type { ExecutorName } from '../request/job-request.ts'
 
-export interface OrphanReaperOptions extends LeftoverOptions {
+export interface OrphanReaperOptions extends ReclaimOptions {
   readonly log: Logger
   /** Aborted when the agent ends: the next start removes the rest. */
   readonly signal: AbortSignal
@@ -23,8 +24,8 @@ const PAUSES_MS = [1_000, 2_000, 5_000, 10_000, 30_000, 60_000]
 export class OrphanReaper {
   readonly #options: OrphanReaperOptions
   #running: { readonly attempted: Promise<void> } | undefined
-  /** There may be orphans that the running attempt has not seen. */
-  #isDue = false
+  /** Whose jobs may have left orphans that the running attempt has not seen. */
+  readonly #due = new Set<ExecutorKind>()
 
   constructor(options: OrphanReaperOptions) {
     this.#options = options
@@ -33,13 +34,14 @@ export class OrphanReaper {
   /**
    * Runs in the background until one attempt has succeeded.
    *
-   * @param isNeeded whether there are known orphans: otherwise a host without an engine is skipped
+   * @param known executors of jobs that have left something; others are asked where that may be
    * @returns after the first attempt
    */
-  async start(isNeeded: boolean): Promise<void> {
-    if (!isNeeded && !existsSync(this.#options.socketPath)) return
-    this.#isDue = true
-    if (this.#running === undefined) {
+  async start(known: readonly ExecutorName[]): Promise<void> {
+    for (const kind of EXECUTOR_KINDS) {
+      if (known.includes(kind.name) || kind.mayHaveOrphans(this.#options)) this.#due.add(kind)
+    }
+    if (this.#due.size > 0 && this.#running === undefined) {
       const { promise: attempted, resolve } = Promise.withResolvers<void>()
       this.#running = { attempted }
       void this.#reap(resolve).finally(() => {
@@ -47,29 +49,37 @@ export class OrphanReaper {
         resolve()
       })
     }
-    await this.#running.attempted
+    await this.#running?.attempted
   }
 
   async #reap(onAttempted: () => void): Promise<void> {
-    const { log, signal } = this.#options
-    const { removeLeftovers } = await import('../executors/container/leftovers.ts')
-    for (let attempt = 0; this.#isDue && !signal.aborted; attempt++) {
-      this.#isDue = false
+    const { signal } = this.#options
+    for (let attempt = 0; this.#due.size > 0 && !signal.aborted; attempt++) {
+      const kinds = [...this.#due]
+      this.#due.clear()
       try {
-        const count = await removeLeftovers(this.#options)
-        if (count > 0) log.info(`Removed ${count} containers and networks of earlier jobs`)
+        for (const kind of kinds) await this.#reclaim(kind)
       } catch (error) {
-        this.#isDue = true
+        for (const kind of kinds) this.#due.add(kind)
         onAttempted()
-        const isAway = error instanceof DockerUnreachableError
-        if (attempt === 0) {
-          const text = `Cannot remove the containers and networks of earlier jobs yet: ${explain(error)}`
-          if (isAway) log.warn(text)
-          else log.error(text)
-        }
+        if (attempt === 0) this.#report(error)
         const pause = PAUSES_MS[Math.min(attempt, PAUSES_MS.length - 1)]
         await sleep(pause, undefined, { signal, ref: false }).catch(() => undefined) // aborted: done
       }
     }
+  }
+
+  async #reclaim(kind: ExecutorKind): Promise<void> {
+    const count = await kind.reclaim(this.#options)
+    if (count > 0) {
+      this.#options.log.info(`Removed ${count} containers and networks of earlier jobs`)
+    }
+  }
+
+  #report(error: unknown): void {
+    const { log } = this.#options
+    const text = `Cannot remove the containers and networks of earlier jobs yet: ${explain(error)}`
+    if (error instanceof DockerUnreachableError) log.warn(text)
+    else log.error(text)
   }
 }

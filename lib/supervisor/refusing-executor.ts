@@ -6,13 +6,11 @@
  */
 
 import type { Executor } from '../executors/executor.ts'
-import type { ExecutorName } from '../request/job-request.ts'
 
 /** @param reason an `AgentError`, as a rule: its message and hint are what the log shows */
-export function refusingExecutor(name: ExecutorName, reason: unknown): Executor {
+export function refusingExecutor(reason: unknown): Executor {
   const refuse = () => Promise.reject(reason)
   return {
-    name,
     prepare: refuse,
     exportVariables: refuse,
     injectFiles: refuse,

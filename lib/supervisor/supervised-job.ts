@@ -9,16 +9,15 @@ import { JobAccess } from '../access/job-access.ts'
 import { explain } from '../errors.ts'
 import type { JobResult } from '../events/event.ts'
 import type { JobLog } from '../events/job-log.ts'
-import { createExecutor } from '../executors/choose.ts'
 import type { Executor } from '../executors/executor.ts'
-import { planHostTraces } from '../host/job-traces.ts'
+import { kindOf } from '../executors/registry.ts'
 import type { Leader } from '../host/processes.ts'
 import { Job } from '../job/job.ts'
 import { timeLimitsOf } from '../job/time-limits.ts'
 import type { Logger } from '../log.ts'
 import type { JobMetrics } from '../metrics/job-metrics.ts'
 import type { Journal } from '../records/journal.ts'
-import type { JobRequest } from '../request/job-request.ts'
+import type { ExecutorName, JobRequest } from '../request/job-request.ts'
 import type { JobConfig } from '../settings/job-config.ts'
 import { CompletionNotifier, pendingCallbacks } from './completion-notifier.ts'
 import type { OpenedLog } from './open-log.ts'
@@ -67,6 +66,10 @@ export class SupervisedJob {
 
   get id(): string {
     return this.#options.request.id
+  }
+
+  get executor(): ExecutorName {
+    return this.#options.request.executor
   }
 
   get phase(): Phase {
@@ -139,10 +142,11 @@ export class SupervisedJob {
   /** Everything that has to be known before the job makes anything. A failure fails the job, in its log. */
   async #prepareExecutor(logPath: string, obstacle: unknown): Promise<Executor> {
     const { request, config, instanceId, journal, metrics, shutdown } = this.#options
-    if (obstacle !== undefined) return refusingExecutor(request.executor, obstacle)
+    if (obstacle !== undefined) return refusingExecutor(obstacle)
     const { id, executor, callbacks } = request
     try {
-      const traces = planHostTraces(config, executor)
+      const kind = kindOf(executor)
+      const traces = kind.planTraces(config)
       await journal.begin({
         ...{
           id,
@@ -154,7 +158,7 @@ export class SupervisedJob {
         ...{ traces, leaders: [] },
       })
       await this.#access.open()
-      return await createExecutor(request, {
+      return await kind.create(request, {
         ...{ config, forceStop: shutdown.at('forcedStop'), instanceId, traces },
         onLeader: async (leader) => {
           this.#leaders = [...this.#leaders, leader]
@@ -164,7 +168,7 @@ export class SupervisedJob {
         onContainer: (container) => this.#access.addContainer(container),
       })
     } catch (error) {
-      return refusingExecutor(executor, error)
+      return refusingExecutor(error)
     }
   }
 }

@@ -78,8 +78,7 @@ export class Supervisor implements JobSlot {
    */
   begin(): void {
     void loadJobParts() // so that the first job finds them
-    const hasContainers = this.#interrupted.some(({ executor }) => executor === 'dockercompose')
-    void this.#clear(hasContainers).finally(this.#cleared.resolve)
+    void this.#clear().finally(this.#cleared.resolve)
     for (const job of this.#interrupted) this.#track(this.#end(job))
   }
 
@@ -189,12 +188,12 @@ export class Supervisor implements JobSlot {
     this.#interrupted = jobs
   }
 
-  async #clear(hasContainers: boolean): Promise<void> {
+  async #clear(): Promise<void> {
     const { home } = this.#options.config
     await Promise.all([
       ...this.#interrupted.map((job) => job.clear()),
       clearDeadJobs(home, this.#log),
-      this.#orphanReaper.start(hasContainers),
+      this.#orphanReaper.start(this.#interrupted.map(({ executor }) => executor)),
       this.#prune(),
     ])
   }
@@ -238,7 +237,7 @@ export class Supervisor implements JobSlot {
   async #run(job: SupervisedJob, opened: Promise<OpenedLog>): Promise<void> {
     try {
       const { leftBehind } = await job.run(this.#makeReady(job, opened))
-      if (leftBehind) void this.#orphanReaper.start(true)
+      if (leftBehind) void this.#orphanReaper.start([job.executor])
       await this.#prune()
       await this.#reportTeardown(job)
     } finally {

@@ -27,7 +27,7 @@ export const ROWS: readonly Readonly<Record<string, string>>[] = [
     job: 'the life of one job: `plan.ts` says what comes next (pure), `job.ts` does it',
     metrics: 'figures of jobs for Prometheus, of image pulls for StatsD',
   },
-  { access: 'ways into a running job: keys, the jump point, a terminal in a container' },
+  { access: 'ways into a running job: keys, the jump point, who is inside' },
   {
     executors: 'where commands run, behind one contract: this host, or containers',
     records: 'what outlives the process: the state directory, the journal, kept logs',
@@ -39,6 +39,7 @@ export const ROWS: readonly Readonly<Record<string, string>>[] = [
   },
   {
     cache: 'the cache behind `cache`: keys, archives, stores',
+    checks: 'what a check of this machine is; room on a disk',
     'config.ts': 'variables and values of this host; the only file that reads the environment',
     docker: 'the Engine API; `client.ts` alone knows undici',
     host: 'what a job touches on this host: processes, files, the login profile',

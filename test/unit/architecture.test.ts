@@ -91,6 +91,15 @@ test('variables, arguments, signals, standard streams and the exit code have one
   assert.equal(strays, [])
 })
 
+test('the names of executors are known to their kinds and to the schema only', () => {
+  const strays = sources
+    .filter(({ path }) => !startsWithOneOf(path, ['lib/executors/', 'lib/request/']))
+    .filter(({ code }) => /['"`](shell|dockercompose)['"`]/.test(code))
+    .map(({ path }) => path)
+
+  assert.equal(strays, [])
+})
+
 test('Node’s own modules are imported by their full names', () => {
   const bare = sources.flatMap(({ path, imports }) =>
     imports

@@ -5,12 +5,10 @@
  * @module
  */
 
-import type { CachePlace } from '../../cache/open-store.ts'
 import type { ArchiveEntry } from '../../docker/archive.ts'
 import { DockerClient } from '../../docker/client.ts'
 import type { ImageInfo, RegistryLogin } from '../../docker/images.ts'
 import { DockerRefusedError, UndeliveredError } from '../../errors.ts'
-import type { HostTraces } from '../../host/job-traces.ts'
 import type { Compose } from '../../request/job-request.ts'
 import type { Session } from '../../shell/session.ts'
 import type {
@@ -19,10 +17,10 @@ import type {
   PrepareOptions,
   RunOptions,
   RunResult,
-  StopPolicy,
   Variable,
 } from '../executor.ts'
 import { EXIT_DIRECTIVES, runExitTrap } from '../exit-trap.ts'
+import type { SharedOptions } from '../kind.ts'
 import { CleanupDeadline } from './cleanup-deadline.ts'
 import { injectContainerFiles } from './files.ts'
 import { endHostSetup, runHostSetup } from './host-setup.ts'
@@ -35,18 +33,12 @@ import { Staging } from './staging.ts'
 import { type StartOptions, startContainers } from './start.ts'
 import { ContainerToolbox } from './toolbox.ts'
 
-export interface ContainerOptions extends Ownership, StartOptions {
+export interface ContainerOptions extends Ownership, SharedOptions, StartOptions {
   readonly compose: Compose
   /** Of the engine; also what the main container gets as its own. */
   readonly socketPath: string
-  readonly policy: StopPolicy
-  /** Of the agent's process: what the host setup commands inherit, and AWS_ENDPOINT_URL. */
-  readonly environment: Readonly<Record<string, string>>
   /** Without a word from the engine, a pull fails after this. Default 300,000. */
   readonly pullStallTimeoutMs: number
-  readonly cache: CachePlace
-  /** By which what they start will be known. */
-  readonly traces: HostTraces
   readonly onPulled?: ((report: PullReport) => void) | undefined
 }
 
@@ -60,7 +52,6 @@ const ASKS = /\b(cache|checksum)\b/
 const TOOLBOX_DELAY_MS = 300
 
 export class ContainerExecutor implements Executor {
-  readonly name = 'dockercompose'
   readonly #options: ContainerOptions
   readonly #docker: DockerClient
   readonly #objects: JobObjects

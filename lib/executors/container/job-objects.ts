@@ -15,6 +15,7 @@ import {
 } from '../../docker/containers.ts'
 import { createNetwork, removeNetwork } from '../../docker/networks.ts'
 import { AgentError, CleanupError, DockerUnreachableError } from '../../errors.ts'
+import type { ExecutorOptions } from '../kind.ts'
 
 /** Carried by every object: whose it is. */
 export const JOB_LABEL = 'agent.job'
@@ -22,12 +23,9 @@ export const INSTANCE_LABEL = 'agent.instance'
 
 export interface Ownership {
   readonly jobId: string
-  /** Of the agent, the same across its restarts; absent when it leaves nothing to a later one. */
-  readonly instanceId?: string | undefined
-  /** Told of each container that is made, by the name the job gives it. */
-  readonly onContainer?:
-    | ((container: { readonly name: string; readonly id: string }) => void)
-    | undefined
+  /** Of the agent, the same across its restarts. */
+  readonly instanceId: string
+  readonly onContainer: ExecutorOptions['onContainer']
 }
 
 /** What is left to say about a container when names, labels and network are the job's. */
@@ -48,8 +46,7 @@ export class JobObjects {
   constructor(docker: DockerClient, { jobId, instanceId, onContainer }: Ownership) {
     this.#docker = docker
     this.#onContainer = onContainer
-    const instance = instanceId === undefined ? {} : { [INSTANCE_LABEL]: instanceId }
-    this.#labels = { [JOB_LABEL]: jobId, ...instance }
+    this.#labels = { [JOB_LABEL]: jobId, [INSTANCE_LABEL]: instanceId }
   }
 
   async createNetwork(): Promise<void> {
@@ -80,7 +77,7 @@ export class JobObjects {
         network,
         labels,
       })
-      this.#onContainer?.({ name: role, id: created.id })
+      this.#onContainer({ name: role, id: created.id })
       return created
     } catch (error) {
       if (!mayExist(error)) this.#containers.delete(name)

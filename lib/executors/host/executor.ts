@@ -6,7 +6,7 @@
 
 import { appendFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { CachePlace } from '../../cache/open-store.ts'
+import { DEFAULT_PATH } from '../../config.ts'
 import { ShellError } from '../../errors.ts'
 import { addToCgroup, makeCgroup } from '../../host/cgroup.ts'
 import { JobDirectory } from '../../host/job-directory.ts'
@@ -39,21 +39,15 @@ import type {
   PrepareOptions,
   RunOptions,
   RunResult,
-  StopPolicy,
   Variable,
 } from '../executor.ts'
 import { runExitTrap } from '../exit-trap.ts'
+import type { SharedOptions } from '../kind.ts'
 import { injectHostFiles } from './files.ts'
 import { stopHostJob } from './stop.ts'
 import { HostToolbox } from './toolbox.ts'
 
-export interface HostOptions {
-  readonly policy: StopPolicy
-  /** What the shell inherits; the agent's own settings are not among it. */
-  readonly environment: Readonly<Record<string, string>>
-  readonly cache: CachePlace
-  /** By which the job will be known, for someone who clears up if this process cannot. */
-  readonly traces: HostTraces
+export interface HostOptions extends SharedOptions {
   /** Awaited for each shell before a directive runs in it. */
   readonly onLeader?: ((leader: Leader) => Promise<void>) | undefined
 }
@@ -65,11 +59,7 @@ const READY_TIMEOUT_MS = 60_000
 const TOOLBOX = 'toolbox'
 const BOOT = 'boot'
 
-/** For an agent that was started without one. */
-export const DEFAULT_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
-
 export class HostExecutor implements Executor {
-  readonly name = 'shell'
   readonly #options: HostOptions
   readonly #leaders = new Set<number>()
   #traces: HostTraces | undefined

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
-import { type Check, examineAll, ok, problem, warning } from '../../../lib/doctor/check.ts'
+import { type Check, examineAll, ok, problem, warning } from '../../../lib/checks/check.ts'
 import { renderJson, renderTable } from '../../../lib/doctor/report.ts'
 import { ConfigError } from '../../../lib/errors.ts'
 

@@ -5,12 +5,11 @@
  */
 
 import { randomBytes } from 'node:crypto'
-import type { Readable, Writable } from 'node:stream'
+import type { Writable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { ReadStream, WriteStream } from 'node:tty'
-import type { DockerClient } from '../docker/client.ts'
-import { containerRuns } from '../docker/containers.ts'
+import type { DockerClient } from '../../docker/client.ts'
+import { containerRuns } from '../../docker/containers.ts'
 import {
   execExitCode,
   type OpenExec,
@@ -19,17 +18,11 @@ import {
   resizeExec,
   runExec,
   type TerminalSize,
-} from '../docker/exec.ts'
-import { readFrames } from '../docker/frames.ts'
-import { AgentError, ContainerError, DockerRefusedError } from '../errors.ts'
-import { makeRaw } from './raw-terminal.ts'
-
-/** `process`, as a rule. */
-export interface Standard {
-  readonly stdin: Readable & Partial<Pick<ReadStream, 'isTTY' | 'setRawMode'>>
-  readonly stdout: Writable & Partial<Pick<WriteStream, 'columns' | 'isTTY' | 'rows'>>
-  readonly stderr: Writable
-}
+} from '../../docker/exec.ts'
+import { readFrames } from '../../docker/frames.ts'
+import { AgentError, ContainerError, DockerRefusedError } from '../../errors.ts'
+import { makeRaw } from '../../terminal/raw-terminal.ts'
+import type { Standard } from '../kind.ts'
 
 export interface EnterOptions {
   readonly containerId: string

@@ -8,15 +8,8 @@
 import { DockerClient } from '../../docker/client.ts'
 import { findContainers, removeContainer } from '../../docker/containers.ts'
 import { findNetworks, removeNetwork } from '../../docker/networks.ts'
+import type { ReclaimOptions } from '../kind.ts'
 import { INSTANCE_LABEL, JOB_LABEL } from './job-objects.ts'
-
-export interface LeftoverOptions {
-  readonly socketPath: string
-  /** Whose they are. Nothing of another agent is touched. */
-  readonly instanceId: string
-  /** Whether that job still needs its objects, or removes them itself. */
-  readonly isActive: (jobId: string) => boolean
-}
 
 /**
  * Removes containers, their anonymous volumes, and networks. Repeatable.
@@ -24,20 +17,20 @@ export interface LeftoverOptions {
  * @returns how many there were
  * @throws {AgentError} the engine's own, or an AggregateError of several
  */
-export async function removeLeftovers(options: LeftoverOptions): Promise<number> {
+export async function removeOrphans(options: ReclaimOptions): Promise<number> {
   const docker = new DockerClient(options.socketPath)
   try {
     const containers = await findContainers(docker, INSTANCE_LABEL, options.instanceId)
     const networks = await findNetworks(docker, INSTANCE_LABEL, options.instanceId)
-    const isLeft = ({ labels }: (typeof containers)[number]) =>
+    const isOrphan = ({ labels }: (typeof containers)[number]) =>
       !options.isActive(labels[JOB_LABEL] ?? '')
-    const removed = await removeEach(containers.filter(isLeft), ({ name }) =>
+    const removed = await removeEach(containers.filter(isOrphan), ({ name }) =>
       removeContainer(docker, name),
     )
     // Only then: a network that still has containers is refused.
     return (
       removed +
-      (await removeEach(networks.filter(isLeft), ({ name }) => removeNetwork(docker, name)))
+      (await removeEach(networks.filter(isOrphan), ({ name }) => removeNetwork(docker, name)))
     )
   } finally {
     await docker.close()
@@ -53,6 +46,10 @@ async function removeEach<T>(
     result.status === 'rejected' ? [result.reason as unknown] : [],
   )
   if (errors.length === 1) throw errors[0]
-  if (errors.length > 1) throw new AggregateError(errors, 'Leftovers could not be removed')
+  if (errors.length > 1)
+    throw new AggregateError(
+      errors,
+      'Not all containers and networks of earlier jobs could be removed',
+    )
   return objects.length
 }

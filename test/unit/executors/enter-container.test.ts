@@ -2,9 +2,10 @@ import type { Socket } from 'node:net'
 import { PassThrough } from 'node:stream'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
-import { enterContainer, type Standard } from '../../../lib/access/enter-container.ts'
 import { DockerClient } from '../../../lib/docker/client.ts'
 import { ContainerError, DockerRefusedError } from '../../../lib/errors.ts'
+import { enterContainer } from '../../../lib/executors/container/enter-container.ts'
+import type { Standard } from '../../../lib/executors/kind.ts'
 import { type FakeDaemon, fakeDaemon, rejection } from '../docker/fake-daemon.ts'
 
 interface Context {
@@ -12,7 +13,7 @@ interface Context {
   docker: DockerClient
 }
 
-const test = suite<Context>('access: enter a container')
+const test = suite<Context>('executors: enter a container')
 const LISTING = `GET /containers/json?filters=${encodeURIComponent('{"id":["c1"]}')}`
 
 test.before.each(async (t) => {

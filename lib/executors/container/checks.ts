@@ -6,12 +6,12 @@
 
 import { readFile, stat } from 'node:fs/promises'
 import { connect } from 'node:net'
-import { parseDockerHost } from '../config.ts'
-import { NEWEST_API, OLDEST_API } from '../docker/api-version.ts'
-import { type Call, DockerClient } from '../docker/client.ts'
-import { currentUser } from '../user.ts'
-import { type Check, ok, problem, type Verdict, warning } from './check.ts'
-import { examineSpace } from './space.ts'
+import { type Check, ok, problem, type Verdict, warning } from '../../checks/check.ts'
+import { examineSpace } from '../../checks/space.ts'
+import { parseDockerHost } from '../../config.ts'
+import { NEWEST_API, OLDEST_API } from '../../docker/api-version.ts'
+import { type Call, DockerClient } from '../../docker/client.ts'
+import { currentUser } from '../../user.ts'
 
 interface EngineOptions {
   readonly socketPath: string
@@ -20,7 +20,7 @@ interface EngineOptions {
 }
 
 /** @param dockerHost as in the environment variable */
-export function containerChecks(dockerHost: string | undefined): Check[] {
+export function containerChecks(dockerHost: string | undefined): readonly Check[] {
   const area = 'dockercompose'
   let engine: EngineOptions
   try {

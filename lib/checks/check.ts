@@ -6,9 +6,10 @@
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import { AgentError, messageOf, withCode } from '../errors.ts'
+import type { ExecutorName } from '../request/job-request.ts'
 
 /** What a check is about. */
-export type Area = 'dockercompose' | 'machine' | 'serve' | 'shell'
+export type Area = ExecutorName | 'machine' | 'serve'
 
 /**
  * A problem is what is there and does not work, or what nothing works without. A warning is what

@@ -8,28 +8,22 @@ import { execFile } from 'node:child_process'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { ShellError } from '../errors.ts'
-import { HostExecutor } from '../executors/host/executor.ts'
-import { planHostTraces } from '../host/job-traces.ts'
-import { loadPtyAddon } from '../terminal/addon.ts'
-import { findProgram, findScript } from '../terminal/script.ts'
-import { type Check, ok, problem, type Verdict, warning } from './check.ts'
+import { type Check, ok, problem, type Verdict, warning } from '../../checks/check.ts'
+import { ShellError } from '../../errors.ts'
+import { planHostTraces } from '../../host/job-traces.ts'
+import { loadPtyAddon } from '../../terminal/addon.ts'
+import { findProgram, findScript } from '../../terminal/script.ts'
+import type { CheckOptions } from '../kind.ts'
+import { HostExecutor } from './executor.ts'
 
-export interface ShellOptions {
-  /** What a job's shell inherits. */
-  readonly environment: Readonly<Record<string, string>>
-  /** As in the environment variable. */
-  readonly path: string
-  readonly temporaryDirectory: string
-}
-
-export function shellChecks(options: ShellOptions): Check[] {
+export function hostChecks(options: CheckOptions): readonly Check[] {
+  const area = 'shell'
   const { path } = options
   return [
-    { area: 'shell', subject: 'bash', examine: (signal) => examineBash(path, signal) },
-    { area: 'shell', subject: 'terminal', examine: async () => examineTerminal(path) },
-    { area: 'shell', subject: 'login', examine: (signal) => examineLogin(options, signal) },
-    { area: 'shell', subject: 'git', examine: (signal) => examineGit(path, signal) },
+    { area, subject: 'bash', examine: (signal) => examineBash(path, signal) },
+    { area, subject: 'terminal', examine: async () => examineTerminal(path) },
+    { area, subject: 'login', examine: (signal) => examineLogin(options, signal) },
+    { area, subject: 'git', examine: (signal) => examineGit(path, signal) },
   ]
 }
 
@@ -58,7 +52,7 @@ function examineTerminal(path: string): Verdict {
 
 /** The way a job's own shell starts, login scripts included. */
 async function examineLogin(
-  options: ShellOptions,
+  options: CheckOptions,
   signal: AbortSignal,
 ): Promise<Verdict | undefined> {
   // What is missing is told by the other checks.

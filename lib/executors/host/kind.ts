@@ -1,0 +1,30 @@
+/**
+ * Jobs whose commands run on this host.
+ *
+ * @module
+ */
+
+import { planHostTraces } from '../../host/job-traces.ts'
+import { shellJumpPoint } from '../../host/jump-point.ts'
+import { type ExecutorKind, sharedOptions } from '../kind.ts'
+
+export const hostKind: ExecutorKind = {
+  name: 'shell',
+  title: 'Jobs on this host (executor: shell)',
+  planTraces: planHostTraces,
+  create: async (request, options) => {
+    const { HostExecutor } = await import('./executor.ts')
+    return new HostExecutor({ ...sharedOptions(request, options), onLeader: options.onLeader })
+  },
+  attach: async (_target, options) => {
+    const { attachToHost } = await import('./attach.ts')
+    return await attachToHost(options)
+  },
+  jumpPoint: shellJumpPoint,
+  mayHaveOrphans: () => false,
+  reclaim: async () => 0,
+  checks: async (options) => {
+    const { hostChecks } = await import('./checks.ts')
+    return hostChecks(options)
+  },
+}
