@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { EncodedFile } from '../request/job-request.ts'
 import type { Variable } from '../shell/exports.ts'
 import type { RunResult } from '../shell/session.ts'
 import type { OnOutput } from '../shell/terminal.ts'
@@ -42,14 +43,6 @@ export interface PrepareOptions {
   readonly exports?: readonly (readonly Variable[])[]
 }
 
-/** A decoded file; `path` may be absolute, start with `~/`, or be relative to the job's home. */
-export interface InjectedFile {
-  readonly path: string
-  readonly content: Uint8Array
-  /** What `chmod` takes: `0644`, `+x`. */
-  readonly mode: string
-}
-
 /**
  * One executor serves one job and is then thrown away.
  *
@@ -77,12 +70,13 @@ export interface Executor {
   exportVariables(variables: readonly Variable[], options: RunOptions): Promise<number>
 
   /**
-   * Writes the files in order, each announced with the output `Injecting <path> with file mode
-   * <mode>\n`. Stops at the first that fails: `Failed to set file mode to <mode>\n` for a bad mode.
+   * Decodes and writes the files in order, each announced with the output `Injecting <path> with file mode
+   * <mode>\n`. Stops at the first that fails: `Failed to set file mode to <mode>\n` for a bad mode. A path may be
+   * absolute, start with `~/`, or be relative to the job's home.
    *
    * @returns exit code: not 0 when one could not be written; the reason is in the output
    */
-  injectFiles(files: readonly InjectedFile[], options: RunOptions): Promise<number>
+  injectFiles(files: readonly EncodedFile[], options: RunOptions): Promise<number>
 
   run(directive: string, options: RunOptions): Promise<RunResult>
 

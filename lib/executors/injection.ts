@@ -6,7 +6,9 @@
  */
 
 import { posix } from 'node:path'
-import type { InjectedFile } from './executor.ts'
+import { ContentError, withCode } from '../errors.ts'
+import { decodeBase64 } from '../request/base64.ts'
+import type { EncodedFile } from '../request/job-request.ts'
 import { parseFileMode } from './file-mode.ts'
 
 export interface PlannedFile {
@@ -21,11 +23,11 @@ const NAMES_DIRECTORY = /(?:^|\/)\.{0,2}$/
 
 /**
  * @param home of the job: `~` is it, and relative paths start there
- * @returns the file, or as text why it cannot be written: a line for the job's author
+ * @returns the file, or as text why it cannot be written: lines for the job's author
  * @see lib/shell/README.md: the job's shell starts in `$HOME`
  */
 export function planFile(
-  { path, content, mode: text }: InjectedFile,
+  { path, content, mode: text }: EncodedFile,
   home: string,
   umask?: number,
 ): PlannedFile | string {
@@ -33,9 +35,15 @@ export function planFile(
   if (mode === undefined) return `Failed to set file mode to ${text}`
   const relative = path === '~' || path.startsWith('~/') ? `./${path.slice(1)}` : path
   const place = posix.resolve('/', home, relative)
-  return NAMES_DIRECTORY.test(path)
-    ? describeFailure(place, 'the path is that of a directory')
-    : { path: place, content, mode }
+  if (NAMES_DIRECTORY.test(path)) {
+    return describeFailure(place, 'the path is that of a directory')
+  }
+  try {
+    return { path: place, content: decodeBase64(content, `The content of ${path}`), mode }
+  } catch (error) {
+    if (error instanceof ContentError) return `${withCode(error)}\n${error.hint}`
+    throw error
+  }
 }
 
 /** A device keeps its meaning, nobody waits for a pipe's other end, and a link leads where it led. */

@@ -1,5 +1,5 @@
 /**
- * Decodes what a request carries in base64. Here, not when the request is checked: bad content is
+ * Decodes the variables that a request carries in base64. Here, not when the request is checked: bad content is
  * told in the job's log (see lib/request/README.md).
  *
  * @module
@@ -7,9 +7,9 @@
 
 import { ContentError } from '../errors.ts'
 import type { JobResult } from '../events/event.ts'
-import type { InjectedFile, OnOutput, Variable } from '../executors/executor.ts'
+import type { OnOutput, Variable } from '../executors/executor.ts'
 import { decodeBase64 } from '../request/base64.ts'
-import type { EncodedFile, EncodedVariable } from '../request/job-request.ts'
+import type { EncodedVariable } from '../request/job-request.ts'
 
 /**
  * Sorted by name, each announced before it is decoded; of two with one name the later counts.
@@ -48,13 +48,4 @@ export async function foreseeExports(
     }
   }
   return sets
-}
-
-/** @throws {ContentError} naming the file whose content is no base64 */
-export function decodeFiles(encoded: readonly EncodedFile[]): InjectedFile[] {
-  return encoded.map(({ path, content, mode }) => ({
-    path,
-    content: decodeBase64(content, `The content of ${path}`),
-    mode,
-  }))
 }

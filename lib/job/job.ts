@@ -10,7 +10,7 @@ import type { Executor, OnOutput, RunOptions, WriteBlock } from '../executors/ex
 import type { Logger } from '../log.ts'
 import { readSmallFile } from '../read-bounded.ts'
 import type { Command, EncodedVariable, JobRequest } from '../request/job-request.ts'
-import { decodeFiles, decodeVariables, foreseeExports, resultVariables } from './content.ts'
+import { decodeVariables, foreseeExports, resultVariables } from './content.ts'
 import { isUnforeseen, JobBlocks } from './job-blocks.ts'
 import {
   advance,
@@ -243,8 +243,7 @@ export class Job {
   async #inject(): Promise<Outcome> {
     const { executor, request } = this.#options
     return await this.#block('Injecting Files', async (onOutput) => {
-      const files = decodeFiles(request.files)
-      return await executor.injectFiles(files, this.#runOptions(onOutput))
+      return await executor.injectFiles(request.files, this.#runOptions(onOutput))
     })
   }
 

@@ -1,7 +1,7 @@
 /** Files of a job where something stands already: the same on the host and in a container. */
 
 import { execFileSync } from 'node:child_process'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import * as assert from 'uvu/assert'
@@ -12,6 +12,7 @@ import { type Block, blocksOf } from '../helpers/events.ts'
 
 interface File {
   readonly path: string
+  readonly content?: string
   readonly mode?: string
 }
 
@@ -56,7 +57,11 @@ async function runOnHost(files: readonly File[], commands: readonly string[]) {
   }
 }
 
-async function runInContainer(files: readonly File[], commands: readonly string[]) {
+async function runInContainer(
+  files: readonly File[],
+  commands: readonly string[],
+  args: readonly string[] = [],
+) {
   const prepare = `mkdir -p /home/job; cd /home/job; ${OBSTACLES}; exec "$@"`
   const main = {
     entrypoint: ['bash', '-c', prepare, 'entrypoint'],
@@ -64,7 +69,7 @@ async function runInContainer(files: readonly File[], commands: readonly string[
   }
   const epilogue = commands.map((directive) => ({ directive }))
   const rest = { ...requestOf(files), epilogue_always_commands: epilogue }
-  return toBlocks(await runJob(containerJob(main, [], rest)))
+  return toBlocks(await runJob(containerJob(main, [], rest), { args }))
 }
 
 function requestOf(files: readonly File[]) {
@@ -162,6 +167,20 @@ for (const [name, run] of Object.entries(EXECUTORS)) {
     })
   }
 
+  test(`${name}: content that is not base64 is told in its turn, and the files stop there`, async () => {
+    const [injected, look] = await run(
+      [{ path: 'one' }, { path: 'two', content: '=' }, { path: 'three' }],
+      ['ls one two three 2>/dev/null'],
+    )
+
+    assert.match(
+      injected?.output ?? '',
+      /^Injecting one .*\nInjecting two .*\nThe content of two is not base64: .* \[ERR_CONTENT_INVALID\]\n/,
+    )
+    assert.is(injected?.exitCode, 1)
+    assert.is(look?.output, 'one\n')
+  })
+
   test(`${name}: a file that another one before it has made a file of is no directory`, async () => {
     const [injected, look] = await run(
       [{ path: 'x' }, { path: 'x/y' }, { path: 'z' }],
@@ -177,16 +196,25 @@ for (const [name, run] of Object.entries(EXECUTORS)) {
 }
 
 test('container: what the engine refuses stops the files there, whatever came before', async () => {
-  const [injected, look] = await runInContainer(
-    [{ path: 'one' }, { path: '/etc/hosts' }, { path: 'three' }],
-    ['ls one three 2>/dev/null'],
-  )
+  const directory = mkdtempSync(join(tmpdir(), 'mounted-'))
+  const mounted = join(directory, 'mounted')
+  writeFileSync(mounted, 'the host’s own')
+  try {
+    const [injected, look] = await runInContainer(
+      [{ path: 'one' }, { path: '/mounted' }, { path: 'three' }],
+      ['ls one three 2>/dev/null'],
+      ['--files', `${mounted}:/mounted`],
+    )
 
-  assert.match(
-    injected?.output ?? '',
-    /^Injecting one .*\nInjecting \/etc\/hosts .*\nFailed to write \/etc\/hosts: [^\n]+\n/,
-  )
-  assert.is(look?.output, 'one\n')
+    assert.match(
+      injected?.output ?? '',
+      /^Injecting one .*\nInjecting \/mounted .*\nFailed to write \/mounted: [^\n]+\n/,
+    )
+    assert.is(look?.output, 'one\n')
+    assert.is(readFileSync(mounted, 'utf8'), 'the host’s own')
+  } finally {
+    rmSync(directory, { recursive: true })
+  }
 })
 
 test.run()

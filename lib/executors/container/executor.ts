@@ -9,16 +9,9 @@ import type { ArchiveEntry } from '../../docker/archive.ts'
 import { DockerClient } from '../../docker/client.ts'
 import type { ImageInfo, RegistryLogin } from '../../docker/images.ts'
 import { DockerRefusedError, UndeliveredError } from '../../errors.ts'
-import type { Compose } from '../../request/job-request.ts'
+import type { Compose, EncodedFile } from '../../request/job-request.ts'
 import type { Session } from '../../shell/session.ts'
-import type {
-  Executor,
-  InjectedFile,
-  PrepareOptions,
-  RunOptions,
-  RunResult,
-  Variable,
-} from '../executor.ts'
+import type { Executor, PrepareOptions, RunOptions, RunResult, Variable } from '../executor.ts'
 import { EXIT_DIRECTIVES, runExitTrap } from '../exit-trap.ts'
 import type { SharedOptions } from '../kind.ts'
 import { CleanupDeadline } from './cleanup-deadline.ts'
@@ -114,7 +107,7 @@ export class ContainerExecutor implements Executor {
     return exitCode
   }
 
-  async injectFiles(files: readonly InjectedFile[], options: RunOptions): Promise<number> {
+  async injectFiles(files: readonly EncodedFile[], options: RunOptions): Promise<number> {
     const { main, session } = await this.#open(options.signal)
     const target = { docker: this.#docker, containerId: main.id, info: session.info, runs: true }
     return await injectContainerFiles(target, files, options)

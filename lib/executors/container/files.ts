@@ -8,8 +8,9 @@ import { posix } from 'node:path'
 import { type ArchiveEntry, putArchive } from '../../docker/archive.ts'
 import type { DockerClient } from '../../docker/client.ts'
 import { DockerRefusedError } from '../../errors.ts'
+import type { EncodedFile } from '../../request/job-request.ts'
 import type { SessionInfo } from '../../shell/session.ts'
-import type { InjectedFile, RunOptions } from '../executor.ts'
+import type { RunOptions } from '../executor.ts'
 import { describeFailure, NOT_REPLACEABLE, type PlannedFile, planFile } from '../injection.ts'
 import { type Finding, lookAt } from './look.ts'
 
@@ -43,7 +44,7 @@ const DIRECTORY_MODE = 0o755
 /** @returns exit code: 1 when one could not be written; those before it are */
 export async function injectContainerFiles(
   target: InjectionTarget,
-  files: readonly InjectedFile[],
+  files: readonly EncodedFile[],
   { signal, onOutput }: RunOptions,
 ): Promise<number> {
   const { deliveries, failure: foreseen } = await planDeliveries(target, files, signal)
@@ -58,7 +59,7 @@ export async function injectContainerFiles(
 
 async function planDeliveries(
   { docker, containerId, info, runs }: InjectionTarget,
-  files: readonly InjectedFile[],
+  files: readonly EncodedFile[],
   signal: AbortSignal,
 ): Promise<{ deliveries: readonly Delivery[]; failure?: Failure }> {
   const planned = files.map((file) => planFile(file, info.home))

@@ -6,30 +6,21 @@
 
 import type { DockerClient } from '../../docker/client.ts'
 import { ContainerError } from '../../errors.ts'
-import { decodeBase64 } from '../../request/base64.ts'
 import type { ContainerRequest } from '../../request/job-request.ts'
-import type { InjectedFile, RunOptions } from '../executor.ts'
+import type { RunOptions } from '../executor.ts'
 import { injectContainerFiles } from './files.ts'
 import { findStartUser } from './start-user.ts'
-
-/** @throws {ContentError} naming the file whose content is no base64 */
-export function decodeGivenFiles({ name, files }: ContainerRequest): readonly InjectedFile[] {
-  return files.map(({ path, content, mode }) => ({
-    ...{ path, mode },
-    content: decodeBase64(content, `The content of ${path} of container "${name}"`),
-  }))
-}
 
 /**
  * They become those of the user whom the container runs as. Nothing is said of files that arrive, as
  * of variables; of others what `files` of the job say.
  *
- * @param name of the container in the job
  * @throws {ContainerError} when one cannot be written; the reason is in the output by then
  */
 export async function giveFiles(
-  { docker, containerId, name }: { docker: DockerClient; containerId: string; name: string },
-  files: readonly InjectedFile[],
+  docker: DockerClient,
+  containerId: string,
+  { name, files }: ContainerRequest,
   { signal, onOutput }: RunOptions,
 ): Promise<void> {
   if (files.length === 0) return

@@ -13,7 +13,7 @@ import { AgentError, ContentError, DockerRefusedError } from '../../errors.ts'
 import type { ContainerRequest } from '../../request/job-request.ts'
 import type { RunOptions, Variable } from '../executor.ts'
 import { explainExecFailure } from './exec-failure.ts'
-import { decodeGivenFiles, giveFiles } from './given-files.ts'
+import { giveFiles } from './given-files.ts'
 import type { ContainerPlan, JobObjects } from './job-objects.ts'
 import { MainContainer } from './main-container.ts'
 import { planMain, planService } from './plans.ts'
@@ -98,12 +98,11 @@ async function createContainer(
   plan: ContainerPlan,
 ): Promise<string> {
   const { name } = container
-  const files = decodeGivenFiles(container)
   const { id, warnings } = await objects.createContainer(name, plan)
   for (const warning of warnings) {
     await onOutput(`The engine warns about container "${name}": ${warning}\n`)
   }
-  await giveFiles({ docker, containerId: id, name }, files, { signal, onOutput })
+  await giveFiles(docker, id, container, { signal, onOutput })
   return id
 }
 

@@ -23,6 +23,7 @@ import {
   type Leader,
   signalProcesses,
 } from '../../host/processes.ts'
+import type { EncodedFile } from '../../request/job-request.ts'
 import { bootScript, OWN_STEPS, SHELL_ARGUMENTS } from '../../shell/boot.ts'
 import { formatExports } from '../../shell/exports.ts'
 import { createToken } from '../../shell/marks.ts'
@@ -34,7 +35,6 @@ import { pathAfter, toolboxPrelude } from '../../toolbox/files.ts'
 import { currentUser } from '../../user.ts'
 import type {
   Executor,
-  InjectedFile,
   OnOutput,
   PrepareOptions,
   RunOptions,
@@ -104,7 +104,7 @@ export class HostExecutor implements Executor {
   }
 
   async injectFiles(
-    files: readonly InjectedFile[],
+    files: readonly EncodedFile[],
     { signal, onOutput }: RunOptions,
   ): Promise<number> {
     const session = await this.#openSession(signal)

@@ -7,7 +7,8 @@
 import { constants, lstat, open, stat } from 'node:fs/promises'
 import { makeWayFor } from '../../host/injected-files.ts'
 import { findForeignEntry } from '../../private/ownership.ts'
-import type { InjectedFile, OnOutput } from '../executor.ts'
+import type { EncodedFile } from '../../request/job-request.ts'
+import type { OnOutput } from '../executor.ts'
 import { describeFailure, NOT_REPLACEABLE, type PlannedFile, planFile } from '../injection.ts'
 
 export interface InjectOptions {
@@ -23,7 +24,7 @@ const { O_WRONLY, O_CREAT, O_EXCL, O_NOCTTY, O_NONBLOCK } = constants
 
 /** @returns exit code: 1 at the first file that could not be written, the reason in the output */
 export async function injectHostFiles(
-  files: readonly InjectedFile[],
+  files: readonly EncodedFile[],
   { home, directory, signal, onOutput }: InjectOptions,
 ): Promise<number> {
   for (const file of files) {
@@ -32,13 +33,13 @@ export async function injectHostFiles(
     const planned = planFile(file, home, process.umask())
     const problem = typeof planned === 'string' ? planned : await injectFile(planned, directory)
     if (problem === undefined) continue
-    await onOutput(`${problem}\n`)
+    for (const line of problem.split('\n')) await onOutput(`${line}\n`)
     return 1
   }
   return 0
 }
 
-/** @returns what went wrong, as a line for the job's author */
+/** @returns what went wrong, for the job's author */
 async function injectFile(file: PlannedFile, directory: string): Promise<string | undefined> {
   try {
     refuseForeign(file.path)

@@ -122,7 +122,7 @@ test('the shell is let end once everything else is done, and changes no result',
   const plan = { ...PLAN, hooks: { postJob: 'post' } }
   const chosen = { c1: failed(130), 'check-result': { kind: 'checked', value: 'passed' } } as const
 
-  for (const outcome of [{ kind: 'passed' }, failed(), { kind: 'lost' }] as const) {
+  for (const outcome of [{ kind: 'passed' } as const, failed()]) {
     const last = ['end-shell', '=> passed']
     assert.equal(walkWhole(plan, { 'end-shell': outcome }).slice(-3), ['post', ...last])
     assert.equal(walkWhole(PLAN, { ...chosen, 'end-shell': outcome }).slice(-2), last)
