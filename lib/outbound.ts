@@ -5,6 +5,7 @@
  */
 
 import { type Dispatcher, EnvHttpProxyAgent, request } from 'undici'
+import { Deadline } from './async/abort.ts'
 import { trustedAuthorities } from './trust.ts'
 import { VERSION } from './version.ts'
 
@@ -75,21 +76,17 @@ async function send<T>(
   read: (answer: Dispatcher.ResponseData) => Promise<T>,
 ): Promise<T> {
   const dispatcher = new EnvHttpProxyAgent(url.startsWith('https:') ? trustOfThisHost() : {})
-  // Not AbortSignal.timeout: Node keeps that one, and all that listens to it, until it is over.
-  const late = new AbortController()
-  const reason = new DOMException(`no answer within ${timeoutMs / 1_000} s`, 'TimeoutError')
-  const timer = setTimeout(() => late.abort(reason), timeoutMs)
+  using deadline = new Deadline(timeoutMs, ...(signal === undefined ? [] : [signal]))
   try {
     const answer = await request(url, {
       method: 'POST',
       headers: { 'user-agent': `SemaphoreAgent/${VERSION}`, ...headers },
       body,
       dispatcher,
-      signal: signal === undefined ? late.signal : AbortSignal.any([late.signal, signal]),
+      signal: deadline.signal,
     })
     return await read(answer)
   } finally {
-    clearTimeout(timer)
     await dispatcher.destroy()
   }
 }

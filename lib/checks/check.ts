@@ -5,6 +5,7 @@
  */
 
 import { setTimeout as sleep } from 'node:timers/promises'
+import { Deadline } from '../async/abort.ts'
 import { AgentError, messageOf, withCode } from '../errors.ts'
 import type { ExecutorName } from '../request/job-request.ts'
 
@@ -87,7 +88,8 @@ async function examineOne(
   limitMs: number,
 ): Promise<Verdict | undefined> {
   const over = new AbortController()
-  const limit = AbortSignal.timeout(limitMs)
+  using deadline = new Deadline(limitMs)
+  const limit = deadline.signal
   const examined = examine(limit).catch((error: unknown) => explainFailure(error, limit, limitMs))
   const overdue = sleep(limitMs + CLEARING_MS, undefined, { signal: over.signal }).then(
     () => explainFailure(limit.reason, limit, limitMs),

@@ -5,6 +5,7 @@
  */
 
 import type { Writable } from 'node:stream'
+import { onAbort } from '../async/abort.ts'
 import { JobLogError } from '../errors.ts'
 
 export interface OutputOptions {
@@ -36,7 +37,7 @@ export class StandardOutput {
       this.#end()
     })
     this.#forceStop = forceStop
-    forceStop.addEventListener('abort', () => this.#wake(), { once: true })
+    onAbort(forceStop, () => this.#wake())
   }
 
   /**

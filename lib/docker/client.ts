@@ -7,6 +7,7 @@
 
 import type { Duplex, Readable } from 'node:stream'
 import { Client, type Dispatcher, Pool } from 'undici'
+import { onAbort } from '../async/abort.ts'
 import { DockerRefusedError, type DockerUnreachableError } from '../errors.ts'
 import { type EngineVersion, negotiateVersion } from './api-version.ts'
 import { halfAnswered, refusal, unreachable, wasCutOff } from './failures.ts'
@@ -216,17 +217,16 @@ function dispatchUpgrade(
   const { signal } = call
   let status = 0
   let text = ''
-  let stop: () => void = () => undefined
+  let listening: Disposable | undefined
   client.dispatch(
     { ...options, upgrade: 'tcp' },
     {
       onRequestStart: (controller) => {
-        stop = () => controller.abort(new Error('aborted by the caller'))
-        if (signal?.aborted) stop()
-        else signal?.addEventListener('abort', stop, { once: true })
+        const stop = () => controller.abort(new Error('aborted by the caller'))
+        if (signal !== undefined) listening = onAbort(signal, stop)
       },
       onRequestUpgrade: (_controller, _status, _headers, socket) => {
-        signal?.removeEventListener('abort', stop)
+        listening?.[Symbol.dispose]()
         socket.on('error', () => undefined) // until its owner listens; 'close' follows in any case
         resolve(socket)
       },
@@ -237,11 +237,11 @@ function dispatchUpgrade(
         text += chunk.toString()
       },
       onResponseEnd: () => {
-        signal?.removeEventListener('abort', stop)
+        listening?.[Symbol.dispose]()
         reject(refusal(call, status, text))
       },
       onResponseError: (_controller, error) => {
-        signal?.removeEventListener('abort', stop)
+        listening?.[Symbol.dispose]()
         reject(error)
       },
     },

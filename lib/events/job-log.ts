@@ -4,6 +4,7 @@
  * @module
  */
 
+import { onAbort } from '../async/abort.ts'
 import { JobLogError } from '../errors.ts'
 import { type EventSink, formatEvent, type JobEvent } from './event.ts'
 import { JobLogFile } from './job-log-file.ts'
@@ -169,11 +170,11 @@ export class JobLog implements EventSink, ReadableLog {
     return new Promise((resolve) => {
       const wake = () => {
         this.#waiting.delete(wake)
-        signal.removeEventListener('abort', wake)
+        listening[Symbol.dispose]()
         resolve()
       }
       this.#waiting.add(wake)
-      signal.addEventListener('abort', wake)
+      const listening = onAbort(signal, wake)
     })
   }
 

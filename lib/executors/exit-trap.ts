@@ -6,6 +6,7 @@
  */
 
 import { setTimeout as sleep } from 'node:timers/promises'
+import { LinkedAbort } from '../async/abort.ts'
 import type { RunOptions, RunResult, StopPolicy } from './executor.ts'
 
 /** Prints the shell's EXIT trap, if it has one. Output that comes late may stand before it. */
@@ -30,13 +31,14 @@ export async function runExitTrap(
   { gracePeriodMs }: StopPolicy,
 ): Promise<number> {
   if (!(await hasExitTrap(shell, signal))) return 0
-  const ended = new AbortController()
+  using ended = new LinkedAbort(signal)
   const late = new AbortController()
+  using either = new LinkedAbort(signal, late.signal)
   const running = shell
-    .run(EXIT, { signal: AbortSignal.any([signal, late.signal]), onOutput, quiet: true })
+    .run(EXIT, { signal: either.signal, onOutput, quiet: true })
     .finally(() => ended.abort())
   running.catch(() => undefined) // for whoever waits below
-  const waiting = { signal: AbortSignal.any([signal, ended.signal]) }
+  const waiting = { signal: ended.signal }
   await sleep(gracePeriodMs, undefined, waiting).catch(() => undefined)
   if (!waiting.signal.aborted) {
     late.abort(new Error('the EXIT trap did not end'))

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { Deadline } from '../async/abort.ts'
 import type { Executor } from '../executors/executor.ts'
 import type { JobRequest } from '../request/job-request.ts'
 import type { OpenBlock } from './job-blocks.ts'
@@ -103,9 +104,9 @@ export async function describeLimitReached(
     open === undefined
       ? ''
       : `Running for ${formatSeconds(performance.now() - open.since)}: ${open.directive.trimEnd()}\n`
-  const limit = AbortSignal.timeout(LOOK_LIMIT_MS)
+  using deadline = new Deadline(LOOK_LIMIT_MS)
   const processes = await executor
-    .describeProcesses(limit)
+    .describeProcesses(deadline.signal)
     .then((lines) => (lines === '' ? '' : `Its processes:\n${lines}`))
     .catch((error: Error) => `Its processes could not be looked at: ${error.message}\n`)
   return `${problem}\n${running}${processes}`.match(/.*\n/g) ?? []

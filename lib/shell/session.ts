@@ -6,6 +6,7 @@
 
 import { basename, dirname } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { Deadline, onAbort } from '../async/abort.ts'
 import { ShellError } from '../errors.ts'
 import { Carry } from './carry.ts'
 import { CookedOutput } from './cooked-output.ts'
@@ -195,11 +196,10 @@ export class Session {
       shown = (shown + Buffer.from(bytes).toString()).slice(-MAX_SHOWN_CHARACTERS)
       return onOutput(bytes)
     })
-    // Not AbortSignal.timeout: that one keeps what waits for it, here all of the job, until it is over.
-    const late = new AbortController()
-    const timer = setTimeout(() => late.abort(), readyTimeoutMs)
-    const ready = Promise.race([this.#untilDone(done), aborted([signal, late.signal])])
-    const status = await ready.finally(() => clearTimeout(timer))
+    using late = new Deadline(readyTimeoutMs, signal)
+    const { promise: aborted, resolve } = Promise.withResolvers<undefined>()
+    using _ = onAbort(late.signal, () => resolve(undefined))
+    const status = await Promise.race([this.#untilDone(done), aborted])
     signal.throwIfAborted()
     const said = shown.trim() === '' ? 'It printed nothing.' : `It printed: ${shown.trim()}`
     if (late.signal.aborted) {
@@ -332,12 +332,4 @@ export class Session {
       await onOutput(bytes)
     }
   }
-}
-
-function aborted(signals: readonly AbortSignal[]): Promise<undefined> {
-  return new Promise((resolve) => {
-    const any = AbortSignal.any([...signals])
-    if (any.aborted) resolve(undefined)
-    any.addEventListener('abort', () => resolve(undefined), { once: true })
-  })
 }

@@ -5,6 +5,7 @@
  * @module
  */
 
+import { onAbort } from '../async/abort.ts'
 import { explain } from '../errors.ts'
 import type { JobResult } from '../events/event.ts'
 import { type CallbackSender, createCallbackSender } from '../job/callbacks.ts'
@@ -80,13 +81,10 @@ export class CompletionNotifier {
 
   async #awaitCollection(collectionDeadline: AbortSignal): Promise<void> {
     const { promise: expired, resolve } = Promise.withResolvers<'expired'>()
-    const expire = () => resolve('expired')
-    if (collectionDeadline.aborted) expire()
-    else collectionDeadline.addEventListener('abort', expire, { once: true })
+    using _ = onAbort(collectionDeadline, () => resolve('expired'))
     if ((await Promise.race([this.#collected.promise, expired])) === 'expired') {
       this.#options.log.warn('The log of this job was not collected in time; it is kept for later')
     }
-    collectionDeadline.removeEventListener('abort', expire)
   }
 
   async #record(change: Partial<JournalEntry>): Promise<void> {

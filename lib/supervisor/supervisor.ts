@@ -8,6 +8,7 @@
 
 import { join } from 'node:path'
 import { clearDeadJobs } from '../access/dead-jobs.ts'
+import { Deadline } from '../async/abort.ts'
 import { explain } from '../errors.ts'
 import type { JobLog } from '../events/job-log.ts'
 import type { JobSlot, Submission } from '../job/slot.ts'
@@ -254,12 +255,9 @@ export class Supervisor implements JobSlot {
   }
 
   async #reportTeardown({ notifier }: InterruptedJob | SupervisedJob): Promise<void> {
-    const timeout = new AbortController()
-    const timer = setTimeout(() => timeout.abort(), this.#options.collectionTimeoutMs)
-    await notifier.reportTeardown(
-      AbortSignal.any([timeout.signal, this.#shutdown.at('collectionDeadline')]),
-    )
-    clearTimeout(timer)
+    const { collectionTimeoutMs } = this.#options
+    using deadline = new Deadline(collectionTimeoutMs, this.#shutdown.at('collectionDeadline'))
+    await notifier.reportTeardown(deadline.signal)
   }
 
   #shared() {

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { LinkedAbort } from '../async/abort.ts'
 import { createGate } from '../cache/in-order.ts'
 import { absolutePath, type FileOwner, type JobFiles, md5Of, toLatin1 } from '../cache/job-files.ts'
 import type { CachePlace } from '../cache/open-store.ts'
@@ -44,7 +45,7 @@ export class Desk {
   readonly #options: DeskOptions
   readonly #reader = new RequestReader()
   readonly #whenItsTurn = createGate(AT_ONCE)
-  readonly #running = new Map<string, AbortController>()
+  readonly #running = new Map<string, LinkedAbort>()
   readonly #answers = new Set<Promise<void>>()
   /** Of all requests so far: one that was not heard at once comes again. */
   readonly #seen = new Set<string>()
@@ -84,12 +85,12 @@ export class Desk {
   #begin(request: ToolboxRequest): void {
     // Asked again later, when there may be room.
     if (this.#running.size >= MAX_WAITING) return
-    const cancel = new AbortController()
+    const cancel = new LinkedAbort(this.#closed.signal)
     this.#remember(request.id)
     this.#heartbeat ??= setInterval(this.#reassure, HEARD_INTERVAL_MS).unref()
     this.#running.set(request.id, cancel)
-    const signal = AbortSignal.any([cancel.signal, this.#closed.signal])
-    const answer = this.#answer(request, signal).finally(() => {
+    const answer = this.#answer(request, cancel.signal).finally(() => {
+      cancel[Symbol.dispose]()
       this.#running.delete(request.id)
       this.#answers.delete(answer)
     })

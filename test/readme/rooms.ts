@@ -55,6 +55,7 @@ export const ROWS: readonly Readonly<Record<string, string>>[] = [
     shell: 'one living bash on a terminal: directives in, output and exit codes out',
   },
   {
+    async: 'waiting: for aborts, until deadlines',
     'log.ts': "the agent's own log",
     'make-directory.ts': 'directories that somebody else may be making',
     'read-bounded.ts': 'files that somebody has named, unless they have no end',

@@ -36,6 +36,7 @@ const OWNED: readonly { readonly what: RegExp; readonly by: readonly string[] }[
   { what: /process\.(stdin|stdout|stderr)\b/, by: ['lib/cli/'] },
   { what: /process\.(on|once)\(/, by: ['lib/cli/'] },
   { what: /\bconsole\./, by: [] },
+  { what: /\('abort'|AbortSignal\.(any|timeout)\b/, by: ['lib/async/abort.ts'] },
 ]
 
 interface Source {
@@ -81,7 +82,7 @@ test('each package is imported by its own room only', () => {
   assert.equal(strays, [])
 })
 
-test('variables, arguments, signals, standard streams and the exit code have one owner each', () => {
+test('variables, arguments, signals, standard streams, the exit code and aborts have one owner each', () => {
   const strays = OWNED.flatMap(({ what, by }) =>
     sources
       .filter(({ path, code }) => what.test(code) && !startsWithOneOf(path, by))

@@ -20,6 +20,7 @@ import {
   type S3Client,
   UploadPartCommand,
 } from '@aws-sdk/client-s3'
+import { Deadline, LinkedAbort, onAbort } from '../../async/abort.ts'
 import { inBlocks } from '../blocks.ts'
 import { isS3Error } from './error.ts'
 
@@ -101,7 +102,8 @@ async function uploadParts(
   const id = randomUUID()
   const create = new CreateMultipartUploadCommand({ ...target, Metadata: { [UPLOAD_ID]: id } })
   // An upload whose id was not waited for could not be removed.
-  const { UploadId } = await client.send(create, { abortSignal: graceAfter(abortSignal) })
+  using grace = graceAfter(abortSignal)
+  const { UploadId } = await client.send(create, { abortSignal: grace.signal })
   const upload = { ...target, UploadId }
   let isOurs = false
   try {
@@ -117,12 +119,10 @@ async function uploadParts(
 }
 
 /** Aborts a little later than the other. */
-function graceAfter(signal: AbortSignal): AbortSignal {
+function graceAfter(signal: AbortSignal): Disposable & { readonly signal: AbortSignal } {
   const late = new AbortController()
   const end = () => setTimeout(() => late.abort(signal.reason), GRACE_MS).unref()
-  if (signal.aborted) end()
-  else signal.addEventListener('abort', end, { once: true })
-  return late.signal
+  return { signal: late.signal, ...onAbort(signal, end) }
 }
 
 /** A part that fails ends the others too. */
@@ -133,8 +133,8 @@ async function sendParts(
   signal: AbortSignal,
 ): Promise<{ bytes: number; completed: CompletedPart[] }> {
   const completed: CompletedPart[] = []
-  const failed = new AbortController()
-  const abortSignal = AbortSignal.any([signal, failed.signal])
+  using failed = new LinkedAbort(signal)
+  const { signal: abortSignal } = failed
   let bytes = 0
   let count = 0
   const worker = async () => {
@@ -204,9 +204,9 @@ async function* chain(
 
 /** The job may be over, this still has to be said. What remains, a later store removes. */
 async function abort(client: S3Client, upload: S3Upload): Promise<void> {
-  const abortSignal = AbortSignal.timeout(ABORT_LIMIT_MS)
+  using deadline = new Deadline(ABORT_LIMIT_MS)
   const command = new AbortMultipartUploadCommand(upload)
-  await client.send(command, { abortSignal }).catch(() => undefined)
+  await client.send(command, { abortSignal: deadline.signal }).catch(() => undefined)
 }
 
 /** Needs a permission that an upload does not, and is nothing an upload could fail for. */

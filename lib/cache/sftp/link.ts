@@ -5,6 +5,7 @@
  */
 
 import { setTimeout as sleep } from 'node:timers/promises'
+import { unlessAborted } from '../../async/abort.ts'
 import { ConnectionLostError } from './error.ts'
 import { SftpSession } from './session.ts'
 import type { SftpSettings } from './settings.ts'
@@ -57,18 +58,5 @@ export class SftpLink {
     session.catch(forget)
     this.#session = session
     return session
-  }
-}
-
-/** The work itself goes on to its own end. */
-async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  const aborted = Promise.withResolvers<never>()
-  const abort = () => aborted.reject(signal.reason)
-  if (signal.aborted) abort()
-  signal.addEventListener('abort', abort, { once: true })
-  try {
-    return await Promise.race([work, aborted.promise])
-  } finally {
-    signal.removeEventListener('abort', abort)
   }
 }

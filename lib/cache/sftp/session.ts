@@ -11,6 +11,7 @@ import ssh2, {
   type SFTPWrapper,
   type Stats,
 } from 'ssh2'
+import { onAbort } from '../../async/abort.ts'
 import { CacheError } from '../../errors.ts'
 import { ConnectionLostError, nameOf } from './error.ts'
 import { type KnownKey, knownKeys } from './known-hosts.ts'
@@ -56,16 +57,13 @@ export class SftpSession {
   ): Promise<SftpSession> {
     checkKey(settings)
     const client = new ssh2.Client()
-    const giveUp = () => client.destroy()
-    signal.addEventListener('abort', giveUp)
+    using _ = onAbort(signal, () => client.destroy())
     try {
       await logIn(client, settings)
       return new SftpSession(client, await startSftp(client, settings), onLost)
     } catch (error) {
       client.destroy()
       throw error
-    } finally {
-      signal.removeEventListener('abort', giveUp)
     }
   }
 

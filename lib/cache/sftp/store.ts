@@ -9,6 +9,7 @@
  */
 
 import { randomBytes } from 'node:crypto'
+import { Deadline } from '../../async/abort.ts'
 import { CacheError } from '../../errors.ts'
 import type { CacheStore, StoredKey, Usage } from '../store.ts'
 import { WatchedArchive } from '../watched-archive.ts'
@@ -205,8 +206,8 @@ export class SftpStore implements CacheStore {
   }
 
   async #discard(temporary: string): Promise<void> {
-    const signal = AbortSignal.timeout(CLEAN_UP_LIMIT_MS)
-    await this.#remove(temporary, signal).catch(() => undefined) // an hour later another will
+    using deadline = new Deadline(CLEAN_UP_LIMIT_MS)
+    await this.#remove(temporary, deadline.signal).catch(() => undefined) // an hour later another will
   }
 
   async #touch(name: string, storedAt: number, signal: AbortSignal): Promise<void> {

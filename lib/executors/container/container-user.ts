@@ -6,6 +6,7 @@
 
 import type { Duplex } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { onAbort } from '../../async/abort.ts'
 import type { FileOwner } from '../../cache/job-files.ts'
 import type { DockerClient } from '../../docker/client.ts'
 import { execExitCode, openExec, runExec } from '../../docker/exec.ts'
@@ -84,8 +85,7 @@ export async function* runAs(program: UserProgram): AsyncGenerator<Uint8Array, v
     user: user.execAs,
     signal,
   })
-  const stop = () => stream.destroy()
-  signal.addEventListener('abort', stop, { once: true })
+  using _ = onAbort(signal, () => stream.destroy())
   const fed = input === undefined ? Promise.resolve() : feed(stream, input)
   fed.catch(() => undefined) // thrown below
   let said = ''
@@ -102,7 +102,6 @@ export async function* runAs(program: UserProgram): AsyncGenerator<Uint8Array, v
     await fed
     throw error
   } finally {
-    signal.removeEventListener('abort', stop)
     stream.destroy()
   }
 }

@@ -8,6 +8,7 @@ import { randomBytes } from 'node:crypto'
 import type { Writable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { Deadline, LinkedAbort, onAbort } from '../../async/abort.ts'
 import type { DockerClient } from '../../docker/client.ts'
 import { containerRuns } from '../../docker/containers.ts'
 import {
@@ -110,7 +111,8 @@ const RESIZE_POLL_MS = 25
 export async function enterContainer(docker: DockerClient, options: EnterOptions): Promise<number> {
   const { containerId, shell, command, term, standard } = options
   const unread = new AbortController()
-  const signal = AbortSignal.any([options.signal, unread.signal])
+  using linked = new LinkedAbort(options.signal, unread.signal)
+  const { signal } = linked
   const terminal = sizeOf(standard)
   const visit = randomBytes(8).toString('hex')
   const { id, stream } = await openInTurn(docker, containerId, standard.stderr, {
@@ -119,7 +121,7 @@ export async function enterContainer(docker: DockerClient, options: EnterOptions
     terminal,
     signal,
   })
-  signal.addEventListener('abort', () => void stream.destroy(), { once: true })
+  using _ = onAbort(signal, () => void stream.destroy())
   const stopReading = () => unread.abort()
   standard.stdout.once('error', stopReading)
   const over = new AbortController()
@@ -168,8 +170,8 @@ async function openInTurn(
   output: Writable,
   options: OpenExecOptions,
 ): Promise<OpenExec> {
-  const ended = new AbortController()
-  const signal = AbortSignal.any([options.signal, ended.signal])
+  using ended = new LinkedAbort(options.signal)
+  const { signal } = ended
   const opening = openExec(docker, containerId, { ...options, signal })
   let looks = 0
   try {
@@ -253,8 +255,9 @@ async function hangUp(
   { containerId, shell, visit }: Pick<EnterOptions, 'containerId' | 'shell'> & { visit: string },
 ): Promise<void> {
   const command = [shell, '-c', HANG_UP[shell], shell, visit]
-  const signal = AbortSignal.timeout(HANG_UP_LIMIT_MS)
-  await runExec(docker, containerId, { command, user: '0', signal }).catch(() => undefined) // gone with its container
+  using deadline = new Deadline(HANG_UP_LIMIT_MS)
+  const options = { command, user: '0', signal: deadline.signal }
+  await runExec(docker, containerId, options).catch(() => undefined) // gone with its container
 }
 
 async function setSize(

@@ -5,6 +5,7 @@
  * @module
  */
 
+import { Deadline, onAbort, unlessAborted } from '../../async/abort.ts'
 import type { ArchiveEntry } from '../../docker/archive.ts'
 import { DockerClient } from '../../docker/client.ts'
 import type { ImageInfo, RegistryLogin } from '../../docker/images.ts'
@@ -69,7 +70,7 @@ export class ContainerExecutor implements Executor {
 
   async prepare(options: PrepareOptions): Promise<boolean> {
     const { signal, block } = options
-    signal.addEventListener('abort', this.#stop, { once: true })
+    onAbort(signal, this.#stop)
     const { hostSetupCommands, imagePullCredentials } = this.#options.compose
     if (!(await runHostSetup(hostSetupCommands, { signal, block }, this.#options))) return false
 
@@ -148,11 +149,10 @@ export class ContainerExecutor implements Executor {
   }
 
   async #removeObjects(): Promise<void> {
-    const deadline = new CleanupDeadline(this.#options.policy.forceStop)
+    using deadline = new CleanupDeadline(this.#options.policy.forceStop)
     try {
       await this.#objects.removeAll(deadline.signal)
     } finally {
-      deadline.end()
       await this.#docker.close()
     }
   }
@@ -217,20 +217,15 @@ export class ContainerExecutor implements Executor {
    */
   async #letFinish<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
     const { gracePeriodMs, forceStop } = this.#options.policy
-    const stuck = Promise.withResolvers<never>()
-    const onStop = () => {
-      const deadline = AbortSignal.any([forceStop, AbortSignal.timeout(gracePeriodMs)])
-      const giveUp = () => stuck.reject(signal.reason)
-      if (deadline.aborted) giveUp()
-      else deadline.addEventListener('abort', giveUp, { once: true })
-    }
-    if (signal.aborted) onStop()
-    else signal.addEventListener('abort', onStop, { once: true })
-    try {
-      return await Promise.race([work, stuck.promise])
-    } finally {
-      signal.removeEventListener('abort', onStop)
-    }
+    const late = new AbortController()
+    using done = new DisposableStack()
+    done.use(
+      onAbort(signal, () => {
+        const deadline = done.use(new Deadline(gracePeriodMs, forceStop))
+        done.use(onAbort(deadline.signal, () => late.abort(signal.reason)))
+      }),
+    )
+    return await unlessAborted(work, late.signal)
   }
 
   async #run(path: string, { signal, onOutput, quiet = false }: RunOptions): Promise<RunResult> {

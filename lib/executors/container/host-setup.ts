@@ -8,6 +8,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import type { Writable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { Deadline, onAbort } from '../../async/abort.ts'
 import { ContainerError } from '../../errors.ts'
 import { addToCgroup, makeCgroup } from '../../host/cgroup.ts'
 import type { HostTraces } from '../../host/job-traces.ts'
@@ -77,8 +78,8 @@ async function runOnHost(
   }
   child.stdout?.on('data', keep)
   child.stderr?.on('data', keep)
-  const stop = () => endGroup(child, policy)
-  signal.addEventListener('abort', stop, { once: true })
+  using stopping = new DisposableStack()
+  stopping.use(onAbort(signal, () => stopping.use(endGroup(child, policy))))
   try {
     const closed = once(child, 'close')
     closed.catch(() => undefined) // fails as 'exit' does
@@ -92,7 +93,6 @@ async function runOnHost(
       cause,
     })
   } finally {
-    signal.removeEventListener('abort', stop)
     child.stdout?.destroy()
     child.stderr?.destroy()
   }
@@ -108,15 +108,14 @@ async function letRun({ pid, stdio }: ChildProcess, { cgroup }: HostTraces): Pro
   gate.end()
 }
 
-/** TERM, then KILL once the grace period is over. */
-function endGroup(child: ChildProcess, { gracePeriodMs, forceStop }: StopPolicy): void {
-  const deadline = AbortSignal.any([forceStop, AbortSignal.timeout(gracePeriodMs)])
+/** TERM, then KILL once the grace period is over, unless that is disposed of before. */
+function endGroup(child: ChildProcess, { gracePeriodMs, forceStop }: StopPolicy): Disposable {
   signalGroup(child, 'SIGTERM')
-  const kill = () => {
+  const deadline = new Deadline(gracePeriodMs, forceStop)
+  void onAbort(deadline.signal, () => {
     if (child.exitCode === null) signalGroup(child, 'SIGKILL')
-  }
-  if (deadline.aborted) kill()
-  else deadline.addEventListener('abort', kill, { once: true })
+  })
+  return deadline
 }
 
 function signalGroup({ pid }: ChildProcess, signal: NodeJS.Signals): void {

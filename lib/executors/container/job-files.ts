@@ -6,6 +6,7 @@
  */
 
 import { posix } from 'node:path'
+import { unlessAborted } from '../../async/abort.ts'
 import { DamagedTarError, encodeHeader, type TarEntry, TarReader } from '../../cache/archive/tar.ts'
 import { rewriteTar } from '../../cache/archive/tar-rewrite.ts'
 import {
@@ -187,18 +188,12 @@ export class ContainerFiles implements JobFiles {
     const { promise, resolve } = Promise.withResolvers<void>()
     const before = this.#lastTurn
     this.#lastTurn = before.then(() => promise)
-    const { promise: aborted, reject } = Promise.withResolvers<never>()
-    const stop = () => reject(signal.reason)
-    signal.addEventListener('abort', stop, { once: true })
     try {
-      signal.throwIfAborted()
-      await Promise.race([before, aborted])
+      await unlessAborted(before, signal)
       return resolve
     } catch (error) {
       resolve()
       throw error
-    } finally {
-      signal.removeEventListener('abort', stop)
     }
   }
 }

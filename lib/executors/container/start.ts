@@ -5,6 +5,7 @@
  */
 
 import { existsSync } from 'node:fs'
+import { LinkedAbort } from '../../async/abort.ts'
 import type { ArchiveEntry } from '../../docker/archive.ts'
 import type { DockerClient } from '../../docker/client.ts'
 import { type Mount, startContainer } from '../../docker/containers.ts'
@@ -157,8 +158,9 @@ async function openWhileWaiting(
 ): Promise<number> {
   const { docker, signal, onOutput, serviceStartTimeoutMs } = request
   const failed = new AbortController()
-  const ready = new AbortController()
-  const together = { signal: AbortSignal.any([signal, failed.signal]), onOutput }
+  using either = new LinkedAbort(signal, failed.signal)
+  using ready = new LinkedAbort(either.signal)
+  const together = { signal: either.signal, onOutput }
   const guard = async <T>(work: Promise<T>): Promise<T> => {
     try {
       return await work
@@ -172,7 +174,7 @@ async function openWhileWaiting(
     exitCode = code
     if (code !== 0) failed.abort(new Error('there is no shell to wait for services with'))
   })
-  const watched = { onOutput, signal: AbortSignal.any([together.signal, ready.signal]) }
+  const watched = { onOutput, signal: ready.signal }
   const watches = Promise.allSettled(
     services.map((service) => guard(watchService(docker, service, watched))),
   )

@@ -9,6 +9,7 @@
  * @module
  */
 
+import { Deadline } from '../../async/abort.ts'
 import type { DockerClient } from '../../docker/client.ts'
 import { killContainer } from '../../docker/containers.ts'
 import { runExec } from '../../docker/exec.ts'
@@ -96,12 +97,11 @@ export async function stopContainerJob(
   ended: AbortSignal,
 ): Promise<void> {
   const { docker, containerId } = target
-  const hasEnded = AbortSignal.any([forceStop, ended])
-  const grace = AbortSignal.any([hasEnded, AbortSignal.timeout(gracePeriodMs)])
-  await attempt(grace, () => runScript(target, 'ask', grace))
-  if (grace.aborted) {
-    const limit = AbortSignal.any([hasEnded, AbortSignal.timeout(END_LIMIT_MS)])
-    await attempt(limit, () => runScript(target, 'end', limit))
+  using grace = new Deadline(gracePeriodMs, forceStop, ended)
+  await attempt(grace.signal, (signal) => runScript(target, 'ask', signal))
+  if (grace.signal.aborted) {
+    using limit = new Deadline(END_LIMIT_MS, forceStop, ended)
+    await attempt(limit.signal, (signal) => runScript(target, 'end', signal))
   }
   if (!ended.aborted) await killMainContainer(docker, containerId, forceStop)
 }
@@ -112,12 +112,8 @@ export async function killMainContainer(
   id: string,
   forceStop: AbortSignal,
 ): Promise<void> {
-  const deadline = new CleanupDeadline(forceStop)
-  try {
-    await killContainer(docker, id, deadline.signal)
-  } finally {
-    deadline.end()
-  }
+  using deadline = new CleanupDeadline(forceStop)
+  await killContainer(docker, id, deadline.signal)
 }
 
 async function runScript(
@@ -130,6 +126,9 @@ async function runScript(
 }
 
 /** What fails because the time is up, or the container gone, is no matter: it is killed next. */
-async function attempt(deadline: AbortSignal, work: () => Promise<void>): Promise<void> {
-  if (!deadline.aborted) await work().catch(() => undefined)
+async function attempt(
+  deadline: AbortSignal,
+  work: (signal: AbortSignal) => Promise<void>,
+): Promise<void> {
+  if (!deadline.aborted) await work(deadline).catch(() => undefined)
 }

@@ -7,6 +7,7 @@
 
 import type { Duplex } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { Deadline } from '../../async/abort.ts'
 import { attachContainer } from '../../docker/attach.ts'
 import type { DockerClient } from '../../docker/client.ts'
 import { containerExists, inspectContainer, waitContainer } from '../../docker/containers.ts'
@@ -65,11 +66,11 @@ export class ContainerTerminal implements Terminal {
   }
 
   async #askExitCode(): Promise<number> {
-    const limit = AbortSignal.timeout(EXIT_LIMIT_MS)
+    using limit = new Deadline(EXIT_LIMIT_MS)
     try {
-      return await waitContainer(this.#docker, this.#id, limit)
+      return await waitContainer(this.#docker, this.#id, limit.signal)
     } catch (error) {
-      if (!limit.aborted) throw error
+      if (!limit.signal.aborted) throw error
     }
     await inspectContainer(this.#docker, this.#id) // throws when the engine hangs
     throw new ContainerError('The engine closed the terminal of a container that still runs', {

@@ -8,6 +8,7 @@
 
 import type { Duplex } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { onAbort } from '../../async/abort.ts'
 import type { CachePlace } from '../../cache/open-store.ts'
 import { attachExec } from '../../docker/exec.ts'
 import { readFrames } from '../../docker/frames.ts'
@@ -96,8 +97,7 @@ export class ContainerToolbox {
     const askers = await this.#askers.all(signal)
     const command = ['bash', '-p', '-c', RELAY, 'toolbox', directory]
     const socket = await attachExec(docker, containerId, { command, user: '0', signal })
-    const stop = () => socket.destroy()
-    signal.addEventListener('abort', stop, { once: true })
+    using _ = onAbort(signal, () => socket.destroy())
     const desks = new Map(askers.map((asker) => [asker.owner.uid, this.#openDesk(asker, socket)]))
     const lines = new LineReader()
     try {
@@ -108,7 +108,6 @@ export class ContainerToolbox {
         for (const line of lines.push(bytes)) this.#take(line, socket, desks)
       }
     } finally {
-      signal.removeEventListener('abort', stop)
       socket.destroy()
       const closed = [...desks].map(async ([uid, desk]) =>
         (await desk.close()).map((id) => nameOf(uid, id)),

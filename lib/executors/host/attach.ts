@@ -7,6 +7,7 @@
 
 import { spawn } from 'node:child_process'
 import { constants } from 'node:os'
+import { onAbort } from '../../async/abort.ts'
 import { ContainerError, ShellError } from '../../errors.ts'
 import type { AttachOptions } from '../kind.ts'
 
@@ -28,23 +29,18 @@ export async function attachToHost({
   if (standard.stdin.isTTY === true) onTerminalLent()
   const args = command.length === 0 ? ['--login'] : ['--login', '-c', '"$@"', 'bash', ...command]
   const child = spawn('bash', args, { stdio: 'inherit', env: { ...environment } })
-  const hangUp = () => void child.kill('SIGHUP')
-  signal.addEventListener('abort', hangUp, { once: true })
-  try {
-    return await new Promise<number>((resolve, reject) => {
-      child.once('error', (cause) =>
-        reject(
-          new ShellError('bash could not be started', {
-            hint: 'Install bash (package bash), or start the agent with a PATH that contains it.',
-            cause,
-          }),
-        ),
-      )
-      child.once('exit', (code, name) =>
-        resolve(code ?? SIGNAL_BASE + (name === null ? 0 : constants.signals[name])),
-      )
-    })
-  } finally {
-    signal.removeEventListener('abort', hangUp)
-  }
+  using _ = onAbort(signal, () => void child.kill('SIGHUP'))
+  return await new Promise<number>((resolve, reject) => {
+    child.once('error', (cause) =>
+      reject(
+        new ShellError('bash could not be started', {
+          hint: 'Install bash (package bash), or start the agent with a PATH that contains it.',
+          cause,
+        }),
+      ),
+    )
+    child.once('exit', (code, name) =>
+      resolve(code ?? SIGNAL_BASE + (name === null ? 0 : constants.signals[name])),
+    )
+  })
 }

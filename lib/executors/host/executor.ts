@@ -6,6 +6,7 @@
 
 import { appendFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
+import { onAbort } from '../../async/abort.ts'
 import { DEFAULT_PATH } from '../../config.ts'
 import { ShellError } from '../../errors.ts'
 import { addToCgroup, makeCgroup } from '../../host/cgroup.ts'
@@ -87,7 +88,7 @@ export class HostExecutor implements Executor {
     this.#traces = traces
     this.#environment = { ...complete, [COOKIE_NAME]: this.#traces.cookie }
     this.#directory = new JobDirectory(traces.directory ?? '', traces.spares ?? [])
-    signal.addEventListener('abort', this.#stop, { once: true })
+    onAbort(signal, this.#stop)
     this.#toolbox = new HostToolbox(this.#path(TOOLBOX), cache)
     await this.#openSession(signal)
     return true

@@ -12,6 +12,7 @@
  */
 
 import { setTimeout as sleep } from 'node:timers/promises'
+import { Deadline } from '../../async/abort.ts'
 import {
   findJobProcesses,
   findShell,
@@ -44,7 +45,8 @@ export async function stopHostJob(
   bootPath: string,
   { gracePeriodMs, forceStop }: StopPolicy,
 ): Promise<void> {
-  const grace = AbortSignal.any([forceStop, AbortSignal.timeout(gracePeriodMs)])
+  using deadline = new Deadline(gracePeriodMs, forceStop)
+  const grace = deadline.signal
   const shell = findShell(mark, bootPath)
   signalShell(shell, 'SIGSTOP')
   const others = findOthers(mark, shell)
@@ -66,7 +68,8 @@ async function endShell(
   // With all that holds the terminal: a `script` still has its last output to pass on.
   const isGone = () => [...shell.keepers].every((pid) => !isAlive({ pid }))
   await waitUntil(isGone, grace)
-  await waitUntil(isGone, AbortSignal.any([forceStop, AbortSignal.timeout(EXIT_TRAP_MS)]))
+  using last = new Deadline(EXIT_TRAP_MS, forceStop)
+  await waitUntil(isGone, last.signal)
 }
 
 function signalShell(shell: Shell | undefined, signal: NodeJS.Signals): void {

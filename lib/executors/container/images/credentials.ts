@@ -5,6 +5,7 @@
  * @module
  */
 
+import { LinkedAbort } from '../../../async/abort.ts'
 import type { DockerClient } from '../../../docker/client.ts'
 import { type RegistryLogin, verifyLogin } from '../../../docker/images.ts'
 import { ContentError, ImagePullError } from '../../../errors.ts'
@@ -67,7 +68,8 @@ async function verify(
   })
   watch.start(stallTimeoutMs)
   try {
-    return await verifyLogin(docker, login, AbortSignal.any([signal, watch.signal]))
+    using either = new LinkedAbort(signal, watch.signal)
+    return await verifyLogin(docker, login, either.signal)
   } finally {
     watch.stop()
   }

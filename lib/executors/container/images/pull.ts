@@ -5,6 +5,7 @@
  * @module
  */
 
+import { LinkedAbort } from '../../../async/abort.ts'
 import type { DockerClient } from '../../../docker/client.ts'
 import {
   type ImageInfo,
@@ -115,12 +116,11 @@ async function pullTogether(
   wishes: readonly Wish[],
   options: PullOptions,
 ): Promise<void> {
-  const failed = new AbortController()
-  const together = AbortSignal.any([options.signal, failed.signal])
+  using failed = new LinkedAbort(options.signal)
   await settleAll(
     wishes.map(async (wish) => {
       try {
-        await pull(docker, wish, { ...options, signal: together })
+        await pull(docker, wish, { ...options, signal: failed.signal })
       } catch (error) {
         failed.abort(error)
         throw error
@@ -155,7 +155,8 @@ async function pullOnce(
   const login = chooseLogin(logins, reference)
   const watch = new StallWatch((limitMs) => stalled(reference, limitMs))
   try {
-    const options = { login, platform, signal: AbortSignal.any([signal, watch.signal]) }
+    using either = new LinkedAbort(signal, watch.signal)
+    const options = { login, platform, signal: either.signal }
     watch.start(stallTimeoutMs)
     for await (const message of pullImage(docker, reference, options)) {
       watch.stop() // a log that is slow to take a line is not the registry's fault

@@ -5,6 +5,7 @@
  */
 
 import { setTimeout as sleep } from 'node:timers/promises'
+import { Deadline, LinkedAbort } from '../../../async/abort.ts'
 import type { DockerClient } from '../../../docker/client.ts'
 import { inspectContainer } from '../../../docker/containers.ts'
 import { runExec } from '../../../docker/exec.ts'
@@ -40,8 +41,8 @@ export async function awaitHealthy(
   options: ReadyOptions,
 ): Promise<void> {
   const seconds = startStopwatch()
-  const over = new AbortController()
-  const both = { ...options, signal: AbortSignal.any([options.signal, over.signal]) }
+  using over = new LinkedAbort(options.signal)
+  const both = { ...options, signal: over.signal }
   try {
     await Promise.race([
       untilEngineSaysSo(docker, service, both),
@@ -112,15 +113,14 @@ async function doesPass(
   command: readonly string[],
   signal: AbortSignal,
 ): Promise<boolean> {
-  const limit = AbortSignal.timeout(CHECK_LIMIT_MS)
+  using deadline = new Deadline(CHECK_LIMIT_MS, signal)
   try {
-    const both = AbortSignal.any([signal, limit])
-    const { exitCode } = await runExec(docker, id, { command, signal: both })
+    const { exitCode } = await runExec(docker, id, { command, signal: deadline.signal })
     return exitCode === 0
   } catch (error) {
     signal.throwIfAborted()
     // Refused: it does not run, or no longer, or the image lacks the program.
-    if (limit.aborted || error instanceof DockerRefusedError) return false
+    if (deadline.signal.aborted || error instanceof DockerRefusedError) return false
     throw error
   }
 }

@@ -10,6 +10,7 @@
  */
 
 import { setTimeout as sleep } from 'node:timers/promises'
+import { Deadline } from '../../../async/abort.ts'
 import type { DockerClient } from '../../../docker/client.ts'
 import { inspectContainer } from '../../../docker/containers.ts'
 import { runExec } from '../../../docker/exec.ts'
@@ -105,14 +106,14 @@ async function knock(
   docker: DockerClient,
   { mainId, name, ports, tries, signal }: Knock,
 ): Promise<number[]> {
-  const limit = AbortSignal.timeout(KNOCK_LIMIT_MS)
+  using deadline = new Deadline(KNOCK_LIMIT_MS, signal)
   const words = [tries, name, ...ports].map(String)
   try {
     const { output } = await runExec(docker, mainId, {
       // -p: no BASH_ENV of the image's.
       command: ['bash', '-p', '-c', KNOCK_SCRIPT, 'knock', ...words],
       user: '0',
-      signal: AbortSignal.any([signal, limit]),
+      signal: deadline.signal,
     })
     return output
       .split('\n')
@@ -120,7 +121,7 @@ async function knock(
       .filter((port) => ports.includes(port))
   } catch (error) {
     signal.throwIfAborted()
-    if (limit.aborted) return []
+    if (deadline.signal.aborted) return []
     // Of a main container that has ended, whoever opens its shell tells.
     const isRefusal = error instanceof DockerRefusedError
     if (isRefusal && !(await isRunning(docker, mainId, signal))) return []

@@ -5,6 +5,7 @@
  * @module
  */
 
+import { Deadline } from '../../../async/abort.ts'
 import type { DockerClient } from '../../../docker/client.ts'
 import {
   type ContainerState,
@@ -112,7 +113,8 @@ async function showLastLines(
   { name, id }: Service,
   onOutput: RunOptions['onOutput'],
 ): Promise<string> {
-  const lines = await lastLines(docker, id, SHOWN_LINES, AbortSignal.timeout(OUTPUT_TIMEOUT_MS))
+  using deadline = new Deadline(OUTPUT_TIMEOUT_MS)
+  const lines = await lastLines(docker, id, SHOWN_LINES, deadline.signal)
   const text = Buffer.from(lines).toString()
   if (text === '') await onOutput(`Service "${name}" has put out nothing.\n`)
   else {
