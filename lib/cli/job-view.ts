@@ -6,6 +6,7 @@
 
 import { styleText } from 'node:util'
 import stringWidth from 'string-width'
+import { STEP_TITLES } from '../events/block-titles.ts'
 import type { EventSink, JobEvent, JobResult } from '../events/event.ts'
 
 export interface ViewOptions {
@@ -36,15 +37,7 @@ const ESCAPE = '\x1b'
 const RESET = '\x1b[0m'
 
 /** What the agent does on its own account steps back behind the job's commands. */
-const OWN_STEPS: ReadonlySet<string> = new Set([
-  'Checking job result',
-  'Exporting environment variables',
-  'Injecting Files',
-  'Preparing the job',
-  'Pulling docker images...',
-  'Setting up image pull credentials',
-  'Starting the docker image...',
-])
+const OWN_STEPS: ReadonlySet<string> = new Set(Object.values(STEP_TITLES))
 
 /** Below this a table has no room for names. */
 const MIN_TITLE_COLUMNS = 20

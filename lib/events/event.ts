@@ -4,6 +4,8 @@
  * @module
  */
 
+import { nowInSeconds } from '../time.ts'
+
 export type JobResult = 'passed' | 'failed' | 'stopped'
 
 /** The wire form itself: keys, their order and whole unix seconds are fixed, see lib/events/README.md. */
@@ -30,6 +32,27 @@ export type JobEvent =
  */
 export interface EventSink {
   write(event: JobEvent): Promise<void> | void
+}
+
+/** A block that has begun: what its end repeats. */
+export type BlockStart = Pick<
+  Extract<JobEvent, { event: 'cmd_started' }>,
+  'directive' | 'timestamp'
+>
+
+export function blockEnd(
+  { directive, timestamp: startedAt }: BlockStart,
+  exitCode: number,
+): JobEvent {
+  const timestamp = nowInSeconds()
+  return {
+    event: 'cmd_finished',
+    timestamp,
+    directive,
+    exit_code: exitCode,
+    started_at: startedAt,
+    finished_at: timestamp,
+  }
 }
 
 /** One line of the log, newline included. */

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { EventSink, JobEvent } from '../events/event.ts'
+import { type BlockStart, blockEnd, type EventSink, type JobEvent } from '../events/event.ts'
 import { OutputText } from '../events/output-text.ts'
 import { nowInSeconds } from '../time.ts'
 
@@ -16,18 +16,17 @@ const BATCH_CHARACTERS = 64 * 1024
 
 export class BlockWriter {
   readonly #sink: EventSink
-  readonly #directive: string
   readonly #text = new OutputText()
   #pending = ''
   #timer: NodeJS.Timeout | undefined
-  #startedAt = 0
+  #start: BlockStart
   /** Events are written one after the other, whoever asks: the timer or the terminal. */
   #written: Promise<void> = Promise.resolve()
   readonly #failure = Promise.withResolvers<never>()
 
   constructor(sink: EventSink, directive: string) {
     this.#sink = sink
-    this.#directive = directive
+    this.#start = { directive, timestamp: 0 }
     this.#failure.promise.catch(() => undefined) // for whoever listens
   }
 
@@ -37,12 +36,10 @@ export class BlockWriter {
   }
 
   async start(): Promise<void> {
-    this.#startedAt = nowInSeconds()
-    await this.#write({
-      event: 'cmd_started',
-      timestamp: this.#startedAt,
-      directive: this.#directive,
-    })
+    const { directive } = this.#start
+    const timestamp = nowInSeconds()
+    this.#start = { directive, timestamp }
+    await this.#write({ event: 'cmd_started', timestamp, directive })
   }
 
   /**
@@ -58,15 +55,7 @@ export class BlockWriter {
 
   async finish(exitCode: number): Promise<void> {
     await this.#end()
-    const finishedAt = nowInSeconds()
-    await this.#write({
-      event: 'cmd_finished',
-      timestamp: finishedAt,
-      directive: this.#directive,
-      exit_code: exitCode,
-      started_at: this.#startedAt,
-      finished_at: finishedAt,
-    })
+    await this.#write(blockEnd(this.#start, exitCode))
   }
 
   #say(line: string): Promise<void> {

@@ -13,7 +13,7 @@ import {
   UndeliveredError,
   withCode,
 } from '../errors.ts'
-import type { EventSink, JobEvent, JobResult } from '../events/event.ts'
+import { blockEnd, type EventSink, type JobEvent, type JobResult } from '../events/event.ts'
 import type { OnOutput } from '../executors/executor.ts'
 import type { Logger } from '../log.ts'
 import { nowInSeconds } from '../time.ts'
@@ -128,14 +128,7 @@ export class JobBlocks {
     for (const output of describeFailure(error)) {
       await this.#writeLast({ event: 'cmd_output', timestamp, output })
     }
-    await this.#writeLast({
-      event: 'cmd_finished',
-      timestamp,
-      directive,
-      exit_code: 1,
-      started_at: startedAt,
-      finished_at: timestamp,
-    })
+    await this.#writeLast(blockEnd({ directive, timestamp: startedAt }, 1))
   }
 
   async finish(result: JobResult): Promise<void> {

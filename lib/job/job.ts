@@ -5,6 +5,7 @@
  */
 
 import { explain } from '../errors.ts'
+import { EXIT_TRAP_TITLE, STEP_TITLES, TIME_LIMIT_TITLE } from '../events/block-titles.ts'
 import type { EventSink, JobResult } from '../events/event.ts'
 import type { Executor, OnOutput, RunOptions, WriteBlock } from '../executors/executor.ts'
 import type { Logger } from '../log.ts'
@@ -43,11 +44,6 @@ export interface JobOptions {
    */
   readonly hold?: ((signal: AbortSignal) => Promise<void>) | undefined
 }
-
-const LIMIT_TITLE = 'Ending the job at its time limit'
-
-const EXPORT_TITLE = 'Exporting environment variables'
-const EXIT_TRAP_TITLE = "Running the EXIT trap of the job's shell"
 
 export class Job {
   readonly #options: JobOptions
@@ -154,7 +150,7 @@ export class Job {
     if (!this.#stop.signal.aborted) return
     const { message, report } = this.#stop.signal.reason as StopReason // of nobody but stop()
     if (report === undefined) return
-    await this.#block(LIMIT_TITLE, async (onOutput) => {
+    await this.#block(TIME_LIMIT_TITLE, async (onOutput) => {
       for (const line of report) await onOutput(line)
       return 1
     })
@@ -219,7 +215,7 @@ export class Job {
       if (isUnforeseen(error, this.#stop.signal)) this.#options.log.error(explain(error))
       if (this.#stop.signal.aborted) return this.#stopped()
       // No block of the executor's own could tell of it: this one does.
-      await this.#block('Preparing the job', () => Promise.reject(error))
+      await this.#block(STEP_TITLES.prepare, () => Promise.reject(error))
       return { kind: 'failed', exitCode: 1 }
     }
   }
@@ -234,7 +230,7 @@ export class Job {
   }
 
   async #exportVariables(encoded: readonly EncodedVariable[]): Promise<Outcome> {
-    return await this.#block(EXPORT_TITLE, async (onOutput) => {
+    return await this.#block(STEP_TITLES.exportVariables, async (onOutput) => {
       const variables = await decodeVariables(encoded, onOutput)
       return await this.#options.executor.exportVariables(variables, this.#runOptions(onOutput))
     })
@@ -242,7 +238,7 @@ export class Job {
 
   async #inject(): Promise<Outcome> {
     const { executor, request } = this.#options
-    return await this.#block('Injecting Files', async (onOutput) => {
+    return await this.#block(STEP_TITLES.injectFiles, async (onOutput) => {
       return await executor.injectFiles(request.files, this.#runOptions(onOutput))
     })
   }
@@ -269,7 +265,7 @@ export class Job {
 
   async #checkResult(): Promise<Outcome> {
     let value = ''
-    const outcome = await this.#block('Checking job result', async (onOutput) => {
+    const outcome = await this.#block(STEP_TITLES.checkResult, async (onOutput) => {
       value = await askForResult(this.#options.executor, this.#stop.signal)
       await onOutput(describeSelfStop(value))
       return 0

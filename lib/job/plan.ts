@@ -5,6 +5,7 @@
  * @module
  */
 
+import { hookTitle } from '../events/block-titles.ts'
 import type { JobResult } from '../events/event.ts'
 import type { Command, JobRequest } from '../request/job-request.ts'
 
@@ -175,7 +176,7 @@ function commandsOf(plan: Plan, { phase, result }: JobState): readonly Command[]
 
 function hookStep(which: 'post' | 'pre', path: string | undefined): Step | undefined {
   if (path === undefined) return undefined
-  return { kind: 'hook', title: `Running the ${which}-job hook configured in the agent`, path }
+  return { kind: 'hook', title: hookTitle(which), path }
 }
 
 /** What `SEMAPHORE_JOB_RESULT` may say when a job stops itself; anything else means `stopped`. */

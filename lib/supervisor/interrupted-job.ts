@@ -6,7 +6,7 @@
  */
 
 import { explain } from '../errors.ts'
-import type { JobEvent, JobResult } from '../events/event.ts'
+import { blockEnd, type JobEvent, type JobResult } from '../events/event.ts'
 import { JobLog } from '../events/job-log.ts'
 import { removeKeys } from '../host/authorized-keys.ts'
 import { removeHostTraces } from '../host/job-traces.ts'
@@ -115,14 +115,7 @@ async function closeBlock(jobLog: JobLog): Promise<void> {
   if (open === undefined) return
   const timestamp = nowInSeconds()
   await jobLog.write({ event: 'cmd_output', timestamp, output: REASON })
-  await jobLog.write({
-    event: 'cmd_finished',
-    timestamp,
-    directive: open.directive,
-    exit_code: 1,
-    started_at: open.timestamp,
-    finished_at: timestamp,
-  })
+  await jobLog.write(blockEnd(open, 1))
 }
 
 async function findOpenBlock(jobLog: JobLog): Promise<OpenBlock | undefined> {

@@ -10,6 +10,7 @@ import type { ArchiveEntry } from '../../docker/archive.ts'
 import { DockerClient } from '../../docker/client.ts'
 import type { ImageInfo, RegistryLogin } from '../../docker/images.ts'
 import { DockerRefusedError, UndeliveredError } from '../../errors.ts'
+import { STEP_TITLES } from '../../events/block-titles.ts'
 import type { Compose, EncodedFile } from '../../request/job-request.ts'
 import type { Session } from '../../shell/session.ts'
 import type { Executor, PrepareOptions, RunOptions, RunResult, Variable } from '../executor.ts'
@@ -76,7 +77,7 @@ export class ContainerExecutor implements Executor {
 
     const loggedIn =
       imagePullCredentials.length === 0 ||
-      (await block('Setting up image pull credentials', (onOutput) =>
+      (await block(STEP_TITLES.credentials, (onOutput) =>
         setUpCredentials(this.#docker, imagePullCredentials, this.#logins, {
           environment: this.#options.environment,
           stallTimeoutMs: this.#options.pullStallTimeoutMs,
@@ -164,7 +165,7 @@ export class ContainerExecutor implements Executor {
     const { compose, pullStallTimeoutMs, onPulled } = this.#options
     const { containers } = compose
     let images: ReadonlyMap<string, ImageInfo> = new Map()
-    const pulled = await block('Pulling docker images...', async (onOutput) => {
+    const pulled = await block(STEP_TITLES.pull, async (onOutput) => {
       images = await ensureImages(this.#docker, containers, {
         logins: this.#logins,
         stallTimeoutMs: pullStallTimeoutMs,
@@ -176,7 +177,7 @@ export class ContainerExecutor implements Executor {
     })
     if (!pulled) return false
 
-    return await block('Starting the docker image...', async (onOutput) => {
+    return await block(STEP_TITLES.start, async (onOutput) => {
       const starting = startContainers({
         ...this.#options,
         docker: this.#docker,

@@ -1,0 +1,26 @@
+/**
+ * The titles of the blocks that the agent writes on its own account: clients look for them, and no
+ * other place names them.
+ *
+ * @see lib/job/README.md: they are fixed
+ * @module
+ */
+
+/** Steps of every job; who looks at a log is not interested in them as a rule. */
+export const STEP_TITLES = {
+  prepare: 'Preparing the job',
+  credentials: 'Setting up image pull credentials',
+  pull: 'Pulling docker images...',
+  start: 'Starting the docker image...',
+  exportVariables: 'Exporting environment variables',
+  injectFiles: 'Injecting Files',
+  checkResult: 'Checking job result',
+} as const
+
+export const TIME_LIMIT_TITLE = 'Ending the job at its time limit'
+
+export const EXIT_TRAP_TITLE = "Running the EXIT trap of the job's shell"
+
+export function hookTitle(which: 'post' | 'pre'): string {
+  return `Running the ${which}-job hook configured in the agent`
+}
