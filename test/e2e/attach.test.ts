@@ -179,7 +179,7 @@ test('a service that has ended is told, instead of waited for', async (t) => {
   await job.finished
 
   assert.is(visit.code, 2)
-  assert.match(visit.stderr, /(has ended|is gone)\n/)
+  assert.match(visit.stderr, /(has ended|is gone) \[ERR_CONTAINER_FAILED\]\n/)
 })
 
 test('a container that the job does not have is told at once, with those that it has', async (t) => {
@@ -193,7 +193,7 @@ test('a container that the job does not have is told at once, with those that it
   assert.is(code, 2)
   assert.is(
     stderr,
-    `agent: Job "${job.id}" has no container "nope" [ERR_JOB_NOT_RUNNING]\nIt has: main, tiny.\n`,
+    `agent: Job "${job.id}" has no container "nope" [ERR_CONTAINER_FAILED]\nIt has: main, tiny.\n`,
   )
 })
 
