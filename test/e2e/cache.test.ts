@@ -210,7 +210,7 @@ test('on a full disk the keys that were not used for the longest time give way; 
   assert.equal(lines, [sum, 'KEY', 'c  ', 'a  ', ''])
   assert.match(
     outputs[2] ?? '',
-    /^error: The archive cannot be unpacked: ENOSPC: .*room\. \[ERR_CACHE_FAILED\]\n0\n$/,
+    /^error: The archive cannot be unpacked: ENOSPC: .*space\. \[ERR_CACHE_FAILED\]\n0\n$/,
   )
   assert.match(
     outputs[3] ?? '',
@@ -226,7 +226,7 @@ test('host: what is cut short while it is stored is said to be so, and not store
 
   assert.match(
     outputs[0] ?? '',
-    /^error: \/\S+\/d\/a has changed while it was read\. Store it when nothing writes to it any more\. \[ERR_CACHE_FAILED\]\nCache is empty\.\n$/,
+    /^error: \/\S+\/d\/a has changed while it was read\. Store it when nothing writes to it any longer\. \[ERR_CACHE_FAILED\]\nCache is empty\.\n$/,
   )
 })
 

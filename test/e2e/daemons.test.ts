@@ -1,6 +1,6 @@
 /** Processes of a job on this host that shed all by which they could be known: they end with it. */
 
-import { chown, mkdir, mkdtemp, readdir, rm } from 'node:fs/promises'
+import { chown, mkdtemp, readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
@@ -8,6 +8,7 @@ import { type RunOptions, runJob, startJob } from '../helpers/agent.ts'
 import { containerJob } from '../helpers/container-job.ts'
 import { blocksOf } from '../helpers/events.ts'
 import { processesMatching, waitFor } from '../helpers/host.ts'
+import { openPrivateState } from '../helpers/private-state.ts'
 
 interface Context {
   home: string
@@ -75,11 +76,8 @@ for (const [name, options] of [
 }
 
 test('they end when the next agent starts, if their own was killed', async (t) => {
-  const state = join(t.home, 'state')
-  await mkdir(state)
-  // Else an agent of another test may be the next one.
-  const script = `mkdir -p /var/lib/agent; mount --bind ${state} /var/lib/agent; exec "$@"`
-  const options = { home: t.home, prefix: ['unshare', '--mount', 'bash', '-c', script, '-'] }
+  const state = await openPrivateState()
+  const options = { home: t.home, prefix: state.prefix }
   const job = await startJob(waiting(`${daemons(t.mark)}; cat /proc/self/cgroup`), options)
   await waitFor(() => job.stdout.includes('ready\\n'), 'they run')
 
@@ -87,6 +85,7 @@ test('they end when the next agent starts, if their own was killed', async (t) =
   await job.exited
   assert.ok(processesMatching(t.mark).length > 0)
   await runJob({ commands: [] }, options)
+  await state.close()
 
   assert.equal(processesMatching(t.mark), [])
   await assertGone(job.stdout)

@@ -10,6 +10,7 @@ import { cacheSuite } from '../helpers/engine-suite.ts'
 import { blocksOf } from '../helpers/events.ts'
 import { waitFor } from '../helpers/host.ts'
 import { describeJob, inJob, PLACES } from '../helpers/in-job.ts'
+import { openPrivateState } from '../helpers/private-state.ts'
 
 const test = cacheSuite('commands inside a job')
 
@@ -224,6 +225,7 @@ test('a job that kills who passes its questions on is told so, and is answered t
 
 test('host: who waits for an agent that was killed is told so, and the next does not wait for ever', async (t) => {
   const home = await mkdtemp(join(tmpdir(), 'home-'))
+  const state = await openPrivateState()
   // Without the job's mark nobody ends them: the agent is gone, and its successors do not know them.
   const directive = `cd; truncate -s 100G huge
 ask() { "$@" >out-$n 2>&1; echo "status $?" >>out-$n; }
@@ -232,6 +234,7 @@ for n in 1 2 3; do n=$n env -u AGENT_JOB_COOKIE setsid bash -c 'ask cache store 
 until [[ $(cat out-[123]) == *Upl*Upl*Upl* ]]; do sleep 0.05; done; echo asked >asked; sleep 1000`
   const job = await startJob(describeJob('host', [directive]), {
     home,
+    prefix: state.prefix,
     args: ['--cache-dir', t.cacheDirectory],
   })
   const read = async (name: string) => await readFile(join(home, name), 'utf8').catch(() => '')
@@ -243,6 +246,7 @@ until [[ $(cat out-[123]) == *Upl*Upl*Upl* ]]; do sleep 0.05; done; echo asked >
     await waitFor(async () => (await read(`out-${n}`)).includes('status'), 'it gives up', 90_000)
     assert.match(await read(`out-${n}`), /\nerror: the agent does not answer\nstatus 1\n$/)
   }
+  await state.close()
   await rm(home, { recursive: true, force: true })
 })
 
