@@ -48,6 +48,9 @@ const POLL_MS = 10
 /** That have to find nothing, one after the other, until that is believed. */
 const LOOKS = 2
 
+/** On a machine that starts processes without pause. */
+const MAX_LISTINGS = 10
+
 /** A process in the kernel's hands (state D) survives KILL; nobody waits for it for ever. */
 const KILL_LIMIT_MS = 5_000
 
@@ -89,9 +92,10 @@ export function isAlive({ pid, startedAt }: Leader): boolean {
 
 /** Pids of the job's living processes. Takes a few milliseconds: reads all of /proc. */
 export function findJobProcesses(mark: JobMark): number[] {
-  const all = listProcesses()
+  const all: ProcessEntry[] = []
   const found = new Set(mark.cgroup === undefined ? [] : processesInCgroup(mark.cgroup))
-  for (const entry of all) {
+  for (const entry of listProcesses()) {
+    all.push(entry)
     if (belongs(entry, mark)) found.add(entry.pid)
   }
   // Children of what was found, and theirs: listed in no particular order, so until nothing is new.
@@ -166,14 +170,21 @@ function belongs(entry: ProcessEntry, mark: JobMark): boolean {
   return readCookie(entry.pid) === mark.cookie
 }
 
-function listProcesses(): ProcessEntry[] {
-  const entries: ProcessEntry[] = []
-  for (const name of readdirSync('/proc')) {
-    if (!/^\d+$/.test(name) || name === String(process.pid)) continue
-    const entry = readEntry(name)
-    if (entry !== undefined) entries.push(entry)
+/**
+ * One by one, so that each can be looked at before it ends. Lists again until nothing is new: one that
+ * has ended may have started another after the listing.
+ */
+function* listProcesses(): Generator<ProcessEntry> {
+  const seen = new Set([String(process.pid)])
+  for (let listings = 0; listings < MAX_LISTINGS; listings++) {
+    const fresh = readdirSync('/proc').filter((name) => /^\d+$/.test(name) && !seen.has(name))
+    if (fresh.length === 0) return
+    for (const name of fresh) {
+      seen.add(name)
+      const entry = readEntry(name)
+      if (entry !== undefined) yield entry
+    }
   }
-  return entries
 }
 
 /** @see man 5 proc_pid_stat: the name stands in parentheses and may hold any character */
