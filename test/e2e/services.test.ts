@@ -165,7 +165,10 @@ test('a port that is open on the service’s loopback only does not count', asyn
   assert.is(result, 'failed')
   assert.is(exitCode, 1)
   assert.match(output, /^Last output of service "shy":\nlistening on 7001\n/m)
-  assert.match(output, /^Service "shy" accepted no connection on port 7001 within \d+\.\d s$/m)
+  assert.match(
+    output,
+    /^Service "shy" accepted no connection on port 7001 within \d+\.\d s \[ERR_CONTAINER_FAILED\]$/m,
+  )
 })
 
 test('a service that ends fails the job at once, with its exit code and its last 50 lines', async (t) => {
@@ -243,7 +246,10 @@ test('a service that is unhealthy fails the job at once', async (t) => {
   assert.is(result, 'failed')
   assert.is(exitCode, 1)
   assert.match(output, 'Last output of service "db":\nup\nService "db" is unhealthy')
-  assert.match(output, 'its health check failed too often, at last with: not yet\n')
+  assert.match(
+    output,
+    'its health check failed too often, at last with: not yet [ERR_CONTAINER_FAILED]\n',
+  )
 })
 
 test('--service-start-timeout is how long a health check may take, by flag and by variable', async (t) => {
@@ -259,7 +265,10 @@ test('--service-start-timeout is how long a health check may take, by flag and b
 
   for (const { events, result } of [byFlag, byVariable]) {
     assert.is(result, 'failed')
-    assert.match(startBlock(blocksOf(events)).output, /"db" was not healthy within \d\.\d s\n/)
+    assert.match(
+      startBlock(blocksOf(events)).output,
+      /"db" was not healthy within \d\.\d s \[ERR_CONTAINER_FAILED\]\n/,
+    )
   }
 })
 
