@@ -11,6 +11,7 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { UndeliveredError } from '../errors.ts'
 import { isOwnDirectory } from '../private/ownership.ts'
+import { canBeTyped } from '../private/place.ts'
 
 /** Likely to be on another disk, or on none. Others may write there, but not into a directory of one's own. */
 const OPEN_PLACES = ['/dev/shm', '/var/tmp']
@@ -23,7 +24,7 @@ const OPEN_PLACES = ['/dev/shm', '/var/tmp']
 export function planSpares(privatePlaces: readonly string[], cookie: string): string[] {
   const name = `agent-job-${createHash('sha256').update(cookie).digest('hex').slice(0, 16)}`
   const places = new Set([...privatePlaces, ...OPEN_PLACES, tmpdir()])
-  return [...places].map((place) => join(place, name))
+  return [...places].filter(canBeTyped).map((place) => join(place, name))
 }
 
 /** The job's own directory, as far as it matters here. */
@@ -83,7 +84,15 @@ export class Handover {
 /** Those that an agent left that was killed meanwhile. @throws {Error} of the file system */
 export async function removeSpares(spares: readonly string[]): Promise<void> {
   for (const directory of spares) {
-    if (isOwnDirectory(directory)) await rm(directory, { recursive: true, force: true })
+    if (isOwnSpare(directory)) await rm(directory, { recursive: true, force: true })
+  }
+}
+
+function isOwnSpare(directory: string): boolean {
+  try {
+    return isOwnDirectory(directory)
+  } catch {
+    return false // the place is closed to this user, or no directory: nothing was made in it
   }
 }
 

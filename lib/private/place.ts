@@ -75,7 +75,13 @@ export function existingPlaces(places: readonly string[]): string[] {
   return [...new Set([...places.filter(isUsable), ...temporaryPlaces()])]
 }
 
+/** By lines on a terminal a shell is told what to run: a control character there ends it, or the line. */
+export function canBeTyped(path: string): boolean {
+  return !/\p{Cc}/u.test(path)
+}
+
 function make(path: string): string {
+  if (!canBeTyped(path)) throw new Error(`${JSON.stringify(path)} has control characters`)
   makeDirectorySync(Buffer.from(path), PRIVATE)
   if (!isUsable(path)) throw new Error(`${path} is not a directory that only this user can change`)
   return path

@@ -1,11 +1,11 @@
 /** Directories of the agent may have any name: none of it is a quote, a pattern or an end to bash. */
 
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
-import { encode } from '../helpers/agent.ts'
+import { encode, runJob } from '../helpers/agent.ts'
 import { blocksOf } from '../helpers/events.ts'
 import { eventsIn, followLog, withAgent } from '../helpers/served-agent.ts'
 
@@ -23,6 +23,9 @@ const JOB = {
   ],
   epilogue_always_commands: [{ directive: 'echo "$A $SEMAPHORE_JOB_RESULT"; rm ~/file' }],
 }
+
+/** A user without a home of its own. */
+const AS_OTHER = 'setpriv --reuid=54322 --regid=54322 --clear-groups'.split(' ')
 
 const NAMES = [
   ["it's", 'a single quote'],
@@ -60,5 +63,45 @@ for (const [name, what] of NAMES) {
     }
   })
 }
+
+for (const [what, name] of [
+  ['a line break', 'a\nb'],
+  ['what interrupts and ends a terminal', 'a\r\u0003\u0004b'],
+] as const) {
+  test(`a home and a TMPDIR with ${what} in their names are no place for a job's own files`, async () => {
+    const home = join(mkdtempSync(join(tmpdir(), 'odd-')), name)
+    mkdirSync(home)
+    try {
+      const environment = { TMPDIR: home }
+      const directive = 'echo "$A"; type -P cache'
+      const { result, events } = await runJob(
+        { env_vars: JOB.env_vars, commands: [{ directive }] },
+        { home, environment, prefix: AS_OTHER },
+      )
+
+      assert.is(result, 'passed')
+      assert.match(blocksOf(events)[1]?.output ?? '', /^exported\n\/tmp\/agent-jobs-/)
+    } finally {
+      rmSync(dirname(home), { recursive: true })
+    }
+  })
+}
+
+test('a home that is closed to the agent’s user, or no directory, leaves nothing behind', async () => {
+  for (const home of ['/root', '/dev/null']) {
+    const directive = 'dirname "$(dirname "$(dirname "$(type -P cache)")")"'
+    const { result, events, stderr } = await runJob(
+      { commands: [{ directive }] },
+      { home, cwd: '/', prefix: AS_OTHER },
+    )
+
+    assert.is(result, 'passed')
+    assert.not.match(stderr, 'Cleaning up')
+    const directory = blocksOf(events)[1]?.output.trim() ?? ''
+    assert.match(directory, '/agent-jobs-')
+    assert.not.ok(existsSync(directory), directory)
+    rmSync(dirname(dirname(directory)), { recursive: true })
+  }
+})
 
 test.run()
