@@ -5,12 +5,23 @@
  * @module
  */
 
-import { lstatSync, readdirSync, realpathSync, type Stats, statSync } from 'node:fs'
-import { dirname, join, sep } from 'node:path'
+import {
+  existsSync,
+  lstatSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  type Stats,
+  statSync,
+} from 'node:fs'
+import { basename, dirname, join, resolve, sep } from 'node:path'
 
 const WRITABLE_BY_GROUP = 0o020
 const WRITABLE_BY_ALL = 0o002
 const STICKY = 0o1000
+
+const OVERFLOW_UID = 65_534
+const UID_MAP = '/proc/self/uid_map'
 
 /** The one this process acts as: files that it makes are that user's. */
 export function ownUid(): number {
@@ -44,6 +55,44 @@ export function findForeignContent(directory: string): string | undefined {
     (name) => !isTrusted(lstatSync(join(directory, name))),
   )
   return foreign === undefined ? undefined : `${foreign} in it belongs to another user`
+}
+
+/**
+ * Who could put something else under that path, which need not be there yet: by a link, or because
+ * one of the directories above is theirs or open to all. To groups it may be open: who gives a group
+ * a directory trusts it.
+ *
+ * @returns what speaks against it; undefined when nothing does
+ * @throws {Error} of the file system
+ */
+export function findForeignWay(path: string): string | undefined {
+  const entry = findForeignEntry(path)
+  if (entry !== undefined) return `${entry} belongs to another user`
+  for (const directory of directoriesTo(dirname(realPathSoFar(resolve(path))))) {
+    const stats = lstatSync(directory)
+    if (!isTrusted(stats) && !isUnmapped(stats)) return `${directory} belongs to another user`
+    if ((stats.mode & WRITABLE_BY_ALL) > 0 && (stats.mode & STICKY) === 0) {
+      return `other users can write to ${directory}`
+    }
+  }
+  return undefined
+}
+
+/** With its links followed as far as it is there. */
+function realPathSoFar(path: string): string {
+  const real = realTarget(path)
+  return real ?? join(realPathSoFar(dirname(path)), basename(path))
+}
+
+/** `/`, and all below it on the way to that one, as far as they are there. */
+function directoriesTo(path: string): string[] {
+  const above = path === dirname(path) ? [] : directoriesTo(dirname(path))
+  return existsSync(path) ? [...above, path] : above
+}
+
+/** In a user namespace all whom it does not know are one: the host's root, above all. */
+function isUnmapped({ uid }: Stats): boolean {
+  return uid === OVERFLOW_UID && !/^\s*0\s+0\s+4294967295\s*$/.test(readFileSync(UID_MAP, 'utf8'))
 }
 
 export function isTrusted({ uid }: Stats): boolean {

@@ -6,12 +6,17 @@
  */
 
 import { randomBytes } from 'node:crypto'
-import { readFile, writeFile } from 'node:fs/promises'
+import { closeSync, constants } from 'node:fs'
 import { join } from 'node:path'
 import { StateError } from '../errors.ts'
 import { makeDirectory } from '../make-directory.ts'
 import { lockFile } from '../private/lock.ts'
-import { findForeignContent } from '../private/ownership.ts'
+import { openOwnFile } from '../private/open-own-file.ts'
+import { findForeignContent, findForeignWay } from '../private/ownership.ts'
+import { replaceFile } from '../private/replace-file.ts'
+import { readSmallFile } from '../read-bounded.ts'
+
+const { O_CREAT, O_RDWR } = constants
 
 export interface StateDirectory {
   readonly path: string
@@ -32,11 +37,12 @@ export async function openStateDirectory(candidates: readonly string[]): Promise
   for (const path of candidates) {
     let release: (() => void) | undefined
     try {
-      await makeDirectory(path, 0o700)
-      requireOwn(path)
-      release = await lockFile(join(path, 'lock'))
+      await makeOwn(path)
+      const lock = join(path, 'lock')
+      closeSync(openOwnFile(lock, O_RDWR | O_CREAT)) // SQLite would follow another user's link
+      release = await lockFile(lock)
       if (release !== undefined) {
-        await writeFile(join(path, 'pid'), `${process.pid}\n`, { mode: 0o600 })
+        await replaceFile(join(path, 'pid'), `${process.pid}\n`)
         return { path, instance: await readInstance(join(path, 'instance')), release }
       }
     } catch (cause) {
@@ -44,16 +50,21 @@ export async function openStateDirectory(candidates: readonly string[]): Promise
       reasons.push(`${path}: ${cause instanceof Error ? cause.message : String(cause)}`)
       continue
     }
-    throw new StateError(
-      `Another agent${await describeHolder(path)} uses the state directory ${path}`,
-      {
-        hint: 'Give each agent a directory of its own with --state-dir, and a --port of its own.',
-      },
-    )
+    throw new StateError(`Another agent${describeHolder(path)} uses the state directory ${path}`, {
+      hint: 'Give each agent a directory of its own with --state-dir, and a --port of its own.',
+    })
   }
   throw new StateError(`No state directory can be used: ${reasons.join('; ')}`, {
     hint: "Name one that the agent's user can write to, and nobody else, with --state-dir.",
   })
+}
+
+/** @throws {Error} of the file system, or saying who else can change what is there */
+export async function makeOwn(path: string): Promise<void> {
+  const problem = findForeignWay(path)
+  if (problem !== undefined) throw new Error(problem)
+  await makeDirectory(path, 0o700)
+  requireOwn(path)
 }
 
 /**
@@ -62,19 +73,28 @@ export async function openStateDirectory(candidates: readonly string[]): Promise
  * @throws {Error} saying who else can change them
  */
 export function requireOwn(path: string): void {
-  const problem = findForeignContent(path)
+  const problem = findForeignWay(path) ?? findForeignContent(path)
   if (problem !== undefined) throw new Error(problem)
 }
 
 async function readInstance(path: string): Promise<string> {
-  const known = await readFile(path, 'utf8').catch(() => '') // not there on the first start
+  const known = readIfThere(path)
   if (/^[0-9a-f]{16}\n$/.test(known)) return known.trim()
   const instance = randomBytes(8).toString('hex')
-  await writeFile(path, `${instance}\n`, { mode: 0o600 })
+  await replaceFile(path, `${instance}\n`)
   return instance
 }
 
-async function describeHolder(path: string): Promise<string> {
-  const pid = await readFile(join(path, 'pid'), 'utf8').catch(() => '')
+function describeHolder(path: string): string {
+  const pid = readIfThere(join(path, 'pid'))
   return pid === '' ? '' : ` (process ${pid.trim()})`
+}
+
+/** Empty when it cannot be read: on the first start there is none. */
+function readIfThere(path: string): string {
+  try {
+    return readSmallFile(path)
+  } catch {
+    return ''
+  }
 }

@@ -9,7 +9,7 @@ import { readdir, rm } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { explain } from '../errors.ts'
 import type { Logger } from '../log.ts'
-import { makeDirectory } from '../make-directory.ts'
+import { makeOwn } from './directory.ts'
 import { Journal, type JournalEntry } from './journal.ts'
 
 /** What an earlier process of this agent was at when it ended. */
@@ -23,7 +23,7 @@ export class Journals {
 
   /** @throws {Error} of the file system */
   static async open(directory: string): Promise<Journals> {
-    await makeDirectory(directory, 0o700)
+    await makeOwn(directory)
     // Of an agent that was killed as it wrote: what stands under the name itself is what counts.
     const torn = (await readdir(directory)).filter((name) => name.endsWith('.json.new'))
     await Promise.all(torn.map((name) => rm(join(directory, name), { force: true })))

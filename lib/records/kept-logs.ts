@@ -9,7 +9,7 @@ import { readdir, rm, rmdir, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { JobLog } from '../events/job-log.ts'
 import type { Logger } from '../log.ts'
-import { makeDirectory } from '../make-directory.ts'
+import { makeOwn } from './directory.ts'
 
 /** Beyond either, the oldest logs are removed. The last one always stays: somebody waits for it. */
 export interface KeptLimits {
@@ -36,7 +36,7 @@ export class KeptLogs {
 
   /** Finds what earlier processes left. @throws {Error} of the file system */
   static async open(directory: string, limits: KeptLimits, log: Logger): Promise<KeptLogs> {
-    await makeDirectory(directory, 0o700)
+    await makeOwn(directory)
     const kept = new KeptLogs(directory, limits, log)
     const found = (await readdir(directory)).flatMap((name) => {
       const [, number, key] = FILE_NAME.exec(name) ?? []

@@ -5,10 +5,10 @@
  */
 
 import { createPrivateKey, X509Certificate } from 'node:crypto'
-import { rename, writeFile } from 'node:fs/promises'
 import { hostname, networkInterfaces } from 'node:os'
 import { join } from 'node:path'
 import { ConfigError } from '../errors.ts'
+import { replaceFile } from '../private/replace-file.ts'
 import { readSmallFile } from '../read-bounded.ts'
 import type { CertificateAndKey, Subject } from './self-signed.ts'
 
@@ -104,11 +104,4 @@ function describeHost(): Subject {
     names: [...new Set(names)],
     addresses: [...new Set([...addresses, '127.0.0.1', '::1'])],
   }
-}
-
-/** The agent may be killed at any moment: half a key is never there under its name. */
-async function replaceFile(path: string, content: string): Promise<void> {
-  const temporary = `${path}.new`
-  await writeFile(temporary, content, { mode: 0o600 })
-  await rename(temporary, path)
 }
