@@ -44,26 +44,36 @@ export interface PrepareOptions {
 }
 
 /**
- * One executor serves one job and is then thrown away.
+ * One executor serves one job and is then thrown away. The contract suite of the tests holds what is
+ * written here, for executors of all kinds.
  *
- * The job calls it in this order, and never concurrently unless it says so:
+ * The job calls it in this order:
  *
  * 1. `prepare` once: pull images, create containers, open the shell session.
  * 2. `exportVariables`, `injectFiles`, `run`: any number of times, in the order of the job.
  * 3. `endShell` at most once, when nothing else is to be run.
- * 4. `dispose` once, whatever happened before, even when `prepare` failed half-way.
+ * 4. `dispose`, whatever happened before.
+ *
+ * One call at a time, other than of `describeProcesses`. A stop is the abort of the signal that all
+ * are given, the same for all: what runs then comes to its end, and what is called after it rejects
+ * with the signal's reason, except for `describeProcesses` and `dispose`.
  *
  * A command that exits non-zero is a result, not an error: `run` resolves with its exit code.
  * Methods reject with an `AgentError` only when the executor itself could not do its work (the
  * engine died, the terminal is gone); the job is then `failed`, whatever is left of it.
  */
 export interface Executor {
-  /** @returns false when a block it wrote has failed and said why; rejects when no block could. */
+  /**
+   * Not repeatable. When it fails or is stopped, only `dispose` may follow.
+   *
+   * @returns false when a block it wrote has failed and said why; rejects when no block could.
+   */
   prepare(options: PrepareOptions): Promise<boolean>
 
   /**
    * Makes the variables known to the job's shell, to every shell that replaces it, and to login
    * shells a person opens beside it. Puts out nothing itself unless bash refuses a variable.
+   * Repeatable: of two with one name the later counts.
    *
    * @returns exit code: not 0 when bash refused one
    */
@@ -72,16 +82,18 @@ export interface Executor {
   /**
    * Decodes and writes the files in order, each announced with the output `Injecting <path> with file mode
    * <mode>\n`. Stops at the first that fails: `Failed to set file mode to <mode>\n` for a bad mode. A path may be
-   * absolute, start with `~/`, or be relative to the job's home.
+   * absolute, start with `~/`, or be relative to the job's home. Repeatable: the later file replaces.
    *
    * @returns exit code: not 0 when one could not be written; the reason is in the output
    */
   injectFiles(files: readonly EncodedFile[], options: RunOptions): Promise<number>
 
+  /** When the shell has ended with the last directive, this one gets a fresh one. */
   run(directive: string, options: RunOptions): Promise<RunResult>
 
   /**
-   * What the job's processes are doing, a line for each. May be called while anything else runs.
+   * What the job's processes are doing, a line for each. May be called at any time up to `dispose`,
+   * while anything else runs and after a stop.
    *
    * @returns the empty string when there are none yet
    */
@@ -97,7 +109,8 @@ export interface Executor {
 
   /**
    * Ends everything `prepare` and the job's commands made: processes, containers, network, files.
-   * Safe to call twice; what is already gone is no error. Resolves when nothing is left.
+   * May be called before `prepare`, after a failed one, after a stop, and again; what is already gone
+   * is no error. Resolves when nothing is left.
    */
   dispose(): Promise<void>
 }
