@@ -70,8 +70,8 @@ test('only its own user can read it: a token is in it', async (t) => {
 test('one that cannot be read is told and left alone; the others are taken up', async (t) => {
   const journals = await Journals.open(t.directory)
   await journals.of('/logs/1-a.log').begin(entryOf('a'))
-  await writeFile(join(t.directory, '0-torn.json'), '{"format":1,"id"')
-  await writeFile(join(t.directory, '0-newer.json'), '{"format":2}')
+  await writeFile(join(t.directory, '0-torn.json'), '{"format":2,"id"')
+  await writeFile(join(t.directory, '0-newer.json'), '{"format":3}')
 
   const log = collecting()
   const left = await journals.readAll(log)
