@@ -5,6 +5,7 @@
  */
 
 import { createReadStream } from 'node:fs'
+import type { Document } from 'yaml'
 import { ConfigError } from '../errors.ts'
 import { MAX_SMALL_BYTES, readBounded } from '../read-bounded.ts'
 import type { Given, Layer } from './layers.ts'
@@ -57,9 +58,22 @@ async function parseFile(path: string, text: string): Promise<Record<string, unk
       if (typeof scalar.value === 'number' || isValueOfList) scalar.value = scalar.source
     },
   })
-  const settings: unknown = document.toJS() ?? {}
+  const settings = resolveAliases(document, path)
   if (isMapping(settings)) return settings
   throw new ConfigError(`${path}: expected settings, one a line`, { hint: 'e.g. port: 8000' })
+}
+
+/** @throws {ConfigError} for an alias of nothing, and for those that would multiply without end */
+function resolveAliases(document: Document, path: string): unknown {
+  try {
+    return document.toJS() ?? {}
+  } catch (cause) {
+    // Its own message has the alias, which may well be a secret that begins with an asterisk.
+    throw new ConfigError(`${path}: an alias refers to nothing, or to too much`, {
+      hint: 'Put a value that begins with * or & in quotes.',
+      cause,
+    })
+  }
 }
 
 /** Document, mapping, pair. */

@@ -225,6 +225,16 @@ test('what looks like a number in the file is what is written there', async ({ d
   )
 })
 
+test('a secret that YAML takes for an alias is told, but not shown', async ({ directory }) => {
+  const file = join(directory, 'agent.yaml')
+  await writeFile(file, 'auth-token-secret: *hunter2\n')
+
+  const { message, hint } = await refusal(load(directory, { flags: { 'config-file': file } }))
+
+  assert.is(message, `${file}: an alias refers to nothing, or to too much`)
+  assert.not.match(message + hint, 'hunter2')
+})
+
 test('variables come from a file that nobody else may read', async ({ directory }) => {
   const file = join(directory, 'variables')
   const valuesOf = async (flags: ConfigSources['flags']) => {
