@@ -10,19 +10,20 @@ import type { JobAccess } from './job-access.ts'
 const POLL_MS = 250
 
 /**
- * Resolves when the time is up, or everybody who came in since has left, or the signal is aborted.
+ * Resolves when the time is up, when every attach session that began meanwhile has ended, or when the
+ * signal is aborted.
  */
-export async function holdForVisitors(
-  access: Pick<JobAccess, 'listVisitors'>,
+export async function holdForAttachSessions(
+  access: Pick<JobAccess, 'listSessions'>,
   limitMs: number,
   signal: AbortSignal,
 ): Promise<void> {
   const deadline = performance.now() + limitMs
   const earlier = new Set<number>()
-  for (const { pid, isThere } of await access.listVisitors()) if (!isThere) earlier.add(pid)
+  for (const { pid, isOpen } of await access.listSessions()) if (!isOpen) earlier.add(pid)
   while (!signal.aborted && performance.now() < deadline) {
-    const visitors = (await access.listVisitors()).filter(({ pid }) => !earlier.has(pid))
-    if (visitors.length > 0 && !visitors.some(({ isThere }) => isThere)) return
+    const sessions = (await access.listSessions()).filter(({ pid }) => !earlier.has(pid))
+    if (sessions.length > 0 && !sessions.some(({ isOpen }) => isOpen)) return
     await sleep(Math.min(POLL_MS, deadline - performance.now()), undefined, { signal }).catch(
       () => undefined, // the loop's head sees the abort
     )

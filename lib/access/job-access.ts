@@ -1,5 +1,5 @@
 /**
- * Opens a way into a job for people, and closes it when the job is over (see lib/access/README.md).
+ * Lets people into a job while it runs (see lib/access/README.md).
  *
  * @module
  */
@@ -7,81 +7,52 @@
 import { randomBytes } from 'node:crypto'
 import { explain } from '../errors.ts'
 import { kindOf } from '../executors/registry.ts'
-import { identifySelf } from '../host/agent-identity.ts'
-import { addKeys, decodeKeys, formatKeys } from '../host/authorized-keys.ts'
+import { addKeys, decodeKeys, formatKeys, removeKeys } from '../host/authorized-keys.ts'
 import { JUMP_POINT_PATH, writeJumpPoint } from '../host/jump-point.ts'
-import { identifyLeader, type Leader } from '../host/processes.ts'
 import type { Logger } from '../log.ts'
+import type { JobContainer, RecordedJob } from '../records/job-record.ts'
 import type { JobRequest } from '../request/job-request.ts'
-import { clearDeadJobs, closeAccess } from './dead-jobs.ts'
-import {
-  addRunningJob,
-  type JobContainer,
-  listVisitors,
-  openJobsDirectory,
-  type Remains,
-  type RunningJob,
-  updateRunningJob,
-  type Visitor,
-  visitorFile,
-} from './running-jobs.ts'
+import { type AttachSession, attachSessionFile, listAttachSessions } from './attach-sessions.ts'
+import { openJobsDirectory, registerJob, unregisterJob } from './registered-jobs.ts'
 
 export interface AccessOptions {
-  readonly request: Pick<JobRequest, 'compose' | 'executor' | 'id' | 'sshPublicKeys'>
+  readonly request: Pick<JobRequest, 'executor' | 'sshPublicKeys'>
   /** Of the user whose `~/.ssh` gets the keys. */
   readonly home: string
-  readonly dockerSocketPath: string
   /** Which jobs get the script in `/tmp`: on a laptop only those that bring keys. */
   readonly jumpPoint: 'always' | 'with-keys'
-  /** What has to be removed when this process is killed, unless a journal tells of it. */
-  readonly remains?: Remains | undefined
+  readonly recorded: RecordedJob
   readonly log: Logger
 }
 
 /**
- * For one job: `open` before it starts, `addContainer` as its containers are made, `close` once
- * nothing of it is left. None of these ever rejects: what does not work is told in the agent's log,
- * and the job goes on.
+ * For one job: `open` before it starts, `addContainer` as its containers are created, `close` once
+ * nothing of it is left. None of these rejects: failures go to the agent's log, and the job goes on.
  */
 export class JobAccess {
-  /** Exactly what `open` adds to `~/.ssh/authorized_keys`, if anything: for a journal. */
+  /** What `open` adds to `~/.ssh/authorized_keys`, if anything: for the job's record. */
   readonly keys: string | undefined
   readonly #options: AccessOptions
   readonly #problems: readonly string[]
-  #job: RunningJob
   #directory: string | undefined
-  /** Two changes must not overtake each other. */
-  #written: Promise<void> = Promise.resolve()
 
   constructor(options: AccessOptions) {
-    const { request, home, dockerSocketPath, remains } = options
-    const { lines, problems } = decodeKeys(request.sshPublicKeys)
+    const { lines, problems } = decodeKeys(options.request.sshPublicKeys)
     // Not the job's id: that one may hold a line break, and a key behind it.
     const tag = randomBytes(6).toString('hex')
     this.keys = lines.length === 0 ? undefined : formatKeys(tag, lines)
     this.#options = options
     this.#problems = problems
-    this.#job = {
-      id: request.id,
-      executor: request.executor,
-      agent: identifyLeader(process.pid),
-      identity: identifySelf(),
-      since: new Date().toISOString(),
-      dockerSocketPath,
-      containers: [],
-      containerNames: request.compose?.containers.map(({ name }) => name),
-      keys: this.keys === undefined ? undefined : { home, text: this.keys },
-      remains,
-    }
   }
 
+  /** The job has to be recorded by now. */
   async open(): Promise<void> {
-    const { log, home, jumpPoint } = this.#options
-    for (const problem of this.#problems)
+    const { log, home, jumpPoint, recorded } = this.#options
+    for (const problem of this.#problems) {
       log.warn(`A public key of the job is left out: ${problem}`)
-    await clearDeadJobs(home, log)
+    }
     try {
-      this.#directory = await addRunningJob(openJobsDirectory(), this.#job)
+      this.#directory = await registerJob(openJobsDirectory(), recorded.path)
       const { keys } = this
       if (keys !== undefined) await addKeys(home, keys)
       if (keys !== undefined || jumpPoint === 'always') await this.#openJumpPoint(this.#directory)
@@ -101,46 +72,31 @@ export class JobAccess {
   }
 
   addContainer(container: JobContainer): void {
-    const what = `Nobody can get into container "${container.name}"`
-    void this.#update(what, (job) => ({ ...job, containers: [...job.containers, container] }))
+    const { log, recorded } = this.#options
+    const { containers = [] } = recorded.record ?? {}
+    recorded.update({ containers: [...containers, container] }).catch((error: unknown) => {
+      log.warn(`Nobody can get into container "${container.name}": ${explain(error)}`)
+    })
   }
 
-  /** Awaited before a directive runs in that shell. */
-  async addLeader(leader: Leader): Promise<void> {
-    const what = "Cannot record this job's processes; they will survive if the agent is killed"
-    await this.#update(what, ({ remains, ...job }) => ({
-      ...job,
-      remains: remains && { ...remains, leaders: [...remains.leaders, leader] },
-    }))
-  }
-
-  /** Everybody who has come in so far. */
-  async listVisitors(): Promise<Visitor[]> {
-    return this.#directory === undefined ? [] : await listVisitors(this.#directory)
+  /** All so far, open or not. */
+  async listSessions(): Promise<AttachSession[]> {
+    return this.#directory === undefined ? [] : await listAttachSessions(this.#directory)
   }
 
   /** Whoever is inside stays; nobody else gets in. Repeatable. */
   async close(): Promise<void> {
-    await this.#written
-    if (this.#directory !== undefined) {
-      await closeAccess({ ...this.#job, directory: this.#directory }, this.#options.log)
+    const { home, log } = this.#options
+    try {
+      if (this.keys !== undefined) await removeKeys(home, this.keys)
+      if (this.#directory !== undefined) await unregisterJob(this.#directory)
+    } catch (error) {
+      log.warn(`The way into a job that is over could not be closed: ${explain(error)}`)
     }
   }
 
-  async #update(warning: string, change: (job: RunningJob) => RunningJob): Promise<void> {
-    this.#written = this.#written.then(async () => {
-      this.#job = change(this.#job)
-      try {
-        if (this.#directory !== undefined) await updateRunningJob(this.#directory, this.#job)
-      } catch (error) {
-        this.#options.log.warn(`${warning}: ${explain(error)}`)
-      }
-    })
-    await this.#written
-  }
-
   #script(directory: string): string {
-    const target = { directory, visitorPrefix: visitorFile(directory, '') }
-    return kindOf(this.#job.executor).jumpPoint(target)
+    const target = { directory, sessionPrefix: attachSessionFile(directory, '') }
+    return kindOf(this.#options.request.executor).jumpPoint(target)
   }
 }

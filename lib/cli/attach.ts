@@ -7,9 +7,9 @@
 import { readFile } from 'node:fs/promises'
 import { defineCommand } from 'citty'
 import { usersWithAgents } from '../access/other-users.ts'
-import { type Found, findRunningJobs } from '../access/running-jobs.ts'
+import { findRegisteredJobs, type RegisteredJob } from '../access/registered-jobs.ts'
 import { JobNotRunningError } from '../errors.ts'
-import { visitJob } from './visit.ts'
+import { attachToJob } from './attach-session.ts'
 
 export const attachCommand = defineCommand({
   meta: {
@@ -42,8 +42,8 @@ Examples:
     },
   },
   run: async ({ args, data }) => {
-    const { directory } = chooseJob(await findRunningJobs(), args.job, await describeOthers())
-    process.exit(await visitJob(directory, data as readonly string[], args.container))
+    const { directory } = chooseJob(await findRegisteredJobs(), args.job, await describeOthers())
+    process.exit(await attachToJob(directory, data as readonly string[], args.container))
   },
 })
 
@@ -51,8 +51,12 @@ Examples:
  * @param others what to say of other users' jobs when this one has none
  * @throws {JobNotRunningError} when there is none, or more than one
  */
-export function chooseJob(jobs: readonly Found[], id: string | undefined, others: string): Found {
-  const exact = jobs.filter((job) => job.id === id || String(job.agent.pid) === id)
+export function chooseJob(
+  jobs: readonly RegisteredJob[],
+  id: string | undefined,
+  others: string,
+): RegisteredJob {
+  const exact = jobs.filter((job) => job.id === id || String(job.agentPid) === id)
   const matching = exact.length > 0 ? exact : jobs.filter((job) => job.id.startsWith(id ?? ''))
   const [job, ...more] = matching
   if (job === undefined) {
@@ -70,13 +74,13 @@ export function chooseJob(jobs: readonly Found[], id: string | undefined, others
   })
 }
 
-function describe(jobs: readonly Found[]): string {
+function describe(jobs: readonly RegisteredJob[]): string {
   const ids = jobs.map(({ id }) => JSON.stringify(id).slice(1, -1)) // an id may hold anything
   const width = Math.max(...ids.map((id) => id.length))
   return jobs
-    .map(({ executor, since, agent }, index) => {
+    .map(({ executor, since, agentPid }, index) => {
       const id = ids[index]?.padEnd(width)
-      return `\n  ${id}  ${executor}, since ${since}, process ${agent.pid}`
+      return `\n  ${id}  ${executor}, since ${since}, process ${agentPid}`
     })
     .join('')
 }

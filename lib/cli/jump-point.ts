@@ -5,7 +5,7 @@
  */
 
 import { defineCommand } from 'citty'
-import { visitJob } from './visit.ts'
+import { attachToJob } from './attach-session.ts'
 
 export const jumpPointCommand = defineCommand({
   meta: {
@@ -18,6 +18,6 @@ export const jumpPointCommand = defineCommand({
     command: { type: 'positional', description: 'Instead of a login shell', required: false },
   },
   run: async ({ args, data }) => {
-    process.exit(await visitJob(args.directory, data as readonly string[]))
+    process.exit(await attachToJob(args.directory, data as readonly string[]))
   },
 })

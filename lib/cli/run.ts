@@ -6,19 +6,16 @@
 
 import { randomBytes } from 'node:crypto'
 import { defineCommand } from 'citty'
-import { holdForVisitors } from '../access/hold.ts'
-import { JobAccess } from '../access/job-access.ts'
-import type { Remains } from '../access/running-jobs.ts'
+import { holdForAttachSessions } from '../access/hold.ts'
 import { hostEnvironment } from '../config.ts'
 import { AgentError, explain } from '../errors.ts'
 import { type EventSink, formatEvent, type JobResult } from '../events/event.ts'
-import { kindOf } from '../executors/registry.ts'
 import { JUMP_POINT_PATH } from '../host/jump-point.ts'
-import { type CallbackSender, createCallbackSender } from '../job/callbacks.ts'
-import { Job } from '../job/job.ts'
-import { timeLimitsOf } from '../job/time-limits.ts'
+import type { JobOptions } from '../job/job.ts'
+import { JobRun } from '../job/job-run.ts'
 import { createLogger, type Logger } from '../log.ts'
 import { createPullStatsd } from '../metrics/statsd.ts'
+import { createRunRecord } from '../records/job-records.ts'
 import { loadJobFile } from '../request/job-file.ts'
 import type { JobRequest } from '../request/job-request.ts'
 import { loadRunConfig, type RunConfig } from '../settings/run-config.ts'
@@ -76,86 +73,61 @@ Examples:
   },
 })
 
-/** @returns the exit code. From here on 2 is none of them: something has been started */
+/** @returns the exit code. Not 2: something has been started. @throws {AgentError} when nothing was */
 async function runToTheEnd(request: JobRequest, config: RunConfig, log: Logger): Promise<number> {
   const forceStop = new AbortController()
-  const output = new StandardOutput({ stream: process.stdout, forceStop: forceStop.signal })
-  const { dockerSocketPath, home } = config.job
-  const remains = {
-    traces: kindOf(request.executor).planTraces(config.job),
-    leaders: [],
+  const { signal } = forceStop
+  const output = new StandardOutput({ stream: process.stdout, forceStop: signal })
+  const recorded = await createRunRecord()
+  const jobRun = new JobRun({
+    ...{ request, recorded, log, forceStop: signal, callbackDeadline: signal },
+    config: config.job,
     instanceId: randomBytes(8).toString('hex'),
-  }
-  const place = { home, dockerSocketPath, jumpPoint: 'with-keys', remains } as const
-  const access = new JobAccess({ request, ...place, log })
+    jumpPoint: 'with-keys',
+    onPulled: createPullStatsd(config.job, log),
+  })
+  const { access, notifier } = jobRun
+  const stop = stopper(jobRun, forceStop)
+  for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(name, stop)
   try {
-    const callbacks = createCallbackSender(request.callbacks, {
-      attempts: config.job.callbackRetryAttempts,
-      log,
-      signal: forceStop.signal,
+    const job = jobRun.create(await jobRun.prepare(), {
+      sink: createSink(config, output),
+      onResult: (result) => notifier.report(result),
+      hold: createHold(jobRun, { request, log, output, holdMs: config.hold }),
     })
-    const surroundings = { forceStop: forceStop.signal, output, remains, access, callbacks, log }
-    const job = await createJob(request, config, surroundings)
-    const stop = stopper(job, forceStop)
-    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, stop)
-    await access.open()
     const result = await job.run()
-    await job.clear()
-    await callbacks.teardownFinished()
+    await Promise.all([job.clear(), access.close()])
+    await notifier.reportTeardown()
     await output.flush()
     return EXIT_CODES[result]
   } catch (error) {
-    if (!(error instanceof AgentError)) throw error
+    if (!(error instanceof AgentError) || jobRun.job === undefined) throw error
     log.error(explain(error))
     return EXIT_CODES.failed
   } finally {
     await access.close()
+    await recorded.remove().catch((error: unknown) => log.warn(explain(error)))
   }
 }
 
-interface Surroundings {
-  readonly forceStop: AbortSignal
-  readonly output: StandardOutput
-  readonly remains: Remains
-  readonly access: JobAccess
-  readonly callbacks: CallbackSender
+interface HoldOptions {
+  readonly request: JobRequest
   readonly log: Logger
+  readonly output: StandardOutput
+  /** Undefined: a failed job is not held. */
+  readonly holdMs: number | undefined
 }
 
-async function createJob(
-  request: JobRequest,
-  config: RunConfig,
-  { forceStop, output, remains, access, callbacks, log }: Surroundings,
-): Promise<Job> {
-  const { hold } = config
-  const { hostVariables, preJobHookPath, postJobHookPath } = config.job
-  const executor = await kindOf(request.executor).create(request, {
-    config: config.job,
-    forceStop,
-    traces: remains.traces,
-    instanceId: remains.instanceId,
-    onLeader: (leader) => access.addLeader(leader),
-    onContainer: (container) => access.addContainer(container),
-    onPulled: createPullStatsd(config.job, log),
-  })
-  return new Job({
-    request,
-    executor,
-    sink: createSink(config, output),
-    onResult: (result) => callbacks.finished(result),
-    log,
-    hooks: { preJob: preJobHookPath, postJob: postJobHookPath },
-    hostVariables,
-    limits: timeLimitsOf(request, config.job),
-    hold:
-      hold === undefined
-        ? undefined
-        : async (signal) => {
-            await output.flush() // what is said here comes after the log
-            log.info(describeHold(request, hold))
-            await holdForVisitors(access, hold, signal)
-          },
-  })
+function createHold(
+  { access }: JobRun,
+  { request, log, output, holdMs }: HoldOptions,
+): JobOptions['hold'] {
+  if (holdMs === undefined) return undefined
+  return async (signal) => {
+    await output.flush() // what is printed here comes after the log
+    log.info(describeHold(request, holdMs))
+    await holdForAttachSessions(access, holdMs, signal)
+  }
 }
 
 function describeHold({ id, sshPublicKeys }: JobRequest, holdMs: number): string {
@@ -169,14 +141,14 @@ function describeHold({ id, sshPublicKeys }: JobRequest, holdMs: number): string
 }
 
 /** The first signal stops, the second one forces the stop. */
-function stopper(job: Job, forceStop: AbortController): () => void {
+function stopper(jobRun: JobRun, forceStop: AbortController): () => void {
   let asked = false
   return () => {
     if (asked) return forceStop.abort()
     asked = true
-    const what = job.state.phase === 'done' ? 'clearing up after' : 'stopping'
+    const what = jobRun.job?.state.phase === 'done' ? 'clearing up after' : 'stopping'
     process.stderr.write(`agent: ${what} the job; once more (Ctrl-C) kills it at once\n`)
-    job.stop()
+    jobRun.stop()
   }
 }
 

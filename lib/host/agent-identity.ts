@@ -5,7 +5,7 @@
  * @module
  */
 
-import { createHash } from 'node:crypto'
+import { createHash, randomBytes } from 'node:crypto'
 import { readFileSync, readlinkSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { identifyLeader, isAlive, type Leader } from './processes.ts'
@@ -33,6 +33,17 @@ export function lifeOf(identity: string): Life {
   if (namespace !== ownNamespace) return 'unknown'
   const leader: Leader = { pid: Number(pid), startedAt: Number(startedAt) }
   return isAlive(leader) ? 'alive' : 'dead'
+}
+
+/** Names a file after this process, so that others know when it is no longer needed. */
+export function createOwnName(): string {
+  return `${identifySelf()}-${randomBytes(6).toString('hex')}`
+}
+
+/** @param name from {@link createOwnName} of any process, with any ending */
+export function isOfDeadProcess(name: string): boolean {
+  const [identity = ''] = name.split('-')
+  return lifeOf(identity) === 'dead'
 }
 
 function surroundings(): [machine: string, boot: string, namespace: string] {

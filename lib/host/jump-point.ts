@@ -18,7 +18,7 @@ export interface JumpTarget {
   /** There as long as the job is. */
   readonly directory: string
   /** Made by the script when somebody comes in; its name ends with the script's pid. */
-  readonly visitorPrefix: string
+  readonly sessionPrefix: string
 }
 
 /**
@@ -26,10 +26,10 @@ export interface JumpTarget {
  * gives 128 + its number, as in containers: of the signal itself ssh makes 255, as of a connection
  * that is lost. What bash has to say about it is not the command's.
  */
-export function shellJumpPoint({ directory, visitorPrefix }: JumpTarget): string {
+export function shellJumpPoint({ directory, sessionPrefix }: JumpTarget): string {
   return `${head(directory)}
 set -C
-: >${quoteWord(visitorPrefix)}$$
+: >${quoteWord(sessionPrefix)}$$
 set +C
 if [ $# -eq 0 ]; then exec bash --login; fi
 trap : INT QUIT

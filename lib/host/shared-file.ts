@@ -5,12 +5,12 @@
  * @module
  */
 
-import { randomBytes } from 'node:crypto'
 import { constants } from 'node:fs'
-import { appendFile, open, realpath, rename, rm, rmdir, stat } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
+import { appendFile, open, readdir, realpath, rename, rm, rmdir, stat } from 'node:fs/promises'
+import { basename, dirname, join } from 'node:path'
 import { makeDirectory } from '../make-directory.ts'
 import { findForeignEntry, ownUid } from '../private/ownership.ts'
+import { createOwnName, isOfDeadProcess } from './agent-identity.ts'
 import { takeTurn } from './mutex.ts'
 
 export interface SharedFile {
@@ -24,6 +24,9 @@ export interface SharedFile {
 
 /** After the header when the agent has made the file's directory as well: then it removes that, too. */
 const DIRECTORY_NOTE = '# and so is its directory\n'
+
+/** Between a file's name and that of the process that writes its new content. */
+const TEMPORARY = '.agent-'
 
 /** A file that somebody changes more often than this while it is looked at is left alone. */
 const MAX_TRIES = 10
@@ -70,14 +73,25 @@ export async function changeText(
 ): Promise<void> {
   const file = await followLinks(join(home, name))
   const content = await readBytes(file).catch(() => undefined) // told below, if it matters
-  if (content === undefined || change(content) === content) return
+  const torn = await findDeadTemporaries(file)
+  if (torn.length === 0 && (content === undefined || change(content) === content)) return
   await requireOwnHome(home, name)
   await takeTurn(async () => {
+    for (const path of torn) await rm(path, { force: true })
     for (let tries = 1; tries <= MAX_TRIES; tries++) {
       if (await tryChange(file, header, change)) return
     }
     throw new Error(`${file} changes all the time: lines of the agent are left in it`)
   })
+}
+
+/** New contents that an agent was writing when it was killed. */
+async function findDeadTemporaries(file: string): Promise<string[]> {
+  const prefix = `${basename(file)}${TEMPORARY}`
+  const names = await readdir(dirname(file)).catch(() => []) // told below, if it matters
+  return names
+    .filter((name) => name.startsWith(prefix) && isOfDeadProcess(name.slice(prefix.length)))
+    .map((name) => join(dirname(file), name))
 }
 
 /** @returns false when somebody changed the file meanwhile */
@@ -97,7 +111,7 @@ async function tryChange(
     return true
   }
   // By rename: whoever reads it at this moment sees the old file or the new one, never a part.
-  const temporary = `${file}.agent-${randomBytes(6).toString('hex')}`
+  const temporary = `${file}${TEMPORARY}${createOwnName()}`
   try {
     await using handle = await open(temporary, 'wx', 0o600)
     await handle.writeFile(rest, 'latin1')

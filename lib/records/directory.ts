@@ -1,5 +1,5 @@
 /**
- * The directory in which an agent keeps what must outlive it: job logs, the journal of the job it
+ * The directory in which an agent keeps what must outlive it: job logs, the record of the job it
  * runs, its certificate. One agent has one; two never share one.
  *
  * @module

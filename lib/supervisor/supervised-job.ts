@@ -1,25 +1,20 @@
 /**
- * One job of a server: with a log that others read, and a journal for the case that this process is
+ * One job of a server: with a log that others read, and a record for the case that this process is
  * killed before the job is reported.
  *
  * @module
  */
 
-import { JobAccess } from '../access/job-access.ts'
 import { explain } from '../errors.ts'
 import type { JobResult } from '../events/event.ts'
-import type { JobLog } from '../events/job-log.ts'
 import type { Executor } from '../executors/executor.ts'
-import { kindOf } from '../executors/registry.ts'
-import type { Leader } from '../host/processes.ts'
-import { Job } from '../job/job.ts'
-import { timeLimitsOf } from '../job/time-limits.ts'
+import type { CompletionNotifier } from '../job/completion-notifier.ts'
+import { JobRun } from '../job/job-run.ts'
 import type { Logger } from '../log.ts'
 import type { JobMetrics } from '../metrics/job-metrics.ts'
-import type { Journal } from '../records/journal.ts'
+import type { RecordedJob } from '../records/job-record.ts'
 import type { ExecutorName, JobRequest } from '../request/job-request.ts'
 import type { JobConfig } from '../settings/job-config.ts'
-import { CompletionNotifier, pendingCallbacks } from './completion-notifier.ts'
 import type { OpenedLog } from './open-log.ts'
 import { refusingExecutor } from './refusing-executor.ts'
 import type { Shutdown } from './shutdown.ts'
@@ -36,7 +31,8 @@ export interface SupervisedJobOptions extends SupervisedJobContext {
   readonly request: JobRequest
   /** With the job's id on every line. */
   readonly log: Logger
-  readonly journal: Journal
+  readonly recorded: RecordedJob
+  readonly logPath: string
 }
 
 /**
@@ -46,22 +42,27 @@ export interface SupervisedJobOptions extends SupervisedJobContext {
 export type Phase = 'running' | 'clearing' | 'reporting'
 
 export class SupervisedJob {
-  readonly notifier: CompletionNotifier
   readonly #options: SupervisedJobOptions
-  readonly #access: JobAccess
+  readonly #jobRun: JobRun
   readonly #startedAt = performance.now()
-  #job: Job | undefined
   #phase: Phase = 'running'
   #accessClosed: Promise<void> | undefined
-  #stopped = false
-  #leaders: readonly Leader[] = []
 
   constructor(options: SupervisedJobOptions) {
-    const { request, config, log } = options
-    const { home, dockerSocketPath, callbackRetryAttempts: attempts } = config
+    const { metrics, shutdown, ...wiring } = options
     this.#options = options
-    this.#access = new JobAccess({ request, home, dockerSocketPath, jumpPoint: 'always', log })
-    this.notifier = new CompletionNotifier({ ...options, callbacks: request.callbacks, attempts })
+    this.#jobRun = new JobRun({
+      ...wiring,
+      jumpPoint: 'always',
+      forceStop: shutdown.at('forcedStop'),
+      callbackDeadline: shutdown.at('callbackDeadline'),
+      onPulled: metrics.imagePulled,
+      onCallbackFailed: metrics.callbackFailed,
+    })
+  }
+
+  get notifier(): CompletionNotifier {
+    return this.#jobRun.notifier
   }
 
   get id(): string {
@@ -78,8 +79,7 @@ export class SupervisedJob {
 
   /** Repeatable, at any time. */
   stop(): void {
-    this.#stopped = true
-    this.#job?.stop()
+    this.#jobRun.stop()
   }
 
   /**
@@ -92,19 +92,19 @@ export class SupervisedJob {
     const { log, metrics, request } = this.#options
     log.info(`The job begins (${request.executor})`)
     try {
-      const { jobLog, path, obstacle } = await opened
-      const executor = await this.#prepareExecutor(path, obstacle)
-      const job = this.#createJob(executor, jobLog)
-      await job.run()
+      const { jobLog, obstacle } = await opened
+      const executor = await this.#prepareExecutor(obstacle)
+      const onResult = (result: JobResult) => this.#end(result)
+      await this.#jobRun.create(executor, { sink: jobLog, onResult }).run()
       await jobLog.close() // has happened already, unless its last line could not be written
       metrics.logEnded(jobLog.size)
     } catch (error) {
       log.error(`The job cannot run: ${explain(error)}`)
       await this.#end('failed')
     }
-    await Promise.all([this.#job?.clear(), this.#accessClosed])
+    await Promise.all([this.#jobRun.job?.clear(), this.#accessClosed])
     this.#phase = 'reporting'
-    return { leftBehind: this.#job?.leftBehind ?? false }
+    return { leftBehind: this.#jobRun.job?.leftBehind ?? false }
   }
 
   /**
@@ -118,57 +118,13 @@ export class SupervisedJob {
     log.info(`The job is over: ${result}, after ${(durationMs / 1_000).toFixed(1)} s`)
     metrics.jobFinished({ result, durationMs })
     this.#phase = 'clearing'
-    this.#accessClosed = this.#access.close()
+    this.#accessClosed = this.#jobRun.access.close()
     await this.notifier.report(result)
   }
 
-  #createJob(executor: Executor, jobLog: JobLog): Job {
-    const { request, config, log } = this.#options
-    const job = new Job({
-      request,
-      executor,
-      sink: jobLog,
-      onResult: (result) => this.#end(result),
-      log,
-      hooks: { preJob: config.preJobHookPath, postJob: config.postJobHookPath },
-      hostVariables: config.hostVariables,
-      limits: timeLimitsOf(request, config),
-    })
-    this.#job = job
-    if (this.#stopped) job.stop()
-    return job
-  }
-
-  /** Everything that has to be known before the job makes anything. A failure fails the job, in its log. */
-  async #prepareExecutor(logPath: string, obstacle: unknown): Promise<Executor> {
-    const { request, config, instanceId, journal, metrics, shutdown } = this.#options
+  /** A failure fails the job, in its log. */
+  async #prepareExecutor(obstacle: unknown): Promise<Executor> {
     if (obstacle !== undefined) return refusingExecutor(obstacle)
-    const { id, executor, callbacks } = request
-    try {
-      const kind = kindOf(executor)
-      const traces = kind.planTraces(config)
-      await journal.begin({
-        ...{
-          id,
-          executor,
-          logPath,
-          callbacks: pendingCallbacks(callbacks),
-          keys: this.#access.keys,
-        },
-        ...{ traces, leaders: [] },
-      })
-      await this.#access.open()
-      return await kind.create(request, {
-        ...{ config, forceStop: shutdown.at('forcedStop'), instanceId, traces },
-        onLeader: async (leader) => {
-          this.#leaders = [...this.#leaders, leader]
-          await journal.update({ leaders: this.#leaders })
-        },
-        onPulled: (report) => metrics.imagePulled(report),
-        onContainer: (container) => this.#access.addContainer(container),
-      })
-    } catch (error) {
-      return refusingExecutor(error)
-    }
+    return await this.#jobRun.prepare().catch(refusingExecutor)
   }
 }

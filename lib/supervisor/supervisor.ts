@@ -7,19 +7,19 @@
  */
 
 import { join } from 'node:path'
-import { clearDeadJobs } from '../access/dead-jobs.ts'
 import { Deadline } from '../async/abort.ts'
 import { explain } from '../errors.ts'
 import type { JobLog } from '../events/job-log.ts'
+import { recoverDeadRuns } from '../job/dead-runs.ts'
+import { InterruptedJob } from '../job/interrupted-job.ts'
 import type { JobSlot, Submission } from '../job/slot.ts'
 import type { Logger } from '../log.ts'
 import type { JobMetrics } from '../metrics/job-metrics.ts'
 import type { StateDirectory } from '../records/directory.ts'
-import { Journals } from '../records/journals.ts'
+import { JobRecords } from '../records/job-records.ts'
 import { type KeptLimits, KeptLogs } from '../records/kept-logs.ts'
 import type { JobRequest } from '../request/job-request.ts'
 import type { JobConfig } from '../settings/job-config.ts'
-import { InterruptedJob } from './interrupted-job.ts'
 import { type OpenedLog, openLog } from './open-log.ts'
 import { OrphanReaper } from './orphan-reaper.ts'
 import { Shutdown } from './shutdown.ts'
@@ -43,7 +43,7 @@ export class Supervisor implements JobSlot {
   readonly #options: SupervisorOptions
   readonly #log: Logger
   readonly #kept: KeptLogs
-  readonly #journals: Journals
+  readonly #records: JobRecords
   readonly #orphanReaper: OrphanReaper
   readonly #shutdown = new Shutdown()
   /** From the moment each is accepted up to its last callback, by id, the oldest first. */
@@ -64,11 +64,11 @@ export class Supervisor implements JobSlot {
   static async open(options: SupervisorOptions): Promise<Supervisor> {
     const { path } = options.state
     const log = options.logFor()
-    const [kept, journals] = await Promise.all([
+    const [kept, records] = await Promise.all([
       KeptLogs.open(join(path, 'logs'), options.keptLogs, log),
-      Journals.open(join(path, 'journal')),
+      JobRecords.open(join(path, 'records')),
     ])
-    const jobs = new Supervisor(options, kept, journals)
+    const jobs = new Supervisor(options, kept, records)
     await jobs.#findInterrupted()
     return jobs
   }
@@ -83,11 +83,11 @@ export class Supervisor implements JobSlot {
     for (const job of this.#interrupted) this.#track(this.#end(job))
   }
 
-  private constructor(options: SupervisorOptions, kept: KeptLogs, journals: Journals) {
+  private constructor(options: SupervisorOptions, kept: KeptLogs, records: JobRecords) {
     this.#options = options
     this.#log = options.logFor()
     this.#kept = kept
-    this.#journals = journals
+    this.#records = records
     this.#orphanReaper = new OrphanReaper({
       socketPath: options.config.dockerSocketPath,
       instanceId: options.state.instance,
@@ -138,7 +138,7 @@ export class Supervisor implements JobSlot {
 
   collected(id: string): void {
     this.#jobs.get(id)?.notifier.collected()
-    for (const job of this.#interrupted) if (job.id === id) job.notifier.collected()
+    for (const job of this.#interrupted) if (job.record.id === id) job.notifier.collected()
   }
 
   /** Whether a job runs, or callbacks of one are still to be sent. */
@@ -175,15 +175,20 @@ export class Supervisor implements JobSlot {
   }
 
   async #findInterrupted(): Promise<void> {
-    const left = await this.#journals.readAll(this.#log)
+    const { config, logFor, metrics } = this.#options
     const jobs: InterruptedJob[] = []
-    for (const { journal, entry } of left) {
-      const log = this.#options.logFor(entry.id)
-      const job = new InterruptedJob({ ...this.#shared(), journal, entry, log })
+    for (const recorded of await this.#records.readAll(this.#log)) {
+      const { record } = recorded
+      if (record === undefined) continue
+      const job = new InterruptedJob({
+        ...{ recorded, record, log: logFor(record.id), attempts: config.callbackRetryAttempts },
+        deadline: this.#shutdown.at('callbackDeadline'),
+        onFailure: metrics.callbackFailed,
+      })
       const jobLog = job.openLog()
-      this.#kept.put(entry.id, entry.logPath, jobLog)
-      this.#currentLog = await jobLog.catch(() => undefined) // told by the job, as it ends
-      this.#currentId = entry.id
+      if (jobLog !== undefined) this.#kept.put(record.id, record.logPath ?? '', jobLog)
+      this.#currentLog = await jobLog?.catch(() => undefined) // reported by the job, as it ends
+      this.#currentId = record.id
       jobs.push(job)
     }
     this.#interrupted = jobs
@@ -192,11 +197,17 @@ export class Supervisor implements JobSlot {
   async #clear(): Promise<void> {
     const { home } = this.#options.config
     await Promise.all([
-      ...this.#interrupted.map((job) => job.clear()),
-      clearDeadJobs(home, this.#log),
-      this.#orphanReaper.start(this.#interrupted.map(({ executor }) => executor)),
+      ...this.#interrupted.map((job) => this.#cleanUp(job)),
+      recoverDeadRuns(home, this.#log),
+      this.#orphanReaper.start(this.#interrupted.map(({ record }) => record.executor)),
       this.#prune(),
     ])
+  }
+
+  async #cleanUp(job: InterruptedJob): Promise<void> {
+    const log = this.#options.logFor(job.record.id)
+    log.warn('The agent was killed during this job: removing what is left of it')
+    await job.cleanUp().catch((error: unknown) => log.error(explain(error)))
   }
 
   /** What jobs still write to stays. */
@@ -212,7 +223,7 @@ export class Supervisor implements JobSlot {
 
   async #end(job: InterruptedJob): Promise<void> {
     await this.#cleared.promise
-    await job.end()
+    await job.finish()
     await this.#reportTeardown(job)
   }
 
@@ -224,7 +235,7 @@ export class Supervisor implements JobSlot {
     const path = this.#kept.pathFor(request.id)
     const job = new parts.SupervisedJob({
       ...this.#shared(),
-      ...{ request, log, journal: this.#journals.of(path) },
+      ...{ request, log, logPath: path, recorded: this.#records.of(path) },
     })
     this.#jobs.set(request.id, job)
     this.#currentId = request.id
@@ -257,7 +268,8 @@ export class Supervisor implements JobSlot {
   async #reportTeardown({ notifier }: InterruptedJob | SupervisedJob): Promise<void> {
     const { collectionTimeoutMs } = this.#options
     using deadline = new Deadline(collectionTimeoutMs, this.#shutdown.at('collectionDeadline'))
-    await notifier.reportTeardown(deadline.signal)
+    await notifier.awaitCollection(deadline.signal)
+    await notifier.reportTeardown()
   }
 
   #shared() {

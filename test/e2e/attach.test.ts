@@ -211,7 +211,7 @@ test('a job that does not run is told, with those that do', async (t) => {
   assert.match(stderr, job.id)
 })
 
-test('a failed job is held until its visitor has left, with everything it had', async (t) => {
+test('a failed job is held until the attach session has ended, with everything it had', async (t) => {
   const failing = [{ directive: 'touch ~/trace' }, { directive: 'exit 3' }]
   for (const executor of [{ executor: 'shell' }, IN_CONTAINERS]) {
     const job = await openJob(t, { ...executor, commands: failing }, ['--hold', '10m'])

@@ -4,7 +4,7 @@ import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import * as assert from 'uvu/assert'
-import { findRunningJobs } from '../../lib/access/running-jobs.ts'
+import { findRegisteredJobs } from '../../lib/access/registered-jobs.ts'
 import { encode, runJob, startJob } from '../helpers/agent.ts'
 import { engineObjects } from '../helpers/engine.ts'
 import { engineSuite } from '../helpers/engine-suite.ts'
@@ -30,8 +30,8 @@ const seconds = `1000.${Math.floor(Math.random() * 1e9)}`
 
 /** Where the job keeps its own files, as it is written down for the next agent. */
 async function directoryOf(id: string): Promise<string> {
-  const [job] = (await findRunningJobs()).filter((it) => it.id === id)
-  return job?.remains?.traces.directory ?? ''
+  const [job] = (await findRegisteredJobs()).filter((it) => it.id === id)
+  return job?.traces.directory ?? ''
 }
 
 for (const [where, place] of [

@@ -7,7 +7,7 @@ import * as assert from 'uvu/assert'
 import { engineObjects } from '../helpers/engine.ts'
 import { createJobId } from '../helpers/job-id.ts'
 import { LONG_RUN_JOBS, LONG_RUN_LIMIT_MS } from '../helpers/long-run.ts'
-import { followLog, type ServedAgent, serveAgent, whenSettled } from '../helpers/served-agent.ts'
+import { followLog, type ServedAgent, serveAgent, whenReported } from '../helpers/served-agent.ts'
 import { assertSteady, lookAt } from '../helpers/steadiness.ts'
 import { callEngine } from '../setup/engine.ts'
 
@@ -56,7 +56,7 @@ async function runJobs(served: ServedAgent, images: readonly string[]): Promise<
     assert.is(status, 200, text)
     const log = await followLog(served, id)
     assert.match(log, '"result":"passed"')
-    await whenSettled(served)
+    await whenReported(served)
   }
 }
 

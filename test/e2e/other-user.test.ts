@@ -8,6 +8,7 @@ import {
   mkdtemp,
   readdir,
   readFile,
+  realpath,
   rename,
   rm,
   stat,
@@ -17,7 +18,7 @@ import {
 import { dirname, join } from 'node:path'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
-import { findRunningJobs } from '../../lib/access/running-jobs.ts'
+import { findRegisteredJobs } from '../../lib/access/registered-jobs.ts'
 import { encode, runAgent, runJob, startJob } from '../helpers/agent.ts'
 import { blocksOf } from '../helpers/events.ts'
 import { waitFor } from '../helpers/host.ts'
@@ -119,7 +120,7 @@ for (const [title, mount] of [
   })
 }
 
-test('a journal that leads into another user’s directory removes nothing', async (t) => {
+test('a record that leads into another user’s directory removes nothing', async (t) => {
   const victim = join(t.directory, 'victim')
   const planted = join(t.directory, 'planted')
   await writeFile(victim, 'precious')
@@ -130,18 +131,18 @@ test('a journal that leads into another user’s directory removes nothing', asy
   try {
     const id = createJobId()
     await served.ask('POST', '/jobs', { body: shellJob(id, 'echo now; sleep 1000') })
-    const journals = join(served.directory, 'state', 'journal')
+    const records = join(served.directory, 'state', 'records')
     await waitFor(
       async () => (await served.ask('GET', `/jobs/${id}/log`)).text.includes('now\\n'),
       'the command runs',
     )
-    const [name = ''] = await readdir(journals)
-    const entry = JSON.parse(await readFile(join(journals, name), 'utf8'))
-    await rm(entry.traces.directory, { recursive: true })
-    entry.traces.directory = planted
+    const [name = ''] = await readdir(records)
+    const record = JSON.parse(await readFile(join(records, name), 'utf8'))
+    await rm(record.traces.directory, { recursive: true })
+    record.traces.directory = planted
     served.agent.signal('SIGKILL')
     await served.agent.exited
-    await writeFile(join(journals, name), JSON.stringify(entry))
+    await writeFile(join(records, name), JSON.stringify(record))
 
     served = await serveAgent([], { directory: served.directory })
     await followLog(served, id)
@@ -241,14 +242,15 @@ test('after a power cut the keys and the profile line go with the next start', a
   )
   await waitFor(() => job.stdout.includes('now\\n'), 'the command runs')
   assert.match(await readFile(profile, 'utf8'), '/env')
-  const [noted] = (await findRunningJobs()).filter((it) => it.id === id)
-  const { directory = '', leaders } = { ...noted?.remains, ...noted?.remains?.traces }
+  const [noted] = (await findRegisteredJobs()).filter((it) => it.id === id)
+  const { traces, leaders = [] } = noted ?? {}
 
   job.signal('SIGKILL')
   await job.exited
-  for (const { pid } of leaders ?? []) process.kill(pid, 'SIGKILL')
-  await rm(noted?.directory ?? '', { recursive: true }) // never got to the disk
-  await rm(directory, { recursive: true })
+  for (const { pid } of leaders) process.kill(pid, 'SIGKILL')
+  await rm(await realpath(join(noted?.directory ?? '', 'record'))) // never got to the disk
+  await rm(noted?.directory ?? '', { recursive: true })
+  await rm(traces?.directory ?? '', { recursive: true })
   const other = await startJob({ commands: [{ directive: 'true' }] }, { home: t.home })
   await other.finished
 
@@ -307,8 +309,8 @@ test('a state directory that others can write to is refused', async (t) => {
 
   const open = await runAgent(words)
   execFileSync('chmod', ['1777', state])
-  await writeFile(join(state, 'journal'), '')
-  await chown(join(state, 'journal'), OTHER, OTHER)
+  await writeFile(join(state, 'records'), '')
+  await chown(join(state, 'records'), OTHER, OTHER)
   const planted = await runAgent(words)
   await chown(state, OTHER, OTHER)
   execFileSync('chmod', ['755', state])
@@ -317,7 +319,7 @@ test('a state directory that others can write to is refused', async (t) => {
   assert.is(open.code, 2)
   assert.match(open.stderr, `${state}: other users can write to it`)
   assert.is(planted.code, 2)
-  assert.match(planted.stderr, `${state}: journal in it belongs to another user`)
+  assert.match(planted.stderr, `${state}: records in it belongs to another user`)
   assert.is(foreign.code, 2)
   assert.match(foreign.stderr, `${state}: it belongs to another user`)
 })

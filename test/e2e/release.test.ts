@@ -7,7 +7,7 @@ import { join, resolve } from 'node:path'
 import { promisify } from 'node:util'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
-import { openJobsDirectory } from '../../lib/access/running-jobs.ts'
+import { openJobsDirectory } from '../../lib/access/registered-jobs.ts'
 import { VERSION } from '../../lib/version.ts'
 
 interface Context {

@@ -107,9 +107,9 @@ for (const [phase, job, marker] of [
       })
       const before = await whenLogged(served, id, marker)
       await waitFor(async () => (await readFile(keys, 'utf8')).includes(KEY), 'the key is there')
-      const [journal = ''] = await readdir(join(served.directory, 'state', 'journal'))
-      const entry = await readFile(join(served.directory, 'state', 'journal', journal), 'utf8')
-      const { traces } = JSON.parse(entry) as { traces: { directory: string } }
+      const [name = ''] = await readdir(join(served.directory, 'state', 'records'))
+      const record = await readFile(join(served.directory, 'state', 'records', name), 'utf8')
+      const { traces } = JSON.parse(record) as { traces: { directory: string } }
 
       served = await served.killAndRestart()
       const log = await followLog(served, id)
@@ -131,8 +131,8 @@ for (const [phase, job, marker] of [
       assert.equal(processesMatching(`sleep ${seconds}`), [])
       assert.equal(await engineObjects(), t.before)
       assert.equal(await readdir(traces.directory).catch(() => 'gone'), 'gone')
-      const journals = join(served.directory, 'state', 'journal')
-      await waitFor(async () => (await readdir(journals)).length === 0, 'its journal is closed')
+      const records = join(served.directory, 'state', 'records')
+      await waitFor(async () => (await readdir(records)).length === 0, 'its record is removed')
       assert.is(await readFile(keys, 'utf8').catch(() => ''), '')
       assert.equal(await readdir(join(served.directory, 'home')), [])
 

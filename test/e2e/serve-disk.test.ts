@@ -19,7 +19,7 @@ import {
   serveAgent,
   shellJob,
   whenFree,
-  whenSettled,
+  whenReported,
   withAgent,
 } from '../helpers/served-agent.ts'
 
@@ -113,7 +113,7 @@ test('a job on a full disk does not run, and says why', async (t) => {
 test('a job with a read-only state directory does not run, and says why', async (t) => {
   const served = await serveAgent([], { stateDirectory: t.disk })
   try {
-    for (const name of ['logs', 'journal']) makeReadOnly(join(t.disk, name))
+    for (const name of ['logs', 'records']) makeReadOnly(join(t.disk, name))
     await submit(served, 'read-only', 'echo never')
 
     const log = await followLog(served, 'read-only')
@@ -122,7 +122,7 @@ test('a job with a read-only state directory does not run, and says why', async 
     assert.match(log, '"result":"failed"')
     assert.match(outputIn(log), 'read-only')
     assert.not.match(outputIn(log), 'never')
-    for (const name of ['logs', 'journal']) makeWritable(join(t.disk, name))
+    for (const name of ['logs', 'records']) makeWritable(join(t.disk, name))
     await assertGoesOn(served, 'after')
   } finally {
     await served.stop()
@@ -171,7 +171,7 @@ test('200 jobs in a row leave no descriptor, no process, and no memory behind', 
         assert.match(await followLog(served, `row-${job}`), '"result":"passed"')
         await whenFree(served)
       }
-      await whenSettled(served)
+      await whenReported(served)
     }
     await runJobs(0, 60)
     const before = { descriptors: descriptors(), megabytes: await residentMegabytes(pid) }

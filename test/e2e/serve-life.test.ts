@@ -100,8 +100,8 @@ test('callback URLs and their token are kept as long as they are needed', async 
   const plane = await startControlPlane()
   try {
     await withAgent(async (served) => {
-      const directory = join(served.directory, 'state', 'journal')
-      const journals = async () => {
+      const directory = join(served.directory, 'state', 'records')
+      const records = async () => {
         const names = await readdir(directory)
         const texts = names.map((name) => readFile(join(directory, name), 'utf8').catch(() => ''))
         return (await Promise.all(texts)).join('')
@@ -110,8 +110,8 @@ test('callback URLs and their token are kept as long as they are needed', async 
       const { finished, teardown_finished } = callbacksTo(plane)
       const unused = await submit(served, { commands: wait, callbacks: { token: 'unneeded' } })
       await whenRunning(served, unused)
-      assert.match(await journals(), unused)
-      assert.not.match(await journals(), 'unneeded')
+      assert.match(await records(), unused)
+      assert.not.match(await records(), 'unneeded')
       await served.ask('POST', '/stop')
       await followLog(served, unused)
       await whenFree(served)
@@ -119,13 +119,13 @@ test('callback URLs and their token are kept as long as they are needed', async 
       const callbacks = { finished, teardown_finished, token: 'needed' }
       const id = await submit(served, { commands: wait, callbacks })
       await whenRunning(served, id)
-      assert.match(await journals(), '/finished')
+      assert.match(await records(), '/finished')
       await served.ask('POST', '/stop')
       await followLog(served, id)
-      assert.not.match(await journals(), '/finished')
-      assert.match(await journals(), /teardown.*needed/)
+      assert.not.match(await records(), '/finished')
+      assert.match(await records(), /teardown.*needed/)
       await served.ask('GET', `/jobs/${id}/log`, ARCHIVATOR)
-      await waitFor(async () => (await journals()) === '', 'nothing of it is kept')
+      await waitFor(async () => (await records()) === '', 'nothing of it is kept')
     })
   } finally {
     await plane.close()

@@ -15,7 +15,7 @@ import {
   outputIn,
   type ServedAgent,
   serveAgent,
-  whenSettled,
+  whenReported,
   withAgent,
 } from '../helpers/served-agent.ts'
 
@@ -85,7 +85,7 @@ test("a job knows nothing of the last one's variables, and its keys stay when th
       assert.match(output, 'is .\n')
       assert.match(output, 'someone')
     }
-    await whenSettled(served)
+    await whenReported(served)
     assert.not.ok(existsSync(join(home, '.bash_profile')))
     assert.not.ok(existsSync(join(home, '.ssh', 'authorized_keys')))
   })
@@ -139,7 +139,7 @@ test('killed between the end of one job and the middle of the next, an agent cle
 
     assert.match(await followLog(served, second), '"result":"failed"')
     assert.is(await followLog(served, first), log)
-    await whenSettled(served)
+    await whenReported(served)
     assert.equal(await engineObjects(), before)
   } finally {
     await served.stop()

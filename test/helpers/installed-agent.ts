@@ -73,8 +73,8 @@ export async function whenLogged(machine: Machine, id: string, text: string): Pr
 /** @returns the whole log, once nothing of the job is left to be cleared away */
 export async function whenOver(machine: Machine, id: string): Promise<string> {
   const log = await whenLogged(machine, id, 'job_finished')
-  const isSettled = async () => (await machine.ask('ls /var/lib/agent/journal')) === ''
-  await waitFor(isSettled, 'the job is settled')
+  const isReported = async () => (await machine.ask('ls /var/lib/agent/records')) === ''
+  await waitFor(isReported, 'the job is reported')
   return log
 }
 

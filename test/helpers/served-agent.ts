@@ -202,9 +202,9 @@ export async function whenFree(served: ServedAgent, limitMs?: number): Promise<v
 }
 
 /** Resolves when nothing of any job is left to clear away, collect or tell. */
-export async function whenSettled(served: ServedAgent): Promise<void> {
-  const journal = join(served.directory, 'state', 'journal')
-  await waitFor(async () => (await readdir(journal)).length === 0, 'every job is settled')
+export async function whenReported(served: ServedAgent): Promise<void> {
+  const records = join(served.directory, 'state', 'records')
+  await waitFor(async () => (await readdir(records)).length === 0, 'every job is reported')
 }
 
 /** The log of a job from its first line to `job_finished`. */

@@ -6,7 +6,7 @@ import { createServer } from 'node:net'
 import { tmpdir, userInfo } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { jobsDirectories } from '../../lib/access/running-jobs.ts'
+import { jobsDirectories } from '../../lib/access/registered-jobs.ts'
 import { JUMP_POINT_PATH } from '../../lib/host/jump-point.ts'
 import { waitFor } from './host.ts'
 import { startAtTerminal, type TerminalSession } from './terminal.ts'
@@ -97,7 +97,7 @@ export async function jumpPointOf(jobId: string, directory: string): Promise<str
   await waitFor(async () => {
     await copyFile(JUMP_POINT_PATH, copy).catch(() => undefined) // not written yet
     const script = await readFile(copy, 'utf8').catch(() => '')
-    const [job = ''] = /\/[^']*\/running\/\w+/.exec(script) ?? []
+    const [job = ''] = /\/[^']*\/running\/[\w.-]+/.exec(script) ?? []
     return (await readJobId(job)) === jobId
   }, `${JUMP_POINT_PATH} leads to job ${jobId}`)
   return copy
@@ -114,7 +114,7 @@ export async function jobDirectory(jobId: string): Promise<string | undefined> {
 }
 
 async function readJobId(directory: string): Promise<string | undefined> {
-  const text = await readFile(join(directory, 'job.json'), 'utf8').catch(() => '{}')
+  const text = await readFile(join(directory, 'record'), 'utf8').catch(() => '{}')
   return (JSON.parse(text) as { id?: string }).id
 }
 

@@ -30,7 +30,7 @@ export const ROWS: readonly Readonly<Record<string, string>>[] = [
   { access: 'ways into a running job: keys, the jump point, who is inside' },
   {
     executors: 'where commands run, behind one contract: this host, or containers',
-    records: 'what outlives the process: the state directory, the journal, kept logs',
+    records: 'what outlives the process: job records, kept logs, the state directory',
   },
   {
     aws: 'signed calls of AWS: a login for its registry',

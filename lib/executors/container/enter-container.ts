@@ -38,7 +38,7 @@ export interface EnterOptions {
   readonly signal: AbortSignal
 }
 
-/** In the environment of every process a visitor starts. */
+/** In the environment of every process of an attach session. */
 const VISIT = 'AGENT_VISIT'
 
 /**

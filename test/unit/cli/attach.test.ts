@@ -1,22 +1,27 @@
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
-import type { Found } from '../../../lib/access/running-jobs.ts'
+import type { RegisteredJob } from '../../../lib/access/registered-jobs.ts'
 import { chooseJob } from '../../../lib/cli/attach.ts'
 import { JobNotRunningError } from '../../../lib/errors.ts'
 
 const test = suite('cli: attach')
 
-const job = (id: string, pid: number): Found => ({
+const job = (id: string, pid: number): RegisteredJob => ({
   id,
   executor: 'shell',
-  agent: { pid },
+  agentPid: pid,
+  identity: 'machine.boot.namespace.1.1',
   since: '2026-01-31T12:00:00.000Z',
+  traces: { cookie: 'c', home: '/home/ci', since: 1, bootId: 'b' },
+  leaders: [],
   dockerSocketPath: '/run/docker.sock',
+  instanceId: 'i',
   containers: [],
+  callbacks: {},
   directory: `/jobs/${pid}`,
 })
 
-function complaintOf(jobs: readonly Found[], id?: string, others = ''): JobNotRunningError {
+function complaintOf(jobs: readonly RegisteredJob[], id?: string, others = ''): JobNotRunningError {
   try {
     chooseJob(jobs, id, others)
   } catch (error) {
@@ -33,7 +38,7 @@ test('the only job needs no name', () => {
 test('a job is named by its id, by how that begins, or by the process of its agent', () => {
   const jobs = [job('build', 11), job('build-2', 12), job('test-1', 13)]
 
-  assert.is(chooseJob(jobs, 'build', '').agent.pid, 11)
+  assert.is(chooseJob(jobs, 'build', '').agentPid, 11)
   assert.is(chooseJob(jobs, 'te', '').id, 'test-1')
   assert.is(chooseJob(jobs, '12', '').id, 'build-2')
 })

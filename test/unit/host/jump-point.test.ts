@@ -16,7 +16,7 @@ test.before.each(async (t) => {
   t.path = join(t.directory, 'ssh_jump_point')
   t.script = shellJumpPoint({
     directory: t.directory,
-    visitorPrefix: join(t.directory, 'visitor-'),
+    sessionPrefix: join(t.directory, 'session-'),
   })
   await writeFile(join(t.directory, '.bash_profile'), 'export FROM_PROFILE=yes\n')
 })
@@ -42,7 +42,7 @@ test('a command keeps its words, its status, and has the login shell’s variabl
 
 test('it enters no directory of another user, nor one that a link leads to', async (t) => {
   const refused = async (directory: string) => {
-    const script = shellJumpPoint({ directory, visitorPrefix: join(directory, 'visitor-') })
+    const script = shellJumpPoint({ directory, sessionPrefix: join(directory, 'session-') })
     await writeJumpPoint(script, t.path)
     const { code, stderr } = await run('bash', [t.path, 'true']).catch((error) => error)
     assert.is(code, 1)
@@ -58,11 +58,11 @@ test('it enters no directory of another user, nor one that a link leads to', asy
   await refused(join(t.directory, 'job'))
 })
 
-test('a link in the place of a visitor’s mark is not written through', async (t) => {
+test('a link in the place of a session’s file is not written through', async (t) => {
   const victim = join(t.directory, 'victim')
   await writeFile(victim, 'precious')
   const script = t.script.replaceAll('$$', '7')
-  await symlink(victim, join(t.directory, 'visitor-7'))
+  await symlink(victim, join(t.directory, 'session-7'))
   await writeJumpPoint(script, t.path)
 
   await run('bash', [t.path, 'true'])

@@ -1,6 +1,6 @@
 /**
- * Reports a job's completion to its control plane, then closes its journal: the same for a job that
- * has run in this process and for an interrupted one (see lib/job/README.md).
+ * Reports a job's completion to its control plane and closes its record: the same for a job that has
+ * run in this process and for an interrupted one (see lib/job/README.md).
  *
  * @module
  */
@@ -8,21 +8,21 @@
 import { onAbort } from '../async/abort.ts'
 import { explain } from '../errors.ts'
 import type { JobResult } from '../events/event.ts'
-import { type CallbackSender, createCallbackSender } from '../job/callbacks.ts'
 import type { Logger } from '../log.ts'
-import type { JobMetrics } from '../metrics/job-metrics.ts'
-import type { Journal, JournalEntry } from '../records/journal.ts'
+import type { JobRecord, RecordedJob } from '../records/job-record.ts'
 import type { Callbacks } from '../request/job-request.ts'
-import type { Shutdown } from './shutdown.ts'
+import { type CallbackSender, createCallbackSender } from './callbacks.ts'
 
 export interface CompletionNotifierOptions {
   readonly callbacks: Callbacks
   /** How often each is tried. */
   readonly attempts: number
-  readonly journal: Journal
+  readonly recorded: RecordedJob
   readonly log: Logger
-  readonly metrics: JobMetrics
-  readonly shutdown: Shutdown
+  /** Aborted when callbacks are no longer waited for; the next start sends those still pending. */
+  readonly deadline: AbortSignal
+  /** Called for each callback that never succeeded. */
+  readonly onFailure?: (() => void) | undefined
 }
 
 /** No method rejects: failures go to the agent's log. */
@@ -33,24 +33,23 @@ export class CompletionNotifier {
   #hasFailed = false
 
   constructor(options: CompletionNotifierOptions) {
-    const { callbacks, attempts, log, metrics, shutdown } = options
+    const { callbacks, attempts, log, deadline: signal } = options
     const onFailure = () => {
       this.#hasFailed = true
-      metrics.callbackFailed()
+      options.onFailure?.()
     }
-    const signal = shutdown.at('callbackDeadline')
     this.#options = options
     this.#sender = createCallbackSender(callbacks, { attempts, log, signal, onFailure })
   }
 
   /** Records the result before it is reported, so that no other one can be reported after a crash. */
   async report(result: JobResult): Promise<void> {
-    const { callbacks } = this.#options
+    const { recorded } = this.#options
     await this.#record({ result })
     await this.#sender.finished(result)
     if (this.#isPending) await this.#record({ callbackPending: true })
-    else if (callbacks.finished !== undefined) {
-      await this.#record({ callbacks: pendingCallbacks(callbacks, 'reported') })
+    else if (recorded.record?.callbacks.finished !== undefined) {
+      await this.#record({ callbacks: pendingCallbacks(recorded.record.callbacks, 'reported') })
     }
   }
 
@@ -59,37 +58,34 @@ export class CompletionNotifier {
     this.#collected.resolve('collected')
   }
 
-  /**
-   * Sends the last callback once the log is collected, and closes the journal.
-   *
-   * @param collectionDeadline aborted when the collection is no longer waited for
-   */
-  async reportTeardown(collectionDeadline: AbortSignal): Promise<void> {
-    const { callbacks, journal, log } = this.#options
-    if (callbacks.teardownFinished !== undefined) {
-      await this.#awaitCollection(collectionDeadline)
-      await this.#sender.teardownFinished()
+  /** @param deadline aborted when the collection is no longer waited for */
+  async awaitCollection(deadline: AbortSignal): Promise<void> {
+    if (this.#options.callbacks.teardownFinished === undefined) return
+    const { promise: expired, resolve } = Promise.withResolvers<'expired'>()
+    using _ = onAbort(deadline, () => resolve('expired'))
+    if ((await Promise.race([this.#collected.promise, expired])) === 'expired') {
+      this.#options.log.warn(
+        'Nobody has collected the log of this job in time; it is kept for later',
+      )
     }
+  }
+
+  /** Sends the last callback and removes the job's record, unless a callback is left to the next start. */
+  async reportTeardown(): Promise<void> {
+    const { recorded, log } = this.#options
+    await this.#sender.teardownFinished()
     if (this.#isPending) return
-    await journal.end().catch((error: unknown) => log.error(explain(error)))
+    await recorded.remove().catch((error: unknown) => log.error(explain(error)))
   }
 
   /** A callback that has failed in all its attempts is not pending. */
   get #isPending(): boolean {
-    return this.#hasFailed && this.#options.shutdown.at('callbackDeadline').aborted
+    return this.#hasFailed && this.#options.deadline.aborted
   }
 
-  async #awaitCollection(collectionDeadline: AbortSignal): Promise<void> {
-    const { promise: expired, resolve } = Promise.withResolvers<'expired'>()
-    using _ = onAbort(collectionDeadline, () => resolve('expired'))
-    if ((await Promise.race([this.#collected.promise, expired])) === 'expired') {
-      this.#options.log.warn('The log of this job was not collected in time; it is kept for later')
-    }
-  }
-
-  async #record(change: Partial<JournalEntry>): Promise<void> {
-    const { journal, log } = this.#options
-    await journal.update(change).catch((error: unknown) => log.error(explain(error)))
+  async #record(change: Partial<JobRecord>): Promise<void> {
+    const { recorded, log } = this.#options
+    await recorded.update(change).catch((error: unknown) => log.error(explain(error)))
   }
 }
 

@@ -1,5 +1,5 @@
 /**
- * A person in a job, as a command of this program: signals end the visit, its exit code is the program's.
+ * A person in a job, as a command of this program: signals end the session, its exit code is the program's.
  *
  * @module
  */
@@ -15,7 +15,7 @@ const SIGNAL_BASE = 128
  * @returns the exit code to end with
  * @throws {AgentError} when the way in is closed
  */
-export async function visitJob(
+export async function attachToJob(
   directory: string,
   command: readonly string[],
   container?: string,

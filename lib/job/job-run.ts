@@ -1,0 +1,141 @@
+/**
+ * Wires up one job: its record, access for people, its executor, callbacks, and the `Job` that uses
+ * them. The same for every command that runs jobs.
+ *
+ * @module
+ */
+
+import { JobAccess } from '../access/job-access.ts'
+import { explain } from '../errors.ts'
+import type { Executor } from '../executors/executor.ts'
+import type { ExecutorOptions } from '../executors/kind.ts'
+import { kindOf } from '../executors/registry.ts'
+import { identifySelf } from '../host/agent-identity.ts'
+import type { HostTraces } from '../host/job-traces.ts'
+import type { Leader } from '../host/processes.ts'
+import type { Logger } from '../log.ts'
+import type { RecordedJob } from '../records/job-record.ts'
+import type { JobRequest } from '../request/job-request.ts'
+import type { JobConfig } from '../settings/job-config.ts'
+import { CompletionNotifier, pendingCallbacks } from './completion-notifier.ts'
+import { recoverDeadRuns } from './dead-runs.ts'
+import { Job, type JobOptions } from './job.ts'
+import { timeLimitsOf } from './time-limits.ts'
+
+export interface JobRunOptions {
+  readonly request: JobRequest
+  readonly config: JobConfig
+  readonly recorded: RecordedJob
+  /** Of a log that the next agent has to finish, should this one be killed. */
+  readonly logPath?: string | undefined
+  /** The label of the job's containers. */
+  readonly instanceId: string
+  readonly jumpPoint: 'always' | 'with-keys'
+  /** Aborted when a stop has to be quick. */
+  readonly forceStop: AbortSignal
+  /** Aborted when callbacks are no longer waited for. */
+  readonly callbackDeadline: AbortSignal
+  readonly log: Logger
+  readonly onPulled: ExecutorOptions['onPulled']
+  readonly onCallbackFailed?: (() => void) | undefined
+}
+
+export class JobRun {
+  readonly access: JobAccess
+  readonly notifier: CompletionNotifier
+  readonly #options: JobRunOptions
+  #job: Job | undefined
+  #stopped = false
+
+  constructor(options: JobRunOptions) {
+    const { request, config, recorded, log, callbackDeadline, onCallbackFailed } = options
+    const { home, callbackRetryAttempts: attempts } = config
+    this.#options = options
+    this.access = new JobAccess({ request, home, recorded, log, jumpPoint: options.jumpPoint })
+    this.notifier = new CompletionNotifier({
+      ...{ callbacks: request.callbacks, attempts, recorded, log },
+      ...{ deadline: callbackDeadline, onFailure: onCallbackFailed },
+    })
+  }
+
+  /** Once it has been created. */
+  get job(): Job | undefined {
+    return this.#job
+  }
+
+  /** Repeatable, at any time. */
+  stop(): void {
+    this.#stopped = true
+    this.#job?.stop()
+  }
+
+  /**
+   * Everything that has to be known before the job makes anything.
+   *
+   * @throws {AgentError} when the job cannot run
+   */
+  async prepare(): Promise<Executor> {
+    const { request, config, forceStop, instanceId, log, onPulled } = this.#options
+    const kind = kindOf(request.executor)
+    const traces = kind.planTraces(config)
+    await this.#begin(traces)
+    await recoverDeadRuns(config.home, log)
+    await this.access.open()
+    return await kind.create(request, {
+      ...{ config, forceStop, instanceId, traces, onPulled },
+      onLeader: (leader) => this.#addLeader(leader),
+      onContainer: (container) => this.access.addContainer(container),
+    })
+  }
+
+  create(executor: Executor, options: Pick<JobOptions, 'hold' | 'onResult' | 'sink'>): Job {
+    const { request, config, log } = this.#options
+    const job = new Job({
+      ...{ ...options, request, executor, log },
+      hooks: { preJob: config.preJobHookPath, postJob: config.postJobHookPath },
+      hostVariables: config.hostVariables,
+      limits: timeLimitsOf(request, config),
+    })
+    this.#job = job
+    if (this.#stopped) job.stop()
+    return job
+  }
+
+  async #begin(traces: HostTraces): Promise<void> {
+    const { request, config, recorded, instanceId, logPath } = this.#options
+    const { home, dockerSocketPath } = config
+    const { keys } = this.access
+    const begun = recorded.begin({
+      id: request.id,
+      executor: request.executor,
+      agentPid: process.pid,
+      identity: identifySelf(),
+      since: new Date().toISOString(),
+      ...{ traces, leaders: [], dockerSocketPath, instanceId, containers: [] },
+      containerNames: request.compose?.containers.map(({ name }) => name),
+      keys: keys === undefined ? undefined : { home, text: keys },
+      logPath,
+      callbacks: logPath === undefined ? {} : pendingCallbacks(request.callbacks),
+    })
+    await this.#requireRecorded(begun)
+  }
+
+  /** Awaited before a directive runs in that shell. */
+  async #addLeader(leader: Leader): Promise<void> {
+    const { recorded } = this.#options
+    const { leaders = [] } = recorded.record ?? {}
+    await this.#requireRecorded(recorded.update({ leaders: [...leaders, leader] }))
+  }
+
+  /** Whoever started `agent run` sees it die and what is left; a server's job must not go on unrecorded. */
+  async #requireRecorded(recorded: Promise<void>): Promise<void> {
+    const { log, logPath } = this.#options
+    try {
+      await recorded
+    } catch (error) {
+      if (logPath !== undefined) throw error
+      const what = "Cannot record this job's processes; they will survive if the agent is killed"
+      log.warn(`${what}: ${explain(error)}`)
+    }
+  }
+}
