@@ -86,8 +86,9 @@ function describeProblem(cert: string, key: string): string | undefined {
 
 function isGood(files: CertificateFiles): boolean {
   try {
-    const { validToDate } = new X509Certificate(readCertificate(files).cert)
-    return validToDate.getTime() > Date.now() + RENEW_BEFORE_MS
+    const { validFromDate, validToDate } = new X509Certificate(readCertificate(files).cert)
+    const now = Date.now() // may have been ahead when the certificate was made
+    return validFromDate.getTime() <= now && validToDate.getTime() > now + RENEW_BEFORE_MS
   } catch {
     return false // not there yet, or spoilt: a new one is made in either case
   }

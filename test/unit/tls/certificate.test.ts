@@ -80,6 +80,20 @@ test('one that is about to expire is replaced', async (t) => {
   assert.ok(second.validToDate > first.validToDate)
 })
 
+test('one that was made while the clock was ahead is replaced', async (t) => {
+  const now = Date.now
+  Date.now = () => now() + 1_000 * 86_400_000
+  try {
+    await keepOwnCertificate(t.directory)
+  } finally {
+    Date.now = now
+  }
+
+  const { certPath } = await keepOwnCertificate(t.directory)
+
+  assert.ok(new X509Certificate(await readFile(certPath)).validFromDate.getTime() <= Date.now())
+})
+
 test('a missing, a foreign and a garbled key are told apart', async (t) => {
   const files = await keepOwnCertificate(t.directory)
   const other = await mkdtemp(join(t.directory, 'other-'))
