@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
+import type { JobEvent } from '../../lib/events/event.ts'
 import { encode, runJob } from '../helpers/agent.ts'
 import { blocksOf } from '../helpers/events.ts'
 import { eventsIn, followLog, withAgent } from '../helpers/served-agent.ts'
@@ -80,11 +81,16 @@ for (const [what, name] of [
       )
 
       assert.is(result, 'passed')
-      assert.match(blocksOf(events)[1]?.output ?? '', /^exported\n\/tmp\/agent-jobs-/)
+      assert.match(outputOf(events, directive), /^exported\n\/tmp\/agent-jobs-/)
     } finally {
       rmSync(dirname(home), { recursive: true })
     }
   })
+}
+
+/** Of one command. */
+function outputOf(events: readonly JobEvent[], directive: string): string {
+  return blocksOf(events).find((block) => block.directive === directive)?.output ?? ''
 }
 
 test('a home that is closed to the agent’s user, or no directory, leaves nothing behind', async () => {
@@ -97,7 +103,7 @@ test('a home that is closed to the agent’s user, or no directory, leaves nothi
 
     assert.is(result, 'passed')
     assert.not.match(stderr, 'Cleaning up')
-    const directory = blocksOf(events)[1]?.output.trim() ?? ''
+    const directory = outputOf(events, directive).trim()
     assert.match(directory, '/agent-jobs-')
     assert.not.ok(existsSync(directory), directory)
     rmSync(dirname(dirname(directory)), { recursive: true })
