@@ -67,7 +67,7 @@ export const startCommand = defineCommand({
   meta: { name: 'start', description: 'Another name of serve', hidden: true },
 })
 
-/** Resolves when the agent was told to end, and has. */
+/** Resolves when the agent was asked to shut down, and has. */
 async function serve(config: ServeConfig, state: StateDirectory): Promise<void> {
   const { logFor, agentLog } = openLog(config, state)
   const log = logFor()
@@ -75,7 +75,7 @@ async function serve(config: ServeConfig, state: StateDirectory): Promise<void> 
   const certificate = config.certificate ?? (await keepOwnCertificate(state.path))
   const metrics = createJobMetrics({ onPulled: createPullStatsd(config.job, log) })
   const jobs = await Supervisor.open({
-    ...{ state, metrics, logFor, config: config.job },
+    ...{ state, metrics, logFor, config: config.job, capacity: 1 },
     keptLogs: { count: config.keptLogs, bytes: config.keptLogsSize },
     collectionTimeoutMs: config.collectionTimeout,
   })
@@ -86,7 +86,7 @@ async function serve(config: ServeConfig, state: StateDirectory): Promise<void> 
   })
   const readTls = () => readCertificate(certificate)
   const listener = await listen(app, { host: config.host, port: config.port, tls: readTls, log })
-  // Before anything tells that the agent is there: who reads it may send a signal at once.
+  // Before anything announces the agent: whoever reads that may send a signal at once.
   const manager = findServiceManager(hostEnvironment(), log)
   const ended = untilAskedToEnd(jobs, config, { manager, log })
   process.on('SIGHUP', () => renewCertificate(listener, () => fingerprintOf(readTls().cert), log))

@@ -27,7 +27,7 @@ function submissionAnswer(submission: Submission): Response {
   switch (submission.kind) {
     case 'accepted':
       return messageAnswer('ok', 200)
-    case 'repeated':
+    case 'duplicate':
       return messageAnswer('job is already running', 200)
     case 'busy':
       return messageAnswer('another job is already running', 422)

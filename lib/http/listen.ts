@@ -21,7 +21,7 @@ export interface ListenOptions {
   readonly host: string
   /** 0 = any that is free. */
   readonly port: number
-  /** Called at the start and at each {@link Listener.reloadTls}: reads the files anew. */
+  /** Called at the start and at each {@link Listener.reloadTls}: reads the files again. */
   readonly tls: () => TlsMaterial
   readonly log: Logger
   readonly timeouts?: Partial<Timeouts>

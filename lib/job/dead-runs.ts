@@ -18,7 +18,7 @@ import { InterruptedJob } from './interrupted-job.ts'
 /**
  * Never rejects: what could not be removed is reported, and tried again by the next agent.
  *
- * @param home in which to look for what no record tells of any more, as after a power cut
+ * @param home searched for what is in no record any more, as after a power cut
  */
 export async function recoverDeadRuns(home: string, log: Logger): Promise<void> {
   for (const recorded of await findDeadRuns(log)) {

@@ -54,7 +54,7 @@ export class Job {
   #state: JobState = INITIAL_STATE
   #isPrepared = false
   #clearing: Promise<void> | undefined
-  #leftBehind = false
+  #cleanupFailed = false
   /** The last directive took its shell with it. */
   #shellExited = false
 
@@ -84,8 +84,8 @@ export class Job {
   }
 
   /** Something the job made could not be removed; the agent's log says what. */
-  get leftBehind(): boolean {
-    return this.#leftBehind
+  get cleanupFailed(): boolean {
+    return this.#cleanupFailed
   }
 
   /**
@@ -313,7 +313,7 @@ export class Job {
       await executor.dispose()
     } catch (error) {
       // The job's result stands; what is left behind is for the host's owner to know.
-      this.#leftBehind = true
+      this.#cleanupFailed = true
       this.#options.log.error(`Cleaning up after the job failed: ${explain(error)}`)
     }
   }

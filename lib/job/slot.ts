@@ -10,7 +10,7 @@ import type { JobLog } from '../events/job-log.ts'
 export type Submission =
   | { readonly kind: 'accepted' }
   /** This very job runs already, or ran and its log is still kept. */
-  | { readonly kind: 'repeated' }
+  | { readonly kind: 'duplicate' }
   /** Another job runs. */
   | { readonly kind: 'busy' }
   /** No job is taken at all any more; `reason` is for the client. */

@@ -49,7 +49,7 @@ export interface JobRecord {
   readonly logPath?: string | undefined
   /** Those that an agent still has to send. */
   readonly callbacks: Callbacks
-  /** Known once the job is through; the control plane may have been told. */
+  /** Known once the job is through; it may have been reported. */
   readonly result?: JobResult | undefined
   /** The log is finished, but the result could not be reported before the agent exited. */
   readonly callbackPending?: boolean | undefined
@@ -87,7 +87,7 @@ export class RecordedJob {
     await this.#save()
   }
 
-  /** Nothing of the job is left, and everybody has been told. Repeatable. @throws {StateError} */
+  /** Nothing of the job is left or has to be reported. Repeatable. @throws {StateError} */
   async remove(): Promise<void> {
     this.#record = undefined
     await this.#change(() => rm(this.path, { force: true }))

@@ -83,12 +83,12 @@ export class SupervisedJob {
   }
 
   /**
-   * Never rejects: what goes wrong fails the job, or is told in the agent's log.
+   * Never rejects: failures fail the job, or go to the agent's log.
    *
    * @param opened rejects when there is nowhere to keep a log: the job does not run then
-   * @returns when nothing of the job is left, or the agent's log says what is: then `leftBehind`
+   * @returns when nothing of the job is left, or the agent's log says what is: then `cleanupFailed`
    */
-  async run(opened: Promise<OpenedLog>): Promise<{ readonly leftBehind: boolean }> {
+  async run(opened: Promise<OpenedLog>): Promise<{ readonly cleanupFailed: boolean }> {
     const { log, metrics, request } = this.#options
     log.info(`The job begins (${request.executor})`)
     try {
@@ -104,7 +104,7 @@ export class SupervisedJob {
     }
     await Promise.all([this.#jobRun.job?.clear(), this.#accessClosed])
     this.#phase = 'reporting'
-    return { leftBehind: this.#jobRun.job?.leftBehind ?? false }
+    return { cleanupFailed: this.#jobRun.job?.cleanupFailed ?? false }
   }
 
   /**

@@ -29,15 +29,14 @@ export interface SupervisorOptions {
   readonly state: StateDirectory
   readonly config: JobConfig
   readonly keptLogs: KeptLimits
+  /** Jobs that may run at one time. */
+  readonly capacity: number
   /** For a log to be collected, before `teardown_finished` is sent all the same. */
   readonly collectionTimeoutMs: number
   readonly metrics: JobMetrics
   /** @param job the id every line is marked with */
   readonly logFor: (job?: string) => Logger
 }
-
-/** Jobs that run at one time. */
-const CAPACITY = 1
 
 export class Supervisor implements JobSlot {
   readonly #options: SupervisorOptions
@@ -98,7 +97,7 @@ export class Supervisor implements JobSlot {
   }
 
   get state(): JobSlot['state'] {
-    return this.#running.length < CAPACITY ? 'waiting-for-job' : 'job-received'
+    return this.#running.length < this.#options.capacity ? 'waiting-for-job' : 'job-received'
   }
 
   get #running(): readonly SupervisedJob[] {
@@ -116,11 +115,11 @@ export class Supervisor implements JobSlot {
   async submit(document: unknown): Promise<Submission> {
     const parts = await loadJobParts()
     const request = await parts.parseJobRequestInSlices(document)
-    if (this.#jobs.has(request.id) || this.#kept.has(request.id)) return { kind: 'repeated' }
+    if (this.#jobs.has(request.id) || this.#kept.has(request.id)) return { kind: 'duplicate' }
     if (this.#shutdown.at('draining').aborted) {
       return { kind: 'refused', reason: 'the agent is shutting down and takes no more jobs' }
     }
-    if (this.#running.length >= CAPACITY) return { kind: 'busy' }
+    if (this.#running.length >= this.#options.capacity) return { kind: 'busy' }
     this.#start(request, parts) // no await since `#jobs` was looked at: two requests cannot both win
     return { kind: 'accepted' }
   }
@@ -187,7 +186,7 @@ export class Supervisor implements JobSlot {
       })
       const jobLog = job.openLog()
       if (jobLog !== undefined) this.#kept.put(record.id, record.logPath ?? '', jobLog)
-      this.#currentLog = await jobLog?.catch(() => undefined) // reported by the job, as it ends
+      this.#currentLog = await jobLog?.catch(() => undefined) // reported as the job is finished
       this.#currentId = record.id
       jobs.push(job)
     }
@@ -248,8 +247,8 @@ export class Supervisor implements JobSlot {
 
   async #run(job: SupervisedJob, opened: Promise<OpenedLog>): Promise<void> {
     try {
-      const { leftBehind } = await job.run(this.#makeReady(job, opened))
-      if (leftBehind) void this.#orphanReaper.start([job.executor])
+      const { cleanupFailed } = await job.run(this.#makeReady(job, opened))
+      if (cleanupFailed) void this.#orphanReaper.start([job.executor])
       await this.#prune()
       await this.#reportTeardown(job)
     } finally {

@@ -44,7 +44,7 @@ test('status tells state and version', async ({ server }) => {
 test('each fate of a submission has its status and its words', async ({ server }) => {
   const fates = [
     [{ kind: 'accepted' }, 200, '{"message": "ok"}'],
-    [{ kind: 'repeated' }, 200, '{"message": "job is already running"}'],
+    [{ kind: 'duplicate' }, 200, '{"message": "job is already running"}'],
     [{ kind: 'busy' }, 422, '{"message": "another job is already running"}'],
     [{ kind: 'refused', reason: 'shutting "down"' }, 422, '{"message": "shutting \\"down\\""}'],
   ] as const
