@@ -9,6 +9,7 @@ import {
   constants,
   createReadStream,
   fstatSync,
+  ftruncateSync,
   lstatSync,
   openSync,
   renameSync,
@@ -83,8 +84,8 @@ export class LogFile {
     const own = fstatSync(this.#descriptor)
     const named = lstatSync(this.path, { throwIfNoEntry: false })
     if (!own.isFile() || named?.isSymbolicLink() === true) return
+    if (named?.ino === own.ino && named.dev === own.dev) moveAway(this.path, this.#descriptor)
     this.close()
-    if (named?.ino === own.ino && named.dev === own.dev) renameSync(this.path, `${this.path}.1`)
     this.#open()
   }
 
@@ -93,6 +94,15 @@ export class LogFile {
     this.#descriptor = descriptor
     this.#size = sizeOf(fstatSync(descriptor)) ?? 0
     return descriptor
+  }
+}
+
+/** Rather without its past than without end, or without what is still to come. */
+function moveAway(path: string, descriptor: number): void {
+  try {
+    renameSync(path, `${path}.1`)
+  } catch {
+    ftruncateSync(descriptor) // under the other name is a directory, or another user's file in /tmp
   }
 }
 

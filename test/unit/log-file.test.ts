@@ -3,6 +3,7 @@ import { existsSync, statSync } from 'node:fs'
 import {
   chown,
   link,
+  mkdir,
   mkdtemp,
   readFile,
   rename,
@@ -116,6 +117,18 @@ test('a file is rotated, also while somebody reads it; one moved away is begun a
 
   assert.match(await readFile(path, 'utf8'), 'new\n')
   assert.match(await readFile(`${path}-away`, 'utf8'), 'for what is away\n')
+  file.close()
+})
+
+test('where it cannot be moved away it is begun anew in its place', async ({ path }) => {
+  await mkdir(join(`${path}.1`, 'full'), { recursive: true })
+  const file = new LogFile(path, 10)
+  file.write('the first is long enough\n')
+
+  file.write('next\n')
+
+  assert.is(await readFile(path, 'utf8'), 'next\n')
+  assert.is(await contentOf(file), 'next\n')
   file.close()
 })
 
