@@ -47,7 +47,7 @@ export function checkWords(
       }
       continue
     }
-    if (takesNextWord(command, definitions, word, words[at + 1], hint)) at++
+    if (takesNextWord(command, definitions, [word, words[at + 1]], hint)) at++
   }
   const [missing] = positionals.slice(given).filter(([, { required }]) => required !== false)
   if (missing !== undefined) {
@@ -110,8 +110,7 @@ export function disguiseNegatives(
 function takesNextWord(
   command: string,
   definitions: ArgsDef,
-  word: string,
-  next: string | undefined,
+  [word, next]: readonly [string, string | undefined],
   hint: string,
 ): boolean {
   const [flag = '', value] = word.split(/=(.*)/s, 2)

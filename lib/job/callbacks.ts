@@ -40,18 +40,21 @@ export function createCallbackSender(
 ): CallbackSender {
   const { finished, teardownFinished, token } = callbacks
   return {
-    finished: (result) => send('finished', finished, { result }, token, options),
-    teardownFinished: () => send('teardown_finished', teardownFinished, {}, token, options),
+    finished: (result) =>
+      send({ name: 'finished', url: finished, body: { result }, token }, options),
+    teardownFinished: () =>
+      send({ name: 'teardown_finished', url: teardownFinished, body: {}, token }, options),
   }
 }
 
-async function send(
-  name: string,
-  url: string | undefined,
-  body: unknown,
-  token: string | undefined,
-  options: CallbackOptions,
-): Promise<void> {
+interface Callback {
+  readonly name: string
+  readonly url: string | undefined
+  readonly body: unknown
+  readonly token: string | undefined
+}
+
+async function send({ name, url, body, token }: Callback, options: CallbackOptions): Promise<void> {
   if (url === undefined) return
   const { attempts, log, signal, timeoutMs = TIMEOUT_MS, pauseMs = PAUSE_MS } = options
   const { postJson } = await import('../outbound.ts') // only a job with callbacks needs an HTTP client

@@ -35,6 +35,24 @@ export interface UnitOptions {
   readonly stopTimeoutMs: number
 }
 
+/** What the service and its jobs may take, and what they may do. */
+const RIGHTS = `# Each job gets a control group below the agent's, by which it is killed whole, daemons included.
+Delegate=yes
+# A job that takes too much memory loses processes; the agent goes on. Those of a job stand 500 higher.
+OOMPolicy=continue
+OOMScoreAdjust=-500
+TasksMax=infinity
+# The agent's memory, with its secret, stays out of core dumps; a job may raise the limit for itself.
+LimitCORE=0:infinity
+KeyringMode=private
+# No more than that: what systemd takes from the agent it takes from jobs. Every filter of system calls
+# (RestrictNamespaces, ProtectClock, LockPersonality, …) brings NoNewPrivileges with User=, and so no
+# sudo. Everything about directories and devices (ProtectSystem, ProtectHome, PrivateTmp, LogNamespace,
+# …) is a mount namespace: the host does not see a job's mounts then. Without a capability sudo is not
+# what it is elsewhere; RemoveIPC and UMask change files that others work with.
+# What keeps a job from the machine is a user of its own: --user.
+`
+
 /** @throws {ConfigError} for a program that systemd would not run */
 export function renderUnit({ agentPath, user, stopTimeoutMs }: UnitOptions): string {
   return `# Written by agent install, removed by agent uninstall. Settings are in ${CONFIG_PATH}.
@@ -62,22 +80,7 @@ WatchdogSec=2min
 # Asks the agent alone, which lets its job end (shutdown-timeout in ${CONFIG_PATH}).
 KillMode=mixed
 TimeoutStopSec=${Math.ceil(stopTimeoutMs / 1_000)}
-# Each job gets a control group below the agent's, by which it is killed whole, daemons included.
-Delegate=yes
-# A job that takes too much memory loses processes; the agent goes on. Those of a job stand 500 higher.
-OOMPolicy=continue
-OOMScoreAdjust=-500
-TasksMax=infinity
-# The agent's memory, with its secret, stays out of core dumps; a job may raise the limit for itself.
-LimitCORE=0:infinity
-KeyringMode=private
-# No more than that: what systemd takes from the agent it takes from jobs. Every filter of system calls
-# (RestrictNamespaces, ProtectClock, LockPersonality, …) brings NoNewPrivileges with User=, and so no
-# sudo. Everything about directories and devices (ProtectSystem, ProtectHome, PrivateTmp, LogNamespace,
-# …) is a mount namespace: the host does not see a job's mounts then. Without a capability sudo is not
-# what it is elsewhere; RemoveIPC and UMask change files that others work with.
-# What keeps a job from the machine is a user of its own: --user.
-
+${RIGHTS}
 [Install]
 WantedBy=multi-user.target
 `

@@ -10,10 +10,13 @@ import { Deadline, onAbort } from '../async/abort.ts'
 import { ShellError } from '../errors.ts'
 import { Carry } from './carry.ts'
 import { CookedOutput } from './cooked-output.ts'
+import { parseFacts, type SessionInfo } from './facts.ts'
+import { IdleOutput } from './idle-output.ts'
 import { LINE } from './marks.ts'
+import { describeRefusal, type Refusal } from './refusal.ts'
 import { type DirectiveEnd, type ShellEvent, StreamParser } from './stream-parser.ts'
 import type { OnOutput, Terminal } from './terminal.ts'
-import { type Refusal, Typist } from './typist.ts'
+import { Typist } from './typist.ts'
 
 /** How a directive ended. */
 export interface RunResult {
@@ -25,14 +28,6 @@ export interface RunResult {
   readonly shellLost?: boolean
 }
 
-/** What the shell said of itself when it came up. */
-export interface SessionInfo {
-  readonly uid: number
-  readonly gid: number
-  /** Empty when the shell has none. */
-  readonly home: string
-}
-
 export interface OpenOptions {
   /** The token and the directory given to `bootScript`. */
   readonly bootToken: string
@@ -42,9 +37,6 @@ export interface OpenOptions {
   readonly onOutput: OnOutput
   readonly readyTimeoutMs: number
 }
-
-/** Output that comes while no directive runs waits for the next one; more than this waits unread. */
-const MAX_IDLE_BYTES = 256 * 1024
 
 /** Background children can hold a dead shell's terminal open: no output for so long is the end of it. */
 const DRAIN_QUIET_MS = 50
@@ -58,24 +50,10 @@ const STALLED_MS = 50
 /** Shown of a shell that never got ready; more would bury the reason. */
 const MAX_SHOWN_CHARACTERS = 500
 
-/** What the boot script tells: user, group, where `stty` is if it is, `$-`, home. */
-const FACTS = /^(\d+) (\d+) (\S*) (\S*) (.*)$/s
-
 /** A longer path could not be typed. */
 const MAX_STTY_LENGTH = LINE.stty.length - 1
 
-const REFUSALS: Readonly<Record<Refusal, string>> = {
-  'not-asked': 'The job has damaged its shell: it does not come back for the next directive.',
-  'not-read': 'The job has damaged its shell: it could not read the next directive.',
-  'not-taken':
-    'The next directive could not be handed to the shell: something else reads its terminal.',
-}
-
 const TOO_LATE = 'The shell had ended before it could read this directive.\n'
-
-const REFUSAL_HINT =
-  'Look for a program that an earlier directive left behind, a limit it has set (ulimit), or a ' +
-  'function that it named like a command of bash (builtin).'
 
 /** Who gets events now, and the promises it waits for. */
 interface Waiting {
@@ -88,15 +66,14 @@ export class Session {
   readonly #parser: StreamParser
   readonly #pump: Promise<void>
   #waiting: Waiting | undefined
-  #idle: Buffer[] = []
-  #idleBytes = 0
+  readonly #idle = new IdleOutput()
   #wake: PromiseWithResolvers<void> | undefined
   #lastOutputAt = 0
   #handlingSince = Number.POSITIVE_INFINITY
   readonly #carry = new Carry()
   readonly #typist: Typist
   readonly #directory: string
-  #facts = ''
+  #facts = parseFacts('')
   #cooked: CookedOutput | undefined
   #closed = false
 
@@ -133,18 +110,12 @@ export class Session {
 
   /** What the shell has said of itself when it was ready. */
   get info(): SessionInfo {
-    const [, uid, gid, , , home] = FACTS.exec(this.#facts) ?? []
-    return { uid: Number(uid), gid: Number(gid), home: home ?? '' }
+    return this.#facts
   }
 
   /** The shell is gone, or was let go of: a new session is needed. */
   get closed(): boolean {
     return this.#closed
-  }
-
-  /** Bytes of the terminal's output handled so far. */
-  get position(): number {
-    return this.#parser.position
   }
 
   /** @returns what the file of the next directive has to say; nothing is added for the agent's own */
@@ -166,13 +137,13 @@ export class Session {
         hint: 'This is a bug in the agent: it should have started a new shell. Please report it.',
       })
     }
-    await this.#giveIdle(onOutput)
+    await this.#idle.give(onOutput)
     const done = this.#await(onOutput)
     const { status } = this.#carry
     const file = dirname(path) === this.#directory ? basename(path) : path
     const refusal = this.#typist.handOver({ status, file })
     const end = await this.#untilDone(done, refusal)
-    if (typeof end === 'string') return await this.#giveUp(REFUSALS[end], onOutput)
+    if (typeof end === 'string') return await this.#giveUp(end, onOutput)
     if (end !== undefined) {
       if (!options?.quiet) this.#carry.keep(end)
       return { exitCode: end.status, shellExited: false }
@@ -222,9 +193,9 @@ export class Session {
     return waiting
   }
 
-  async #giveUp(reason: string, onOutput: OnOutput): Promise<RunResult> {
+  async #giveUp(refusal: Refusal, onOutput: OnOutput): Promise<RunResult> {
     this.close()
-    await onOutput(Buffer.from(`${reason}\n${REFUSAL_HINT}\n`))
+    await onOutput(Buffer.from(describeRefusal(refusal)))
     return { exitCode: 1, shellExited: true, shellLost: true }
   }
 
@@ -273,7 +244,7 @@ export class Session {
         await wait
         this.#handlingSince = Number.POSITIVE_INFINITY
       }
-      while (this.#waiting === undefined && this.#idleBytes > MAX_IDLE_BYTES && !this.#closed) {
+      while (this.#waiting === undefined && this.#idle.isFull && !this.#closed) {
         this.#wake = Promise.withResolvers<void>()
         await this.#wake.promise
       }
@@ -302,8 +273,8 @@ export class Session {
   }
 
   #getReady(facts: string): void {
-    this.#facts = facts
-    const [, , , stty = '', flags = ''] = FACTS.exec(facts) ?? []
+    this.#facts = parseFacts(facts)
+    const { stty, flags } = this.#facts
     if (stty === '') this.#cooked = new CookedOutput()
     this.#typist.ready(stty.length > MAX_STTY_LENGTH ? '' : stty)
     this.#carry.begin(flags)
@@ -321,15 +292,6 @@ export class Session {
   #give(bytes: Buffer): Promise<void> | void {
     if (bytes.length === 0) return undefined
     if (this.#waiting !== undefined) return this.#waiting.onOutput(bytes)
-    this.#idle.push(Buffer.from(bytes)) // a copy: the chunk it is part of may be reused
-    this.#idleBytes += bytes.length
-  }
-
-  /** What came after the previous directive's end stands at the head of this one's output. */
-  async #giveIdle(onOutput: OnOutput): Promise<void> {
-    for (let bytes = this.#idle.shift(); bytes !== undefined; bytes = this.#idle.shift()) {
-      this.#idleBytes -= bytes.length
-      await onOutput(bytes)
-    }
+    this.#idle.keep(bytes)
   }
 }

@@ -7,6 +7,7 @@
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import { formatLine, type StepLine } from './marks.ts'
+import type { Refusal } from './refusal.ts'
 
 /** A busy machine takes a while to fork; a shell that has not asked by then never will. */
 const ASK_LIMIT_MS = 20_000
@@ -19,9 +20,6 @@ const MAX_TRIES = 5
 
 /** How exactly limits are kept. */
 const POLL_MS = 100
-
-/** Why a directive could not begin. */
-export type Refusal = 'not-asked' | 'not-read' | 'not-taken'
 
 export interface TypistOptions {
   /** Types, and drops the echo if there is one. */

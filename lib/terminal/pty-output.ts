@@ -21,41 +21,50 @@ const BUFFER_BYTES = 64 * 1024
 const MAX_WAITING = 16
 
 export function readPty(fd: number): PtyOutput {
-  const waiting: Buffer[] = []
-  let failure: NodeJS.ErrnoException | undefined
-  let isOver = false
-  let wake: () => void = () => undefined
-
+  const queue = new OutputQueue()
   const stream = new ReadStream(fd, {
     onread: {
       buffer: Buffer.allocUnsafeSlow(BUFFER_BYTES),
-      callback: (length, buffer) => {
-        waiting.push(Buffer.from(buffer.subarray(0, length)))
-        wake()
-        return waiting.length < MAX_WAITING
-      },
+      callback: (length, buffer) => queue.push(Buffer.from(buffer.subarray(0, length))),
     },
   })
-  stream.on('error', (error) => {
-    failure ??= error
-  })
-  for (const event of ['end', 'close']) {
-    stream.once(event, () => {
-      isOver = true
-      wake()
-    })
-  }
+  stream.on('error', (error) => queue.fail(error))
+  for (const event of ['end', 'close']) stream.once(event, () => queue.end())
   stream.resume()
+  return { stream, output: queue.read(stream) }
+}
 
-  async function* read(): AsyncGenerator<Uint8Array, void> {
+class OutputQueue {
+  readonly #waiting: Buffer[] = []
+  #failure: NodeJS.ErrnoException | undefined
+  #isOver = false
+  #wake: () => void = () => undefined
+
+  /** @returns whether more may come at once */
+  push(chunk: Buffer): boolean {
+    this.#waiting.push(chunk)
+    this.#wake()
+    return this.#waiting.length < MAX_WAITING
+  }
+
+  fail(error: Error): void {
+    this.#failure ??= error
+  }
+
+  end(): void {
+    this.#isOver = true
+    this.#wake()
+  }
+
+  async *read(stream: ReadStream): AsyncGenerator<Uint8Array, void> {
     try {
       for (;;) {
-        const chunk = waiting.shift()
+        const chunk = this.#waiting.shift()
         if (chunk !== undefined) yield chunk
-        else if (isOver) break
+        else if (this.#isOver) break
         else {
           const news = Promise.withResolvers<void>()
-          wake = news.resolve
+          this.#wake = news.resolve
           stream.resume() // it has paused itself if there was too much
           await news.promise
         }
@@ -63,9 +72,8 @@ export function readPty(fd: number): PtyOutput {
     } finally {
       stream.destroy()
     }
-    if (failure !== undefined && failure.code !== END_OF_TERMINAL) throw failure
+    if (this.#failure !== undefined && this.#failure.code !== END_OF_TERMINAL) throw this.#failure
   }
-  return { stream, output: read() }
 }
 
 /** The last process that closes the terminal makes the kernel answer EIO: that is its end of file. */

@@ -53,6 +53,7 @@ export const ROWS: readonly Readonly<Record<string, string>>[] = [
     private: 'files and directories that no other user of this host can write',
     request: 'a document → a job request, or every problem with its path; pure',
     shell: 'one living bash on a terminal: directives in, output and exit codes out',
+    tar: 'archives as bytes: those of the cache, and files for the engine',
   },
   {
     async: 'waiting: for aborts, until deadlines',

@@ -4,6 +4,7 @@ import { globSync, readFileSync } from 'node:fs'
 import { dirname, posix } from 'node:path'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
+import { findFunctions } from '../helpers/functions.ts'
 import { ROWS } from '../readme/rooms.ts'
 
 /** Package → the files that may import it, by how their paths begin. A new package is given its place here. */
@@ -22,7 +23,7 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   shlex: ['lib/request/'],
   ssh2: ['lib/cache/sftp/session.ts'],
   'string-width': ['lib/cli/'],
-  'tar-stream': ['lib/docker/archive.ts'],
+  'tar-stream': ['lib/tar/pack.ts'],
   undici: ['lib/docker/client.ts', 'lib/outbound.ts'],
   valibot: ['lib/request/'],
   yaml: ['lib/request/', 'lib/settings/'],
@@ -45,6 +46,10 @@ interface Source {
   readonly code: string
   readonly imports: readonly string[]
 }
+
+/** Beyond these a function has a second duty. */
+const MAX_FUNCTION_LINES = 40
+const MAX_PARAMETERS = 4
 
 const sources = ['agent.ts', ...globSync('lib/**/*.ts').sort()].map(readSource)
 
@@ -99,6 +104,18 @@ test('the names of executors are known to their kinds and to the schema only', (
     .map(({ path }) => path)
 
   assert.equal(strays, [])
+})
+
+test(`no function has more than ${MAX_FUNCTION_LINES} lines or ${MAX_PARAMETERS} parameters`, () => {
+  const functions = sources.flatMap(({ path, code }) =>
+    findFunctions(code).map((it) => ({ path, ...it })),
+  )
+  const large = functions.filter(
+    ({ lines, parameters }) => lines > MAX_FUNCTION_LINES || parameters > MAX_PARAMETERS,
+  )
+
+  assert.equal(large, [])
+  assert.ok(functions.length > 1_000, 'they are found at all')
 })
 
 test('Node’s own modules are imported by their full names', () => {

@@ -19,8 +19,8 @@ import {
 } from 'node:fs'
 import { open } from 'node:fs/promises'
 import { CacheError } from '../../errors.ts'
+import { END_OF_TAR, encodeHeader, padding, type TarEntry } from '../../tar/header.ts'
 import { changed, notKept } from '../job-files.ts'
-import { END_OF_TAR, encodeHeader, padding, type TarEntry } from './tar.ts'
 
 /** Handed on at once: fewer, larger pieces keep the compressor busy. */
 const PIECE_BYTES = 262_144

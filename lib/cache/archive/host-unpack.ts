@@ -29,9 +29,10 @@ import {
 import { promisify } from 'node:util'
 import { CacheError } from '../../errors.ts'
 import { makeDirectorySync } from '../../make-directory.ts'
+import type { TarEntry } from '../../tar/header.ts'
+import { type TarEvent, TarReader } from '../../tar/reader.ts'
 import { type FileOwner, inTheWay, type UnpackOptions } from '../job-files.ts'
 import { PathGuard } from './path-guard.ts'
-import { type TarEntry, type TarEvent, TarReader } from './tar.ts'
 
 /** Below this a write to the page cache is quicker than a hop to the thread pool. */
 const SMALL_WRITE_BYTES = 65_536

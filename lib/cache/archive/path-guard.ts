@@ -6,7 +6,7 @@
  */
 
 import { CacheError } from '../../errors.ts'
-import type { TarEntry } from './tar.ts'
+import type { TarEntry } from '../../tar/header.ts'
 
 /** Of all names, with what it takes to remember each: three million files of a usual tree. */
 const MAX_REMEMBERED_BYTES = 512 * 1_048_576

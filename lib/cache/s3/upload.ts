@@ -90,7 +90,7 @@ async function uploadWhole(
   const object = { ...target, Metadata: { [UPLOAD_ID]: id }, Body }
   const put: Finish = (condition) =>
     client.send(new PutObjectCommand({ ...object, ...condition }), { abortSignal })
-  return (await finish(client, target, id, put, abortSignal)) ? Body.length : undefined
+  return (await finish(client, { target, id }, put, abortSignal)) ? Body.length : undefined
 }
 
 async function uploadParts(
@@ -111,7 +111,7 @@ async function uploadParts(
     const whole = { ...upload, MultipartUpload: { Parts: completed } }
     const complete: Finish = (condition) =>
       client.send(new CompleteMultipartUploadCommand({ ...whole, ...condition }), { abortSignal })
-    isOurs = await finish(client, target, id, complete, abortSignal)
+    isOurs = await finish(client, { target, id }, complete, abortSignal)
     return isOurs ? bytes : undefined
   } finally {
     if (!isOurs) await abort(client, upload)
@@ -160,8 +160,7 @@ async function sendParts(
 /** @returns whether the object is ours now */
 async function finish(
   client: S3Client,
-  target: S3Target,
-  id: string,
+  { target, id }: { readonly target: S3Target; readonly id: string },
   send: Finish,
   signal: AbortSignal,
 ): Promise<boolean> {

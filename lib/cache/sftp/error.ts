@@ -44,3 +44,16 @@ export function isStatus(error: unknown, status: number): boolean {
 export function nameOf({ host, port }: SftpAddress): string {
   return `The SFTP server ${host.includes(':') ? `[${host}]` : host}:${port}`
 }
+
+export function incomplete(address: SftpAddress, size: number, bytes: number): CacheError {
+  return new CacheError(`${nameOf(address)} has kept ${size} of ${bytes} bytes`, {
+    hint: 'Store it again; the log of the server may say more.',
+  })
+}
+
+export function diskFull(address: SftpAddress, cause: unknown): CacheError {
+  return new CacheError(`${nameOf(address)} has no room left`, {
+    hint: "Store less, or give the server's disk or the user's quota more space.",
+    cause,
+  })
+}

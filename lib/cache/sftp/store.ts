@@ -13,7 +13,7 @@ import { Deadline } from '../../async/abort.ts'
 import { CacheError } from '../../errors.ts'
 import type { CacheStore, StoredKey, Usage } from '../store.ts'
 import { WatchedArchive } from '../watched-archive.ts'
-import { isStatus, nameOf, STATUS, toCacheError } from './error.ts'
+import { diskFull, incomplete, isStatus, STATUS, toCacheError } from './error.ts'
 import { SftpLink } from './link.ts'
 import type { SftpSettings } from './settings.ts'
 import { readBlocks, writeBlocks } from './transfer.ts'
@@ -289,18 +289,5 @@ function sum(files: readonly KeptFile[]): number {
 function tooLarge(key: string, limitBytes: number): CacheError {
   return new CacheError(`'${key}' is larger than the whole cache may be (${limitBytes} bytes)`, {
     hint: 'Store less under this key, or give the cache more space with --cache-limit.',
-  })
-}
-
-function incomplete(settings: SftpSettings, size: number, bytes: number): CacheError {
-  return new CacheError(`${nameOf(settings)} has kept ${size} of ${bytes} bytes`, {
-    hint: 'Store it again; the log of the server may say more.',
-  })
-}
-
-function diskFull(settings: SftpSettings, cause: unknown): CacheError {
-  return new CacheError(`${nameOf(settings)} has no room left`, {
-    hint: "Store less, or give the server's disk or the user's quota more space.",
-    cause,
   })
 }

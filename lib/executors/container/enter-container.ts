@@ -124,23 +124,8 @@ export async function enterContainer(docker: DockerClient, options: EnterOptions
   using _ = onAbort(signal, () => void stream.destroy())
   const stopReading = () => unread.abort()
   standard.stdout.once('error', stopReading)
-  const over = new AbortController()
-  let resizing = Promise.resolve()
-  let isResizeDue = false
-  const resize = () => {
-    if (isResizeDue) return
-    isResizeDue = true
-    // In turn: an old size that the engine is slow to take must not come after a new one.
-    resizing = resizing.then(() => {
-      isResizeDue = false
-      return setSize(docker, id, sizeOf(standard), over.signal)
-    })
-  }
   const restore = terminal === undefined ? undefined : makeRaw(standard.stdin)
-  if (terminal !== undefined) {
-    resize()
-    standard.stdout.on('resize', resize)
-  }
+  using _size = terminal === undefined ? undefined : followSize(docker, id, standard)
   try {
     await connect(stream, standard, terminal !== undefined)
     restore?.() // Ctrl-C is for this process now, should the program outlive its terminal
@@ -152,9 +137,7 @@ export async function enterContainer(docker: DockerClient, options: EnterOptions
     if (unread.signal.aborted) return KILLED_BY_PIPE
     throw error
   } finally {
-    over.abort()
     standard.stdout.off('error', stopReading)
-    standard.stdout.off('resize', resize)
     restore?.()
     stream.destroy()
   }
@@ -258,6 +241,30 @@ async function hangUp(
   using deadline = new Deadline(HANG_UP_LIMIT_MS)
   const options = { command, user: '0', signal: deadline.signal }
   await runExec(docker, containerId, options).catch(() => undefined) // gone with its container
+}
+
+/** Keeps the program's terminal as large as the person's, until it is disposed of. */
+function followSize(docker: DockerClient, id: string, standard: Standard): Disposable {
+  const over = new AbortController()
+  let resizing = Promise.resolve()
+  let isDue = false
+  const resize = () => {
+    if (isDue) return
+    isDue = true
+    // In turn: an old size that the engine is slow to take must not come after a new one.
+    resizing = resizing.then(() => {
+      isDue = false
+      return setSize(docker, id, sizeOf(standard), over.signal)
+    })
+  }
+  resize()
+  standard.stdout.on('resize', resize)
+  return {
+    [Symbol.dispose]: () => {
+      over.abort()
+      standard.stdout.off('resize', resize)
+    },
+  }
 }
 
 async function setSize(

@@ -6,13 +6,13 @@
  */
 
 import { Deadline, onAbort, unlessAborted } from '../../async/abort.ts'
-import type { ArchiveEntry } from '../../docker/archive.ts'
 import { DockerClient } from '../../docker/client.ts'
 import type { ImageInfo, RegistryLogin } from '../../docker/images.ts'
 import { DockerRefusedError, UndeliveredError } from '../../errors.ts'
 import { STEP_TITLES } from '../../events/block-titles.ts'
 import type { Compose, EncodedFile } from '../../request/job-request.ts'
 import type { Session } from '../../shell/session.ts'
+import type { ArchiveEntry } from '../../tar/pack.ts'
 import type { Executor, PrepareOptions, RunOptions, RunResult, Variable } from '../executor.ts'
 import { EXIT_DIRECTIVES, runExitTrap } from '../exit-trap.ts'
 import type { SharedOptions } from '../kind.ts'

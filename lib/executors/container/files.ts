@@ -5,11 +5,12 @@
  */
 
 import { posix } from 'node:path'
-import { type ArchiveEntry, putArchive } from '../../docker/archive.ts'
+import { putArchive } from '../../docker/archive.ts'
 import type { DockerClient } from '../../docker/client.ts'
 import { DockerRefusedError } from '../../errors.ts'
 import type { EncodedFile } from '../../request/job-request.ts'
-import type { SessionInfo } from '../../shell/session.ts'
+import type { SessionInfo } from '../../shell/facts.ts'
+import type { ArchiveEntry } from '../../tar/pack.ts'
 import type { RunOptions } from '../executor.ts'
 import { describeFailure, NOT_REPLACEABLE, type PlannedFile, planFile } from '../injection.ts'
 import { type Finding, lookAt } from './look.ts'

@@ -7,8 +7,6 @@
 
 import { posix } from 'node:path'
 import { unlessAborted } from '../../async/abort.ts'
-import { DamagedTarError, encodeHeader, type TarEntry, TarReader } from '../../cache/archive/tar.ts'
-import { rewriteTar } from '../../cache/archive/tar-rewrite.ts'
 import {
   changed,
   type FileOwner,
@@ -19,6 +17,9 @@ import {
 } from '../../cache/job-files.ts'
 import { getTar, putTar, statPath } from '../../docker/archive.ts'
 import { CacheError, DockerRefusedError } from '../../errors.ts'
+import { encodeHeader, type TarEntry } from '../../tar/header.ts'
+import { DamagedTarError, TarReader } from '../../tar/reader.ts'
+import { rewriteTar } from '../../tar/rewrite.ts'
 import {
   mayRead,
   requireReadable,

@@ -7,12 +7,12 @@
 import { randomBytes } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { DockerClient } from '../../docker/client.ts'
+import { removeContainer } from '../../docker/containers.ts'
 import {
   type ContainerSpec,
   type CreatedContainer,
   createContainer,
-  removeContainer,
-} from '../../docker/containers.ts'
+} from '../../docker/create-container.ts'
 import { createNetwork, removeNetwork } from '../../docker/networks.ts'
 import { AgentError, CleanupError, DockerUnreachableError } from '../../errors.ts'
 import type { ExecutorOptions } from '../kind.ts'

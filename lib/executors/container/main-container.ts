@@ -5,11 +5,12 @@
  * @module
  */
 
-import { type ArchiveEntry, putArchive } from '../../docker/archive.ts'
+import { putArchive } from '../../docker/archive.ts'
 import type { DockerClient } from '../../docker/client.ts'
 import { formatMemory, inspectContainer, startContainer } from '../../docker/containers.ts'
 import { ranOutOfMemory } from '../../docker/events.ts'
 import { Session } from '../../shell/session.ts'
+import type { ArchiveEntry } from '../../tar/pack.ts'
 import type { OnOutput, RunOptions, RunResult, StopPolicy } from '../executor.ts'
 import type { Staging } from './staging.ts'
 import { killMainContainer, stopContainerJob } from './stop.ts'

@@ -5,11 +5,11 @@
  * @module
  */
 
-import type { TarEntry } from '../../cache/archive/tar.ts'
 import type { FileOwner } from '../../cache/job-files.ts'
 import type { DockerClient } from '../../docker/client.ts'
 import { runExec } from '../../docker/exec.ts'
 import { CacheError } from '../../errors.ts'
+import type { TarEntry } from '../../tar/header.ts'
 import type { ContainerUser } from './container-user.ts'
 import { quoteBytes } from './quote-bytes.ts'
 

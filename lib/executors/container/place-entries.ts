@@ -6,8 +6,8 @@
 
 import { posix } from 'node:path'
 import { PathGuard } from '../../cache/archive/path-guard.ts'
-import { rewriteTar } from '../../cache/archive/tar-rewrite.ts'
 import type { UnpackOptions } from '../../cache/job-files.ts'
+import { rewriteTar } from '../../tar/rewrite.ts'
 
 export interface PlacedEntries {
   readonly guard: PathGuard

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Mount } from '../../docker/containers.ts'
+import type { Mount } from '../../docker/create-container.ts'
 import { ContentError } from '../../errors.ts'
 import { decodeBase64 } from '../../request/base64.ts'
 import type { ContainerRequest } from '../../request/job-request.ts'

@@ -5,10 +5,10 @@
  * @module
  */
 
-import { TarReader } from '../../cache/archive/tar.ts'
 import { getTar } from '../../docker/archive.ts'
 import { inspectContainer } from '../../docker/containers.ts'
-import type { SessionInfo } from '../../shell/session.ts'
+import type { SessionInfo } from '../../shell/facts.ts'
+import { TarReader } from '../../tar/reader.ts'
 import { type LookOptions, lookAt } from './look.ts'
 
 /** Of a list of users; an image is not to be believed in everything. */

@@ -7,11 +7,11 @@
  */
 
 import { posix } from 'node:path'
-import { TarReader } from '../../cache/archive/tar.ts'
-import { rewriteTar } from '../../cache/archive/tar-rewrite.ts'
 import { type JobFiles, notKept, type UnpackOptions } from '../../cache/job-files.ts'
 import type { DockerClient } from '../../docker/client.ts'
 import { CacheError } from '../../errors.ts'
+import { TarReader } from '../../tar/reader.ts'
+import { rewriteTar } from '../../tar/rewrite.ts'
 import { type ContainerUser, runAs, UserProgramError } from './container-user.ts'
 import { placeEntries } from './place-entries.ts'
 import { quoteBytes } from './quote-bytes.ts'

@@ -14,7 +14,7 @@ import { join } from 'node:path'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { unpackToHost } from '../../../lib/cache/archive/host-unpack.ts'
-import { END_OF_TAR, encodeHeader, padding, type TarEntry } from '../../../lib/cache/archive/tar.ts'
+import { END_OF_TAR, encodeHeader, padding, type TarEntry } from '../../../lib/tar/header.ts'
 
 const test = suite<{ directory: string }>('cache: unpacking on the host')
 

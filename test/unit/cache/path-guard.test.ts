@@ -16,8 +16,8 @@ import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { unpackToHost } from '../../../lib/cache/archive/host-unpack.ts'
 import { PathGuard } from '../../../lib/cache/archive/path-guard.ts'
-import { END_OF_TAR, encodeHeader, padding, type TarEntry } from '../../../lib/cache/archive/tar.ts'
 import { CacheError } from '../../../lib/errors.ts'
+import { END_OF_TAR, encodeHeader, padding, type TarEntry } from '../../../lib/tar/header.ts'
 import { rejection } from '../../helpers/rejection.ts'
 
 interface Context {

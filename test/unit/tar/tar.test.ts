@@ -6,14 +6,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
-import {
-  END_OF_TAR,
-  encodeHeader,
-  padding,
-  type TarEntry,
-  TarReader,
-} from '../../../lib/cache/archive/tar.ts'
 import { CacheError } from '../../../lib/errors.ts'
+import { END_OF_TAR, encodeHeader, padding, type TarEntry } from '../../../lib/tar/header.ts'
+import { TarReader } from '../../../lib/tar/reader.ts'
 
 interface Context {
   directory: string

@@ -2,14 +2,9 @@
 
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
-import {
-  END_OF_TAR,
-  encodeHeader,
-  padding,
-  type TarEntry,
-  TarReader,
-} from '../../../lib/cache/archive/tar.ts'
-import { rewriteTar } from '../../../lib/cache/archive/tar-rewrite.ts'
+import { END_OF_TAR, encodeHeader, padding, type TarEntry } from '../../../lib/tar/header.ts'
+import { TarReader } from '../../../lib/tar/reader.ts'
+import { rewriteTar } from '../../../lib/tar/rewrite.ts'
 
 const test = suite('cache: rewritten tars')
 

@@ -4,7 +4,8 @@
  * @module
  */
 
-import { END_OF_TAR, encodeHeader, type TarEntry, TarReader } from './tar.ts'
+import { END_OF_TAR, encodeHeader, type TarEntry } from './header.ts'
+import { TarReader } from './reader.ts'
 
 /** Stretches below this are copied, to be together: the engine sends 32 KiB at a time. */
 const LARGE_BYTES = 65_536

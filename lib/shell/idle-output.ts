@@ -1,0 +1,32 @@
+/**
+ * What comes from the terminal while no directive runs.
+ *
+ * @module
+ */
+
+import type { OnOutput } from './terminal.ts'
+
+/** More than this waits unread. */
+const MAX_BYTES = 256 * 1024
+
+export class IdleOutput {
+  readonly #chunks: Buffer[] = []
+  #bytes = 0
+
+  get isFull(): boolean {
+    return this.#bytes > MAX_BYTES
+  }
+
+  keep(bytes: Buffer): void {
+    this.#chunks.push(Buffer.from(bytes)) // a copy: the chunk it is part of may be reused
+    this.#bytes += bytes.length
+  }
+
+  /** What came after the previous directive's end stands at the head of the next one's output. */
+  async give(onOutput: OnOutput): Promise<void> {
+    for (let bytes = this.#chunks.shift(); bytes !== undefined; bytes = this.#chunks.shift()) {
+      this.#bytes -= bytes.length
+      await onOutput(bytes)
+    }
+  }
+}
