@@ -9,7 +9,7 @@ import { mkdtemp, readFile, rmdir } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { ok, problem, type Verdict } from '../checks/check.ts'
 import { examineSpace } from '../checks/space.ts'
-import { requireOwn } from '../records/directory.ts'
+import { requireOwn, requireOwnWay } from '../records/directory.ts'
 
 /** @param candidates the first that can be written to is what the agent takes */
 export async function examineState(candidates: readonly string[]): Promise<Verdict> {
@@ -17,6 +17,7 @@ export async function examineState(candidates: readonly string[]): Promise<Verdi
   for (const path of candidates) {
     const place = nearestDirectory(path)
     try {
+      requireOwnWay(path)
       if (place === path) requireOwn(path)
       await rmdir(await mkdtemp(join(place, '.agent-doctor-')))
     } catch (error) {

@@ -61,10 +61,15 @@ export async function openStateDirectory(candidates: readonly string[]): Promise
 
 /** @throws {Error} of the file system, or saying who else can change what is there */
 export async function makeOwn(path: string): Promise<void> {
-  const problem = findForeignWay(path)
-  if (problem !== undefined) throw new Error(problem)
+  requireOwnWay(path)
   await makeDirectory(path, 0o700)
   requireOwn(path)
+}
+
+/** @throws {Error} saying who else could put something there, which need not be there yet */
+export function requireOwnWay(path: string): void {
+  const problem = findForeignWay(path)
+  if (problem !== undefined) throw new Error(problem)
 }
 
 /**
@@ -73,7 +78,8 @@ export async function makeOwn(path: string): Promise<void> {
  * @throws {Error} saying who else can change them
  */
 export function requireOwn(path: string): void {
-  const problem = findForeignWay(path) ?? findForeignContent(path)
+  requireOwnWay(path)
+  const problem = findForeignContent(path)
   if (problem !== undefined) throw new Error(problem)
 }
 
