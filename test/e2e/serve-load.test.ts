@@ -84,7 +84,7 @@ test('readers that take next to nothing of a large log cost no memory and do not
       `yes "$(printf 'all work and no play %079d' 0)" | head -c ${megabytes}M`
     await submit(served, 'warm', print(64))
     await followLog(served, 'warm')
-    await whenFree(served, 50_000)
+    await whenFree(served, 120_000)
     const before = await residentMegabytes(served.agent.pid)
 
     await submit(served, 'large', print(256))
@@ -93,7 +93,7 @@ test('readers that take next to nothing of a large log cost no memory and do not
     )
     for (const response of trickles) response.once('data', () => response.pause())
     // The job comes to its end though nobody keeps up with it.
-    await whenFree(served, 50_000)
+    await whenFree(served, 120_000)
     const growth = (await residentMegabytes(served.agent.pid)) - before
     assert.ok(growth < 60, `${growth.toFixed(0)} MB for 20 stuck readers of 256 MB`)
 
