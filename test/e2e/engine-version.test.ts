@@ -38,7 +38,11 @@ for (const [oldest, newest, told] of [
     '1.40',
     /speaks API 1\.40, the agent needs 1\.41 or newer \[ERR_DOCKER_VERSION\]\nUpdate the Docker Engine/,
   ],
-  ['1.60', '1.70', /speaks API 1\.60 or newer, the agent up to 1\.51 \[ERR_DOCKER_VERSION\]\nUpdate the agent/],
+  [
+    '1.60',
+    '1.70',
+    /speaks API 1\.60 or newer, the agent up to 1\.51 \[ERR_DOCKER_VERSION\]\nUpdate the agent/,
+  ],
 ] as const) {
   test(`an engine from ${oldest} to ${newest} has nothing in common, which is told`, async ({
     proxy,

@@ -145,6 +145,7 @@ ListenAddress 0.0.0.0
 HostKey ${root}/host
 AuthorizedKeysFile ${root}/user.pub
 StrictModes no
+SetEnv HOME=${root}
 UsePAM no
 PasswordAuthentication no
 PermitRootLogin prohibit-password
