@@ -5,14 +5,13 @@
  */
 
 import { explain } from '../errors.ts'
-import { EXIT_TRAP_TITLE, STEP_TITLES, TIME_LIMIT_TITLE } from '../events/block-titles.ts'
+import { TIME_LIMIT_TITLE } from '../events/block-titles.ts'
 import type { EventSink, JobResult } from '../events/event.ts'
-import type { Executor, OnOutput, RunOptions, WriteBlock } from '../executors/executor.ts'
+import type { Executor } from '../executors/executor.ts'
 import type { Logger } from '../log.ts'
-import { readSmallFile } from '../read-bounded.ts'
-import type { Command, EncodedVariable, JobRequest } from '../request/job-request.ts'
-import { decodeVariables, foreseeExports, resultVariables } from './content.ts'
-import { isUnforeseen, JobBlocks } from './job-blocks.ts'
+import type { EncodedVariable, JobRequest } from '../request/job-request.ts'
+import { JobBlocks } from './job-blocks.ts'
+import { JobSteps } from './job-steps.ts'
 import {
   advance,
   type Hooks,
@@ -23,7 +22,6 @@ import {
   type Plan,
   type Step,
 } from './plan.ts'
-import { askForResult, describeSelfStop, RESULT_QUERY } from './self-stop.ts'
 import { requestedStop, StopReason } from './stop-reason.ts'
 import { describeLimitReached, type TimeLimits, TimeLimitWatch } from './time-limits.ts'
 
@@ -50,21 +48,22 @@ export class Job {
   readonly #plan: Plan
   readonly #stop = new AbortController()
   readonly #blocks: JobBlocks
+  readonly #steps: JobSteps
   readonly #watch: TimeLimitWatch
   #state: JobState = INITIAL_STATE
-  #isPrepared = false
   #clearing: Promise<void> | undefined
   #cleanupFailed = false
-  /** The last directive took its shell with it. */
-  #shellExited = false
 
   constructor(options: JobOptions) {
-    const { sink, log, limits = {} } = options
+    const { sink, log, hold, limits = {} } = options
+    const { signal } = this.#stop
     this.#options = options
     this.#watch = new TimeLimitWatch(limits, (problem) => void this.#endAtLimit(problem))
     const onOutput = () => this.#watch.noteOutput()
-    this.#blocks = new JobBlocks({ sink, log, signal: this.#stop.signal, onOutput })
+    this.#blocks = new JobBlocks({ sink, log, signal, onOutput })
     this.#plan = { ...options.request, hooks: options.hooks ?? {} }
+    const keepsFailedShell = hold !== undefined
+    this.#steps = new JobSteps({ ...options, blocks: this.#blocks, signal, keepsFailedShell })
   }
 
   get id(): string {
@@ -96,7 +95,7 @@ export class Job {
   async run(): Promise<JobResult> {
     const { onResult, hold } = this.#options
     const result = await this.#walkToResult()
-    const isWhole = this.#isPrepared && !this.#stop.signal.aborted
+    const isWhole = this.#steps.isPrepared && !this.#stop.signal.aborted
     const isHeld = hold !== undefined && result === 'failed' && isWhole
     // The result is known: whoever waits for it does not wait for containers to be removed.
     if (!isHeld) void this.clear()
@@ -150,7 +149,7 @@ export class Job {
     if (!this.#stop.signal.aborted) return
     const { message, report } = this.#stop.signal.reason as StopReason // of nobody but stop()
     if (report === undefined) return
-    await this.#block(TIME_LIMIT_TITLE, async (onOutput) => {
+    await this.#blocks.write(TIME_LIMIT_TITLE, async (onOutput) => {
       for (const line of report) await onOutput(line)
       return 1
     })
@@ -168,144 +167,13 @@ export class Job {
 
   async #take(step: Step): Promise<Outcome> {
     if (this.#stop.signal.aborted) return this.#stopped()
-    const outcome = await this.#perform(step)
+    const outcome = await this.#steps.perform(step, this.#state.result)
     return this.#stop.signal.aborted ? this.#stopped() : outcome
   }
 
   #stopped(): Outcome {
     const { result } = this.#stop.signal.reason as StopReason // of nobody but stop()
     return { kind: 'stopped', result }
-  }
-
-  async #perform(step: Step): Promise<Outcome> {
-    switch (step.kind) {
-      case 'prepare':
-        return await this.#prepare()
-      case 'export':
-        return await this.#export()
-      case 'inject':
-        return await this.#inject()
-      case 'command':
-        return await this.#command(step.command)
-      case 'hook':
-        return await this.#hook(step.title, step.path)
-      case 'check-result':
-        return await this.#checkResult()
-      case 'end-shell':
-        return await this.#endShell()
-      case 'export-result':
-        return await this.#exportVariables(resultVariables(step.result))
-    }
-  }
-
-  async #prepare(): Promise<Outcome> {
-    const { executor } = this.#options
-    const { commands, epilogueAlways, epilogueOnFail, epilogueOnPass } = this.#plan
-    const directives = [...commands, ...epilogueAlways, ...epilogueOnPass, ...epilogueOnFail]
-    try {
-      const ready = await executor.prepare({
-        signal: this.#stop.signal,
-        block: this.#writeBlock,
-        directives: [...directives.map(({ directive }) => directive), RESULT_QUERY],
-        exports: await foreseeExports(this.#requestedVariables()),
-      })
-      this.#isPrepared = ready
-      return ready ? { kind: 'passed' } : { kind: 'failed', exitCode: 1 }
-    } catch (error) {
-      if (isUnforeseen(error, this.#stop.signal)) this.#options.log.error(explain(error))
-      if (this.#stop.signal.aborted) return this.#stopped()
-      // No block of the executor's own could tell of it: this one does.
-      await this.#block(STEP_TITLES.prepare, () => Promise.reject(error))
-      return { kind: 'failed', exitCode: 1 }
-    }
-  }
-
-  async #export(): Promise<Outcome> {
-    return await this.#exportVariables(this.#requestedVariables())
-  }
-
-  #requestedVariables(): readonly EncodedVariable[] {
-    const { request, hostVariables = [] } = this.#options
-    return [...hostVariables, ...request.envVars]
-  }
-
-  async #exportVariables(encoded: readonly EncodedVariable[]): Promise<Outcome> {
-    return await this.#block(STEP_TITLES.exportVariables, async (onOutput) => {
-      const variables = await decodeVariables(encoded, onOutput)
-      return await this.#options.executor.exportVariables(variables, this.#runOptions(onOutput))
-    })
-  }
-
-  async #inject(): Promise<Outcome> {
-    const { executor, request } = this.#options
-    return await this.#block(STEP_TITLES.injectFiles, async (onOutput) => {
-      return await executor.injectFiles(request.files, this.#runOptions(onOutput))
-    })
-  }
-
-  async #command({ directive, alias }: Command): Promise<Outcome> {
-    return await this.#block(alias || directive, async (onOutput) => {
-      if (alias) await onOutput(`Running: ${directive}\n`)
-      return await this.#runDirective(directive, onOutput)
-    })
-  }
-
-  async #hook(title: string, path: string): Promise<Outcome> {
-    return await this.#block(title, async (onOutput) => {
-      let text: string
-      try {
-        text = readSmallFile(path)
-      } catch (error) {
-        await onOutput(`The hook ${path} cannot be read: ${(error as Error).message}\n`)
-        return 1
-      }
-      return await this.#runDirective(text, onOutput)
-    })
-  }
-
-  async #checkResult(): Promise<Outcome> {
-    let value = ''
-    const outcome = await this.#block(STEP_TITLES.checkResult, async (onOutput) => {
-      value = await askForResult(this.#options.executor, this.#stop.signal)
-      await onOutput(describeSelfStop(value))
-      return 0
-    })
-    return outcome.kind === 'passed' ? { kind: 'checked', value } : outcome
-  }
-
-  /** Whatever comes of it, the result is known. A job that is held keeps its shell, too. */
-  async #endShell(): Promise<Outcome> {
-    const { executor, hold } = this.#options
-    if (hold === undefined || this.#state.result !== 'failed') {
-      await this.#blocks.writeIfAny(EXIT_TRAP_TITLE, (onOutput) =>
-        executor.endShell(this.#runOptions(onOutput)),
-      )
-    }
-    return { kind: 'passed' }
-  }
-
-  /** A dead shell fails its directive even when it left with 0: its state is gone (see lib/job/README.md). */
-  async #runDirective(directive: string, onOutput: OnOutput): Promise<number> {
-    const { executor } = this.#options
-    const { exitCode, shellExited } = await executor.run(directive, this.#runOptions(onOutput))
-    this.#shellExited = shellExited
-    return exitCode
-  }
-
-  #runOptions(onOutput: OnOutput): RunOptions {
-    return { signal: this.#stop.signal, onOutput }
-  }
-
-  readonly #writeBlock: WriteBlock = async (directive, work) => {
-    const outcome = await this.#block(directive, work)
-    return outcome.kind === 'passed'
-  }
-
-  async #block(directive: string, work: (onOutput: OnOutput) => Promise<number>): Promise<Outcome> {
-    this.#shellExited = false
-    const { exitCode, fault } = await this.#blocks.write(directive, work)
-    if (fault !== undefined) return { kind: fault }
-    return exitCode === 0 && !this.#shellExited ? { kind: 'passed' } : { kind: 'failed', exitCode }
   }
 
   async #dispose(executor: Executor): Promise<void> {

@@ -1,0 +1,177 @@
+/**
+ * Carries out the steps of a job's plan, each in its block of the log.
+ *
+ * @module
+ */
+
+import { explain } from '../errors.ts'
+import { EXIT_TRAP_TITLE, STEP_TITLES } from '../events/block-titles.ts'
+import type { JobResult } from '../events/event.ts'
+import type { Executor, OnOutput, RunOptions, WriteBlock } from '../executors/executor.ts'
+import type { Logger } from '../log.ts'
+import { readSmallFile } from '../read-bounded.ts'
+import type { Command, EncodedVariable, JobRequest } from '../request/job-request.ts'
+import { decodeVariables, foreseeExports, resultVariables } from './content.ts'
+import { isUnforeseen, type JobBlocks } from './job-blocks.ts'
+import type { Outcome, Step } from './plan.ts'
+import { askForResult, describeSelfStop, RESULT_QUERY } from './self-stop.ts'
+
+export interface JobStepsOptions {
+  readonly request: JobRequest
+  readonly executor: Executor
+  readonly blocks: JobBlocks
+  readonly log: Logger
+  /** The host's own, for every job; the request's win over them. */
+  readonly hostVariables?: readonly EncodedVariable[]
+  /** Somebody may want to look at a failed job in its shell. */
+  readonly keepsFailedShell: boolean
+  /** The job's stop: an outcome does not count once it is aborted. */
+  readonly signal: AbortSignal
+}
+
+export class JobSteps {
+  readonly #options: JobStepsOptions
+  #isPrepared = false
+  /** The last directive took its shell with it. */
+  #shellExited = false
+
+  constructor(options: JobStepsOptions) {
+    this.#options = options
+  }
+
+  /** There is a shell to run commands in. */
+  get isPrepared(): boolean {
+    return this.#isPrepared
+  }
+
+  /** @param result of the job so far */
+  async perform(step: Step, result: JobResult | undefined): Promise<Outcome> {
+    switch (step.kind) {
+      case 'prepare':
+        return await this.#prepare()
+      case 'export':
+        return await this.#export()
+      case 'inject':
+        return await this.#inject()
+      case 'command':
+        return await this.#command(step.command)
+      case 'hook':
+        return await this.#hook(step.title, step.path)
+      case 'check-result':
+        return await this.#checkResult()
+      case 'end-shell':
+        return await this.#endShell(result)
+      case 'export-result':
+        return await this.#exportVariables(resultVariables(step.result))
+    }
+  }
+
+  async #prepare(): Promise<Outcome> {
+    const { executor, log, request, signal } = this.#options
+    const { commands, epilogueAlways, epilogueOnFail, epilogueOnPass } = request
+    const directives = [...commands, ...epilogueAlways, ...epilogueOnPass, ...epilogueOnFail]
+    try {
+      const ready = await executor.prepare({
+        signal,
+        block: this.#writeBlock,
+        directives: [...directives.map(({ directive }) => directive), RESULT_QUERY],
+        exports: await foreseeExports(this.#requestedVariables()),
+      })
+      this.#isPrepared = ready
+      return ready ? { kind: 'passed' } : { kind: 'failed', exitCode: 1 }
+    } catch (error) {
+      if (isUnforeseen(error, signal)) log.error(explain(error))
+      // No block of the executor's own could report it: this one does.
+      if (!signal.aborted) await this.#block(STEP_TITLES.prepare, () => Promise.reject(error))
+      return { kind: 'failed', exitCode: 1 }
+    }
+  }
+
+  async #export(): Promise<Outcome> {
+    return await this.#exportVariables(this.#requestedVariables())
+  }
+
+  #requestedVariables(): readonly EncodedVariable[] {
+    const { request, hostVariables = [] } = this.#options
+    return [...hostVariables, ...request.envVars]
+  }
+
+  async #exportVariables(encoded: readonly EncodedVariable[]): Promise<Outcome> {
+    return await this.#block(STEP_TITLES.exportVariables, async (onOutput) => {
+      const variables = await decodeVariables(encoded, onOutput)
+      return await this.#options.executor.exportVariables(variables, this.#runOptions(onOutput))
+    })
+  }
+
+  async #inject(): Promise<Outcome> {
+    const { executor, request } = this.#options
+    return await this.#block(STEP_TITLES.injectFiles, async (onOutput) => {
+      return await executor.injectFiles(request.files, this.#runOptions(onOutput))
+    })
+  }
+
+  async #command({ directive, alias }: Command): Promise<Outcome> {
+    return await this.#block(alias || directive, async (onOutput) => {
+      if (alias) await onOutput(`Running: ${directive}\n`)
+      return await this.#runDirective(directive, onOutput)
+    })
+  }
+
+  async #hook(title: string, path: string): Promise<Outcome> {
+    return await this.#block(title, async (onOutput) => {
+      let text: string
+      try {
+        text = readSmallFile(path)
+      } catch (error) {
+        await onOutput(`The hook ${path} cannot be read: ${(error as Error).message}\n`)
+        return 1
+      }
+      return await this.#runDirective(text, onOutput)
+    })
+  }
+
+  async #checkResult(): Promise<Outcome> {
+    let value = ''
+    const outcome = await this.#block(STEP_TITLES.checkResult, async (onOutput) => {
+      value = await askForResult(this.#options.executor, this.#options.signal)
+      await onOutput(describeSelfStop(value))
+      return 0
+    })
+    return outcome.kind === 'passed' ? { kind: 'checked', value } : outcome
+  }
+
+  /** Whatever comes of it, the result is known. A job that is held keeps its shell, too. */
+  async #endShell(result: JobResult | undefined): Promise<Outcome> {
+    const { executor, blocks, keepsFailedShell } = this.#options
+    if (!keepsFailedShell || result !== 'failed') {
+      await blocks.writeIfAny(EXIT_TRAP_TITLE, (onOutput) =>
+        executor.endShell(this.#runOptions(onOutput)),
+      )
+    }
+    return { kind: 'passed' }
+  }
+
+  /** A dead shell fails its directive even when it left with 0: its state is gone (see lib/job/README.md). */
+  async #runDirective(directive: string, onOutput: OnOutput): Promise<number> {
+    const { executor } = this.#options
+    const { exitCode, shellExited } = await executor.run(directive, this.#runOptions(onOutput))
+    this.#shellExited = shellExited
+    return exitCode
+  }
+
+  #runOptions(onOutput: OnOutput): RunOptions {
+    return { signal: this.#options.signal, onOutput }
+  }
+
+  readonly #writeBlock: WriteBlock = async (directive, work) => {
+    const outcome = await this.#block(directive, work)
+    return outcome.kind === 'passed'
+  }
+
+  async #block(directive: string, work: (onOutput: OnOutput) => Promise<number>): Promise<Outcome> {
+    this.#shellExited = false
+    const { exitCode, fault } = await this.#options.blocks.write(directive, work)
+    if (fault !== undefined) return { kind: fault }
+    return exitCode === 0 && !this.#shellExited ? { kind: 'passed' } : { kind: 'failed', exitCode }
+  }
+}
