@@ -17,6 +17,7 @@
  *   it is in; its prompt, which is the agent's leave to type, comes after that.
  * - All steps are one compound command: parsed before there are aliases of the job, and before
  *   `set -v` would show them. A substitution is parsed when it is run: it drops the aliases.
+ * - No `[[` in what is parsed later: bash cannot parse another one once it has failed to parse a regex in one.
  * - `!` keeps the ERR trap and `set -e` from acting a second time on a status; they do act in the file.
  *   PIPESTATUS has the status before the inversion.
  * - `set -x`, `set -v` and the traps for DEBUG, RETURN and CHLD end with the directive and come back with the next
@@ -63,7 +64,8 @@ export function bootScript({ token, directory, steps, prelude = '' }: BootOption
   const lines = Array.from({ length: steps }, (_, index) =>
     step(stepToken(token, index), directory),
   )
-  const never = `\\builtin : "\${_${token}?the job has damaged its shell, or used it up}"\n`
+  // Of a positional parameter, since no job can have set it. An error in a value discards the whole command.
+  const never = `\\builtin : "\${99999999?the job has damaged its shell, or an error in a value has ended it}"\n`
   return `${setUp(token, prelude)}${grouped(lines)}${never}`
 }
 
@@ -101,16 +103,17 @@ ${prelude}
 function step(token: string, directory: string): string {
   const [line, other] = [`_${token.slice(0, 16)}`, `_${token.slice(16)}`]
   const field = ({ at, length }: { at: number; length: number }) => `\${${line}:${at}:${length}}`
-  const isWanted = `[[ ${field(LINE.check)}\${${line}: -1} == ${token.slice(0, LINE.check.length)}${LINE.end} ]]`
+  const wanted = `${token.slice(0, LINE.check.length)}${LINE.end}`
+  const isWanted = `case "${field(LINE.check)}\${${line}: -1}" in ${wanted}) ;; *) (( 0 )); esac`
   const asking = `{ ${other}=0
 until \\builtin compgen -A running >/dev/null
 \\builtin read -rs -t 4000000 -N ${LINE.length} -p $'${head('ask', token)}'"\${BASHPID-} $?"$'${tail(token)}' ${line}
 ${isWanted} || (( ++${other} > ${MAX_QUESTIONS} )); do \\builtin read -rs -t 0.2 -N 4096 ${line} || \\builtin :; done
 if ${isWanted}; then ${other}=${field(LINE.stty)} ${other}=\${${other}%% *}
-[[ -z $${other} ]] || ( \\builtin exec -c "$${other}" ${MODE} ) 2>/dev/null || \\builtin :
+case $${other} in /*) ( \\builtin exec -c "$${other}" ${MODE} ) 2>/dev/null; esac
 \\builtin printf '${head('start', token)}${tail(token)}'; fi; } </dev/tty >/dev/tty 2>&1
 ${other}=${field(LINE.file)}; ${other}=\${${other}%"\${${other}##*[! ]}"}
-[[ $${other} == /* ]] || \\builtin printf %s ${quoteWord(`${directory}/`)}
+case $${other} in /*) ;; *) \\builtin printf %s ${quoteWord(`${directory}/`)}; esac
 \\builtin printf %s "$${other}"; \\builtin exit "${field(LINE.status)}"`
   return `! \\builtin . "$(\\builtin unalias -a; \\builtin eval ${quoteWord(asking)})"
 { ! \\builtin printf '${head('end', token)}%s %s${tail(token)}' "\${PIPESTATUS[0]-$?}" "$-" >/dev/tty

@@ -59,9 +59,9 @@ export class Carry {
     const first = [...set('CHLD'), ...set('RETURN')]
     const last = [...(has('x') ? ['\\builtin set -x'] : []), ...(has('T') ? set('DEBUG') : [])]
     if (first.length + last.length === 0) return ''
-    // bash would end the shell by it, or run the trap for ERR; a status that is not 0 is rare here.
+    // A trap for DEBUG is run by it, unseen. bash would end the shell by it, or run the trap for ERR.
     if (this.#status !== 0 && !has('e')) last.push(`(\\builtin exit ${this.#status})`)
-    if (last.length > 0) first.push(`{ ${last.join('; ')}; } 2>/dev/null`)
+    if (last.length > 0) first.push(`{ ${last.join('; ')}; } >/dev/null 2>&1`)
     return `${first.join('; ')}; `
   }
 }

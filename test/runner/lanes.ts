@@ -18,13 +18,13 @@ const ALONE = /jump-point/
 
 /** As a whole: each would see the other's containers. */
 const LOOKS_AT_ENGINE =
-  /engineObjects|callEngine|startEngineProxy|helpers\/(container|engine|engine-suite|images|machine)\.ts/
+  /engineObjects|callEngine|startEngineProxy|helpers\/(container|engine|engine-suite|images|machine|plain-shells)\.ts/
 
 const RUNS_CONTAINERS = /agent-test\/|dockercompose|helpers\/(container-job|in-job)\.ts/
 
 /** They are about something else than jobs in containers, or bring an engine of their own. */
 const NOT_ABOUT_ENGINE =
-  /bad-input|cache-(backends|many-files)|doctor|engine-(disk|restart)|install|podman|service(-jobs)?\.test/
+  /bad-input|cache-(backends|many-files)|doctor|engine-(disk|restart)|install|plain-bash|podman|service(-jobs)?\.test/
 
 export function lanesOf(files: readonly string[]): Lanes {
   const together = files.filter((file) => !ALONE.test(file))
