@@ -35,12 +35,12 @@ test('a variable that no container can have is named', async () => {
   assert.match(output, '"A=B" is no name for a variable of "main" [ERR_CONTENT_INVALID]\n')
 })
 
-test('names that are the agent’s own are refused', async () => {
-  for (const name of ['__agent_nonce', 'BASH_FUNC___agent_loop%%', 'AGENT_JOB_COOKIE']) {
-    const output = await failureOf({ env_vars: [{ name, value: encode('c') }] })
+test('a name that is the agent’s own is refused', async () => {
+  const name = 'AGENT_JOB_COOKIE'
 
-    assert.match(output, `${name} is a name that the agent uses itself`)
-  }
+  const output = await failureOf({ env_vars: [{ name, value: encode('c') }] })
+
+  assert.match(output, `${name} is a name that the agent uses itself`)
 })
 
 test('a service that cannot be made or started is named', async () => {

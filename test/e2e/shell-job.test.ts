@@ -88,8 +88,10 @@ test('a variable that cannot be decoded, or that bash refuses, fails its block',
     [{ name: 'X', value: '???' }, /Exporting X\n.*X is not base64/s],
     [variable('not-a-name', '1'), /"not-a-name" is not a name/],
     [variable('UID', '1'), /UID: readonly variable/],
-    [variable('__agent_nonce', '1'), /Exporting __agent_nonce\n.*is a name that the agent uses/s],
-    [variable('AGENT_JOB_COOKIE', '1'), /AGENT_JOB_COOKIE is a name that the agent uses/],
+    [
+      variable('AGENT_JOB_COOKIE', '1'),
+      /Exporting AGENT_JOB_COOKIE\n.*is a name that the agent uses/s,
+    ],
   ] as const) {
     const { events, result } = await runJob(
       { env_vars: [bad], commands: [{ directive: 'echo no' }] },

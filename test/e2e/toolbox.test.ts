@@ -95,7 +95,7 @@ for (const place of PLACES) {
       `cd "$(mktemp -d)"; type -t ${COMMANDS}`,
       IN_A_SCRIPT,
       IN_AN_ODD_SHELL,
-      'compgen -v | grep -i "agent\\|toolbox" | grep -v ^__agent_ || echo nothing',
+      'compgen -v | grep -i "agent\\|toolbox" || echo nothing',
     ]
     const { outputs, job } = await inJob(place, directives, t)
 
