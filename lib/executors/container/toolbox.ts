@@ -12,8 +12,8 @@ import { onAbort } from '../../async/abort.ts'
 import type { CachePlace } from '../../cache/open-store.ts'
 import { attachExec } from '../../docker/exec.ts'
 import { readFrames } from '../../docker/frames.ts'
-import { Desk, LOST_ANSWER } from '../../toolbox/desk.ts'
 import { LineReader } from '../../toolbox/lines.ts'
+import { LOST_ANSWER, ToolboxServer } from '../../toolbox/server.ts'
 import { type Asker, Askers, type AskersOptions } from './askers.ts'
 
 export interface ToolboxOptions extends AskersOptions {
@@ -98,45 +98,47 @@ export class ContainerToolbox {
     const command = ['bash', '-p', '-c', RELAY, 'toolbox', directory]
     const socket = await attachExec(docker, containerId, { command, user: '0', signal })
     using _ = onAbort(signal, () => socket.destroy())
-    const desks = new Map(askers.map((asker) => [asker.owner.uid, this.#openDesk(asker, socket)]))
+    const servers = new Map(
+      askers.map((asker) => [asker.owner.uid, this.#openServer(asker, socket)]),
+    )
     const lines = new LineReader()
     try {
       signal.throwIfAborted()
       for (const name of this.#abandoned) await reply(socket, name, LOST_ANSWER)
       this.#abandoned = []
       for await (const { bytes } of readFrames(socket)) {
-        for (const line of lines.push(bytes)) this.#take(line, socket, desks)
+        for (const line of lines.push(bytes)) this.#take(line, socket, servers)
       }
     } finally {
       socket.destroy()
-      const closed = [...desks].map(async ([uid, desk]) =>
-        (await desk.close()).map((id) => nameOf(uid, id)),
+      const closed = [...servers].map(async ([uid, server]) =>
+        (await server.close()).map((id) => nameOf(uid, id)),
       )
       this.#abandoned = (await Promise.all(closed)).flat()
     }
   }
 
-  #take(line: string, socket: Duplex, desks: Map<number, Desk>): void {
+  #take(line: string, socket: Duplex, servers: Map<number, ToolboxServer>): void {
     const [, from, said = ''] = /^(\d+|\?) (.*)$/s.exec(line) ?? []
-    if (from !== '?') desks.get(Number(from))?.take(said)
+    if (from !== '?') servers.get(Number(from))?.take(said)
     else if (/^\d{1,10}$/.test(said)) {
-      this.#admit(Number(said), socket, desks).catch(() => undefined) // it will ask again
+      this.#admit(Number(said), socket, servers).catch(() => undefined) // it will ask again
     }
   }
 
-  async #admit(uid: number, socket: Duplex, desks: Map<number, Desk>): Promise<void> {
-    if (desks.has(uid)) return
+  async #admit(uid: number, socket: Duplex, servers: Map<number, ToolboxServer>): Promise<void> {
+    if (servers.has(uid)) return
     const asker = await this.#askers.admit(uid, this.#closed.signal)
-    if (asker === undefined || desks.has(uid) || this.#closed.signal.aborted) return
-    desks.set(uid, this.#openDesk(asker, socket))
+    if (asker === undefined || servers.has(uid) || this.#closed.signal.aborted) return
+    servers.set(uid, this.#openServer(asker, socket))
     socket.write(`+${uid}\n`)
   }
 
-  #openDesk({ owner, files }: Asker, socket: Duplex): Desk {
+  #openServer({ owner, files }: Asker, socket: Duplex): ToolboxServer {
     const { cache } = this.#options
     const send = (id: string, lines: readonly string[]) =>
       reply(socket, nameOf(owner.uid, id), lines)
-    return new Desk({ files, cache, user: owner, reply: send })
+    return new ToolboxServer({ files, cache, user: owner, reply: send })
   }
 }
 

@@ -22,9 +22,9 @@ import {
 } from 'node:fs'
 import { appendFile } from 'node:fs/promises'
 import type { CachePlace } from '../../cache/open-store.ts'
-import { Desk } from '../../toolbox/desk.ts'
 import { toolboxFiles } from '../../toolbox/files.ts'
 import { LineReader } from '../../toolbox/lines.ts'
+import { ToolboxServer } from '../../toolbox/server.ts'
 import { HostFiles } from './job-files.ts'
 
 /** Where the kernel has no more watches to give. */
@@ -39,7 +39,7 @@ export class HostToolbox {
     return existsSync(requestsIn(directory))
   }
 
-  readonly #desk: Desk
+  readonly #server: ToolboxServer
   readonly #lines = new LineReader()
   readonly #requests: string
   readonly #fd: number
@@ -61,7 +61,7 @@ export class HostToolbox {
     this.#requests = requestsIn(directory)
     writeFileSync(this.#requests, '', { mode: 0o600 })
     this.#fd = openSync(this.#requests, 'r')
-    this.#desk = new Desk({
+    this.#server = new ToolboxServer({
       files: new HostFiles(),
       cache,
       reply: async (id, lines) => {
@@ -79,7 +79,7 @@ export class HostToolbox {
       unwatchFile(this.#requests, this.#read)
       closeSync(this.#fd)
     }
-    await this.#desk.close()
+    await this.#server.close()
   }
 
   #watch(): FSWatcher | undefined {
@@ -97,7 +97,7 @@ export class HostToolbox {
     if (this.#closed || this.#reading !== undefined) return
     const buffer = Buffer.allocUnsafe(READ_BYTES)
     const got = readSync(this.#fd, buffer, 0, buffer.length, null)
-    for (const line of this.#lines.push(buffer.subarray(0, got))) this.#desk.take(line)
+    for (const line of this.#lines.push(buffer.subarray(0, got))) this.#server.take(line)
     if (got === 0) return
     this.#reading = setImmediate(() => {
       this.#reading = undefined

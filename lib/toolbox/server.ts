@@ -11,10 +11,10 @@ import type { CachePlace } from '../cache/open-store.ts'
 import { toLine } from '../errors.ts'
 import { RequestReader, type ToolboxRequest } from './request.ts'
 
-export interface DeskOptions {
+export interface ToolboxServerOptions {
   readonly files: JobFiles
   readonly cache: CachePlace
-  /** Who asks here; absent = as each says, for a desk that only the job's user and root can reach. */
+  /** Who asks here; absent = as each says, for a server that only the job's user and root can reach. */
   readonly user?: FileOwner | undefined
   /**
    * Puts lines (latin1, each with its newline) at the end of what the asker of that id reads. The
@@ -41,8 +41,8 @@ const MAX_SEEN = 10_000
 /** For what is under way to clear up behind it; a store on the network may never answer. */
 const CLOSE_LIMIT_MS = 2_000
 
-export class Desk {
-  readonly #options: DeskOptions
+export class ToolboxServer {
+  readonly #options: ToolboxServerOptions
   readonly #reader = new RequestReader()
   readonly #whenItsTurn = createGate(AT_ONCE)
   readonly #running = new Map<string, LinkedAbort>()
@@ -52,7 +52,7 @@ export class Desk {
   readonly #closed = new AbortController()
   #heartbeat: NodeJS.Timeout | undefined
 
-  constructor(options: DeskOptions) {
+  constructor(options: ToolboxServerOptions) {
     this.#options = options
   }
 
