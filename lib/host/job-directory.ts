@@ -73,7 +73,7 @@ export class JobDirectory {
   }
 
   /** Makes it again, with the files that were kept. @throws {Error} of the file system */
-  putBack(): void {
+  restore(): void {
     if (!this.isThere()) {
       rmSync(this.path, { recursive: true, force: true })
       this.#made = makeNew(this.path)

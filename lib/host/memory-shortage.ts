@@ -23,7 +23,7 @@ const LARGEST = 1_000
  *
  * @param start returns once the process is forked
  */
-export function startAsVictim<T>(start: () => T): T {
+export function spawnWithOomScore<T>(start: () => T): T {
   const own = readScore()
   if (own === undefined) return start()
   const isRaised = writeScore(Math.min(own + DISTANCE, LARGEST))

@@ -12,14 +12,14 @@ import { commonPlaces, openPrivatePlace } from '../private/place.ts'
 const POLL_MS = 5
 
 /** Somebody whose turn takes longer hangs, and may hang for ever: then it is better to go on. */
-const PATIENCE_MS = 3_000
+const WAIT_LIMIT_MS = 3_000
 
 /**
  * Does the work while no other agent of this user does any. By a lock in a directory of the user's
  * own: what others can reach, they can hold.
  */
-export async function takeTurn<T>(work: () => Promise<T>): Promise<T> {
-  const release = await waitForTurn()
+export async function withLock<T>(work: () => Promise<T>): Promise<T> {
+  const release = await awaitLock()
   try {
     return await work()
   } finally {
@@ -28,8 +28,8 @@ export async function takeTurn<T>(work: () => Promise<T>): Promise<T> {
 }
 
 /** @returns undefined when the turn did not come in time, or there is nowhere to take one */
-async function waitForTurn(): Promise<(() => void) | undefined> {
-  const deadline = performance.now() + PATIENCE_MS
+async function awaitLock(): Promise<(() => void) | undefined> {
+  const deadline = performance.now() + WAIT_LIMIT_MS
   try {
     const path = join(openPrivatePlace(commonPlaces()), 'turn')
     while (performance.now() < deadline) {

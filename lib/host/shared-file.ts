@@ -11,7 +11,7 @@ import { basename, dirname, join } from 'node:path'
 import { makeDirectory } from '../make-directory.ts'
 import { findForeignEntry, ownUid } from '../private/ownership.ts'
 import { createOwnName, isOfDeadProcess } from './agent-identity.ts'
-import { takeTurn } from './mutex.ts'
+import { withLock } from './mutex.ts'
 
 export interface SharedFile {
   /** Has to be the effective user's own: root would write wherever links in another one lead. */
@@ -39,7 +39,7 @@ const MAX_TRIES = 10
 export async function addText({ home, name, header }: SharedFile, text: string): Promise<void> {
   await requireOwnHome(home, name)
   const file = await followLinks(join(home, name))
-  await takeTurn(async () => {
+  await withLock(async () => {
     const made = await makeDirectory(dirname(file), 0o700)
     const isNew = (await readBytes(file)) === undefined
     const head = isNew ? header : ''
@@ -76,7 +76,7 @@ export async function changeText(
   const torn = await findDeadTemporaries(file)
   if (torn.length === 0 && (content === undefined || change(content) === content)) return
   await requireOwnHome(home, name)
-  await takeTurn(async () => {
+  await withLock(async () => {
     for (const path of torn) await rm(path, { force: true })
     for (let tries = 1; tries <= MAX_TRIES; tries++) {
       if (await tryChange(file, header, change)) return

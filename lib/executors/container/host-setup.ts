@@ -12,7 +12,7 @@ import { Deadline, onAbort } from '../../async/abort.ts'
 import { ContainerError } from '../../errors.ts'
 import { addToCgroup, makeCgroup } from '../../host/cgroup.ts'
 import type { HostTraces } from '../../host/job-traces.ts'
-import { startAsVictim } from '../../host/memory-shortage.ts'
+import { spawnWithOomScore } from '../../host/memory-shortage.ts'
 import { COOKIE_NAME, killJobProcesses } from '../../host/processes.ts'
 import type { Command } from '../../request/job-request.ts'
 import type { PrepareOptions, StopPolicy } from '../executor.ts'
@@ -64,7 +64,7 @@ async function runOnHost(
   { environment, traces, policy }: HostSetupOptions,
 ): Promise<{ exitCode: number; output: Buffer; endedBy: NodeJS.Signals | null }> {
   // In a process group of its own, so that a stop reaches what it starts.
-  const child = startAsVictim(() =>
+  const child = spawnWithOomScore(() =>
     spawn('bash', ['-c', WHEN_LET, 'bash', directive], {
       env: { ...environment, [COOKIE_NAME]: traces.cookie },
       stdio: ['ignore', 'pipe', 'pipe', 'pipe'],

@@ -47,7 +47,7 @@ export class ContainerFiles implements JobFiles {
   }
 
   async exists(path: string, signal: AbortSignal): Promise<boolean> {
-    const done = await this.#takeTurn(signal)
+    const done = await this.#awaitTurn(signal)
     try {
       return (await this.#stat(path, signal)) !== undefined
     } finally {
@@ -56,7 +56,7 @@ export class ContainerFiles implements JobFiles {
   }
 
   async *read(path: string, signal: AbortSignal): AsyncGenerator<Uint8Array, void> {
-    const done = await this.#takeTurn(signal)
+    const done = await this.#awaitTurn(signal)
     try {
       await requireReadable(this.#where, path, signal)
       const place = await this.#followLinks(path, signal)
@@ -80,7 +80,7 @@ export class ContainerFiles implements JobFiles {
     }
     const { user } = this.#where
     let count = 0
-    const done = await this.#takeTurn(signal)
+    const done = await this.#awaitTurn(signal)
     try {
       const groups = await requireReadable(this.#where, path, signal)
       yield* rewriteTar(await this.#get(path, signal), (entry) => {
@@ -109,7 +109,7 @@ export class ContainerFiles implements JobFiles {
   ): Promise<string> {
     let failure: unknown
     const { guard, input: placed, outermost } = placeEntries(tar, { directory, owner })
-    const done = await this.#takeTurn(signal)
+    const done = await this.#awaitTurn(signal)
     try {
       const first = await placed.next() // by then the outermost entry is known
       const parents = await this.#prepareParents(outermost() ?? '/', owner, signal)
@@ -185,7 +185,7 @@ export class ContainerFiles implements JobFiles {
    *
    * @returns a function that ends the turn
    */
-  async #takeTurn(signal: AbortSignal): Promise<() => void> {
+  async #awaitTurn(signal: AbortSignal): Promise<() => void> {
     const { promise, resolve } = Promise.withResolvers<void>()
     const before = this.#lastTurn
     this.#lastTurn = before.then(() => promise)

@@ -13,7 +13,7 @@ import { addToCgroup, makeCgroup } from '../../host/cgroup.ts'
 import { JobDirectory } from '../../host/job-directory.ts'
 import { type HostTraces, removeJobFiles, variablesFile } from '../../host/job-traces.ts'
 import { addToLoginProfile } from '../../host/login-profile.ts'
-import { startAsVictim } from '../../host/memory-shortage.ts'
+import { spawnWithOomScore } from '../../host/memory-shortage.ts'
 import { describeProcesses } from '../../host/process-report.ts'
 import {
   COOKIE_NAME,
@@ -95,7 +95,7 @@ export class HostExecutor implements Executor {
   }
 
   async exportVariables(variables: readonly Variable[], options: RunOptions): Promise<number> {
-    await this.#putBackDirectory()
+    await this.#restoreDirectory()
     await this.#keepVariables(formatExports(variables), options.onOutput)
     const checked = formatExports(variables, ' || builtin return 1')
     const exports = [checked, Buffer.from(pathAfter(variables, this.#path(TOOLBOX)))]
@@ -152,7 +152,7 @@ export class HostExecutor implements Executor {
     text: Uint8Array,
     { signal, onOutput, quiet = false }: RunOptions,
   ): Promise<RunResult> {
-    await this.#putBackDirectory()
+    await this.#restoreDirectory()
     const session = await this.#openSession(signal)
     const { handover } = this.#jobDirectory()
     const content = quiet ? text : session.prepare(Buffer.from(text).toString())
@@ -169,13 +169,13 @@ export class HostExecutor implements Executor {
   }
 
   /** A job may remove any file of its user's, and its own directory with them. */
-  async #putBackDirectory(): Promise<void> {
+  async #restoreDirectory(): Promise<void> {
     const directory = this.#jobDirectory()
     const toolbox = this.#path(TOOLBOX)
     if (directory.isThere() && HostToolbox.isWhole(toolbox)) return
     await this.#toolbox?.close()
     try {
-      directory.putBack()
+      directory.restore()
       await rm(toolbox, { recursive: true, force: true })
       this.#toolbox = new HostToolbox(toolbox, this.#options.cache)
     } catch (error) {
@@ -206,7 +206,7 @@ export class HostExecutor implements Executor {
       environment: this.#environment,
       directory: '/', // the boot script goes to $HOME, which may not exist
     }
-    this.#terminal = startAsVictim(() => openHostTerminal(program))
+    this.#terminal = spawnWithOomScore(() => openHostTerminal(program))
     this.#leaders.add(this.#terminal.pid)
     const grouped = this.#addToGroup(this.#terminal.pid)
     await this.#announceLeader(this.#terminal)

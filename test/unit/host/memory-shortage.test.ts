@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
-import { startAsVictim } from '../../../lib/host/memory-shortage.ts'
+import { spawnWithOomScore } from '../../../lib/host/memory-shortage.ts'
 
 const test = suite('host: memory shortage')
 
@@ -13,14 +13,14 @@ const readScore = () => spawnSync('sh', ['-c', `cat ${SCORE}`])
 
 test('what is started, and its children, are nearer to the end than this process', () => {
   assert.is(
-    scoreOf(() => startAsVictim(readScore)),
+    scoreOf(() => spawnWithOomScore(readScore)),
     Math.min(own + 500, 1_000),
   )
 })
 
 test('afterwards this process is as it was, also when nothing could be started', () => {
   assert.throws(() =>
-    startAsVictim(() => {
+    spawnWithOomScore(() => {
       throw new Error('no such program')
     }),
   )

@@ -31,8 +31,8 @@ export interface WantedImage {
   readonly platform?: string | undefined
 }
 
-/** A wanted image as the engine knows it; what several containers want of it is one wish. */
-interface Wish extends Omit<WantedImage, 'image'> {
+/** A wanted image as the engine knows it; what several containers require of it is merged. */
+interface ImageRequirement extends Omit<WantedImage, 'image'> {
   readonly reference: ImageReference
 }
 
@@ -54,7 +54,7 @@ export interface PullOptions extends RunOptions {
 const QUEUE_PATIENCE = 12
 
 /** Of two containers with one image, the one that asks for more counts. */
-const BY_EAGERNESS: readonly PullPolicy[] = ['never', 'if-not-present', 'always']
+const POLICY_PRECEDENCE: readonly PullPolicy[] = ['never', 'if-not-present', 'always']
 
 /**
  * @param images in any order; one that several containers want is pulled once
@@ -67,17 +67,21 @@ export async function ensureImages(
   images: readonly WantedImage[],
   options: PullOptions,
 ): Promise<ReadonlyMap<string, ImageInfo>> {
-  const wishes = mergeWishes(images)
+  const requirements = mergeRequirements(images)
   const { signal } = options
-  const infos = await settleAll(wishes.map((wish) => inspectWanted(docker, wish, signal)))
-  const toPull = wishes.filter(({ reference, pullPolicy, platform }, i) => {
+  const infos = await settleAll(
+    requirements.map((requirement) => inspectWanted(docker, requirement, signal)),
+  )
+  const toPull = requirements.filter(({ reference, pullPolicy, platform }, i) => {
     if (infos[i] === undefined && pullPolicy === 'never') throw forbidden(reference, platform)
     return infos[i] === undefined || pullPolicy === 'always'
   })
   await pullTogether(docker, toPull, options)
-  const pulled = await settleAll(toPull.map((wish) => inspectPulled(docker, wish, signal)))
+  const pulled = await settleAll(
+    toPull.map((requirement) => inspectPulled(docker, requirement, signal)),
+  )
   const byName = new Map<string, ImageInfo>()
-  for (const [i, { reference }] of wishes.entries()) {
+  for (const [i, { reference }] of requirements.entries()) {
     const info = infos[i]
     if (info !== undefined) byName.set(reference.text, info)
   }
@@ -85,24 +89,24 @@ export async function ensureImages(
   return byName
 }
 
-function mergeWishes(images: readonly WantedImage[]): readonly Wish[] {
-  const wishes = new Map<string, Wish>()
+function mergeRequirements(images: readonly WantedImage[]): readonly ImageRequirement[] {
+  const requirements = new Map<string, ImageRequirement>()
   for (const { image, pullPolicy, platform } of images) {
-    const other = wishes.get(image)
+    const other = requirements.get(image)
     const policies: readonly PullPolicy[] = [pullPolicy, other?.pullPolicy ?? 'never']
-    wishes.set(image, {
+    requirements.set(image, {
       reference: other?.reference ?? parseReference(image),
-      pullPolicy: BY_EAGERNESS.findLast((policy) => policies.includes(policy)) ?? pullPolicy,
+      pullPolicy: POLICY_PRECEDENCE.findLast((policy) => policies.includes(policy)) ?? pullPolicy,
       platform: platform ?? other?.platform,
     })
   }
-  return [...wishes.values()]
+  return [...requirements.values()]
 }
 
 /** @returns undefined also when the one that is here is for another platform */
 async function inspectWanted(
   docker: DockerClient,
-  { reference, platform }: Wish,
+  { reference, platform }: ImageRequirement,
   signal: AbortSignal,
 ): Promise<ImageInfo | undefined> {
   const info = await inspectImage(docker, reference, signal)
@@ -113,14 +117,14 @@ async function inspectWanted(
 /** The first that fails ends the others: the job cannot run without it. */
 async function pullTogether(
   docker: DockerClient,
-  wishes: readonly Wish[],
+  requirements: readonly ImageRequirement[],
   options: PullOptions,
 ): Promise<void> {
   using failed = new LinkedAbort(options.signal)
   await settleAll(
-    wishes.map(async (wish) => {
+    requirements.map(async (requirement) => {
       try {
-        await pull(docker, wish, { ...options, signal: failed.signal })
+        await pull(docker, requirement, { ...options, signal: failed.signal })
       } catch (error) {
         failed.abort(error)
         throw error
@@ -129,15 +133,19 @@ async function pullTogether(
   )
 }
 
-async function pull(docker: DockerClient, wish: Wish, options: PullOptions): Promise<void> {
-  const { reference } = wish
+async function pull(
+  docker: DockerClient,
+  requirement: ImageRequirement,
+  options: PullOptions,
+): Promise<void> {
+  const { reference } = requirement
   const { signal, onOutput, onPulled } = options
   const startedAt = performance.now()
   const progress = new PullProgress(reference.text, startedAt)
   let passed = false
   try {
     await onOutput(progress.first)
-    await retryPassing(() => pullOnce(docker, wish, progress, options), options)
+    await retryPassing(() => pullOnce(docker, requirement, progress, options), options)
     await onOutput(progress.end(performance.now()))
     passed = true
   } finally {
@@ -148,7 +156,7 @@ async function pull(docker: DockerClient, wish: Wish, options: PullOptions): Pro
 
 async function pullOnce(
   docker: DockerClient,
-  { reference, platform }: Wish,
+  { reference, platform }: ImageRequirement,
   progress: PullProgress,
   { logins, signal, stallTimeoutMs, onOutput }: PullOptions,
 ): Promise<void> {
@@ -205,7 +213,7 @@ function forbidden({ text }: ImageReference, platform: string | undefined): Imag
 
 async function inspectPulled(
   docker: DockerClient,
-  { reference: { text }, reference, platform }: Wish,
+  { reference: { text }, reference, platform }: ImageRequirement,
   signal: AbortSignal,
 ): Promise<[string, ImageInfo]> {
   const info = await inspectImage(docker, reference, signal)

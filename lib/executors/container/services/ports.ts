@@ -25,7 +25,7 @@ export interface PortOptions {
 }
 
 /** Once a port accepts, the others get this much longer: many images expose ports they seldom open. */
-const PATIENCE_MS = 10_000
+const STRAGGLER_LIMIT_MS = 10_000
 
 /** More than this many of one service are not looked at: an image may expose a whole range. */
 const MAX_PORTS = 20
@@ -40,14 +40,14 @@ const TRY_MS = 50
 const UNANSWERED_MS = 3_000
 
 /** For a whole round; an engine that is slow in this is asked again. */
-const KNOCK_LIMIT_MS = 5_000
+const PROBE_LIMIT_MS = 5_000
 
 /**
  * One process a port, none a try. `$1` is the number of tries, `$2` the host, then the ports. The
  * descriptor that never has anything to read is a sleep without a program.
  */
-const KNOCK_SCRIPT = `exec 3<> <(:)
-knock() {
+const PROBE_SCRIPT = `exec 3<> <(:)
+probe() {
   until { true 4<>"/dev/tcp/$2/$3"; } 2>/dev/null; do
     (( --$1 > 0 )) || return
     read -t ${TRY_MS / 1_000} -u 3
@@ -56,7 +56,7 @@ knock() {
 }
 tries=$1 host=$2
 shift 2
-for port; do knock tries "$host" "$port" & done
+for port; do probe tries "$host" "$port" & done
 knocking=$(jobs -p)
 { read -t ${UNANSWERED_MS / 1_000} -u 3; kill $knocking; } 2>/dev/null &
 wait $knocking 2>/dev/null
@@ -85,15 +85,15 @@ export async function awaitPorts(
   while (!(await isRunning(docker, mainId, signal))) await sleep(POLL_MS, undefined, { signal })
   while (open.size < ports.length && performance.now() < deadline) {
     const tries = Math.ceil(Math.min(TRIES, (deadline - performance.now()) / TRY_MS))
-    const found = await knock(docker, { mainId, name, ports: find().closed, tries, signal })
+    const found = await probePorts(docker, { mainId, name, ports: find().closed, tries, signal })
     for (const port of found) open.add(port)
-    if (found.length > 0) deadline = performance.now() + Math.min(PATIENCE_MS, timeoutMs)
+    if (found.length > 0) deadline = performance.now() + Math.min(STRAGGLER_LIMIT_MS, timeoutMs)
     else await sleep(POLL_MS, undefined, { signal })
   }
   return find()
 }
 
-interface Knock {
+interface PortProbe {
   readonly mainId: string
   readonly name: string
   readonly ports: readonly number[]
@@ -102,16 +102,16 @@ interface Knock {
 }
 
 /** @returns the ports that accept a connection: as soon as all do, or after all the tries */
-async function knock(
+async function probePorts(
   docker: DockerClient,
-  { mainId, name, ports, tries, signal }: Knock,
+  { mainId, name, ports, tries, signal }: PortProbe,
 ): Promise<number[]> {
-  using deadline = new Deadline(KNOCK_LIMIT_MS, signal)
+  using deadline = new Deadline(PROBE_LIMIT_MS, signal)
   const words = [tries, name, ...ports].map(String)
   try {
     const { output } = await runExec(docker, mainId, {
       // -p: no BASH_ENV of the image's.
-      command: ['bash', '-p', '-c', KNOCK_SCRIPT, 'knock', ...words],
+      command: ['bash', '-p', '-c', PROBE_SCRIPT, 'probe', ...words],
       user: '0',
       signal: deadline.signal,
     })
