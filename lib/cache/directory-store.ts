@@ -15,12 +15,12 @@ import { join } from 'node:path'
 import { CacheError } from '../errors.ts'
 import { makeDirectory } from '../make-directory.ts'
 import {
-  encodePreface,
+  encodeHeader,
   openIfThere,
   PREFACE_BYTES,
   readArchive,
+  readHeader,
   readKey,
-  readPreface,
   unusable,
   writeAll,
 } from './kept-archive.ts'
@@ -34,7 +34,7 @@ export interface DirectoryStoreOptions {
   readonly limitBytes: number
 }
 
-interface KeptFile {
+interface StoredFile {
   readonly path: string
   readonly name: string
   readonly bytes: number
@@ -67,7 +67,7 @@ export class DirectoryStore implements CacheStore {
 
   async list(): Promise<readonly StoredKey[]> {
     const keys: StoredKey[] = []
-    for (const { path, name, bytes, storedAt } of await keptFiles(this.#directory)) {
+    for (const { path, name, bytes, storedAt } of await storedFiles(this.#directory)) {
       // One at a time: all at once, a thousand open files would be more than many hosts allow.
       const key = name.includes('~') ? await readKey(path) : decodeURIComponent(name)
       if (key !== '') keys.push({ key, bytes: Math.max(0, bytes - PREFACE_BYTES), storedAt })
@@ -111,10 +111,10 @@ export class DirectoryStore implements CacheStore {
     const file = await openIfThere(path)
     if (file === undefined) return undefined
     try {
-      const preface = await readPreface(file)
+      const header = await readHeader(file)
       const hash = createHash('sha256')
       for await (const chunk of readArchive(file, signal)) hash.update(chunk)
-      if (preface.key !== key || hash.digest('hex') !== preface.sha256) {
+      if (header.key !== key || hash.digest('hex') !== header.sha256) {
         await rm(path, { force: true })
         throw new CacheError(`What the cache has under '${key}' is damaged, and was removed`, {
           hint: 'Store it again; check the disk of the agent’s host if this happens often.',
@@ -136,14 +136,15 @@ export class DirectoryStore implements CacheStore {
   }
 
   async clear(): Promise<void> {
-    for (const { path } of await keptFiles(this.#directory)) await rm(path, { force: true })
+    for (const { path } of await storedFiles(this.#directory)) await rm(path, { force: true })
   }
 
   async usage(): Promise<Usage> {
     const { directory, limitBytes } = this.#options
-    const sum = (files: readonly KeptFile[]) => files.reduce((total, { bytes }) => total + bytes, 0)
+    const sum = (files: readonly StoredFile[]) =>
+      files.reduce((total, { bytes }) => total + bytes, 0)
     const all = sum((await Promise.all(await projects(directory))).flat())
-    const usedBytes = sum(await keptFiles(this.#directory))
+    const usedBytes = sum(await storedFiles(this.#directory))
     return { usedBytes, freeBytes: Math.max(0, limitBytes - all) }
   }
 
@@ -180,8 +181,8 @@ export class DirectoryStore implements CacheStore {
         bytes += chunk.length
         if (bytes + PREFACE_BYTES > limitBytes) throw tooLarge(key, limitBytes)
       }
-      const preface = encodePreface({ key, sha256: hash.digest('hex') })
-      await unlessFull(directory, () => writeAll(file, preface, 0))
+      const header = encodeHeader({ key, sha256: hash.digest('hex') })
+      await unlessFull(directory, () => writeAll(file, header, 0))
       return bytes
     } finally {
       await file.close()
@@ -214,12 +215,12 @@ function isEncoded(name: string): boolean {
 }
 
 /** Every project's files, most of them in memory anyway: the file system's. */
-async function projects(directory: string): Promise<Array<Promise<KeptFile[]>>> {
+async function projects(directory: string): Promise<Array<Promise<StoredFile[]>>> {
   const names = await readdir(directory).catch(noneIfMissing)
-  return names.map((name) => keptFiles(join(directory, name)))
+  return names.map((name) => storedFiles(join(directory, name)))
 }
 
-async function keptFiles(directory: string): Promise<KeptFile[]> {
+async function storedFiles(directory: string): Promise<StoredFile[]> {
   const names = await readdir(directory).catch(noneIfMissing)
   const files = await Promise.all(
     names
@@ -262,7 +263,7 @@ async function unlessFull(directory: string, write: () => Promise<void>): Promis
   }
 }
 
-function leastRecentlyUsed(a: KeptFile, b: KeptFile): number {
+function leastRecentlyUsed(a: StoredFile, b: StoredFile): number {
   return a.usedAt - b.usedAt
 }
 

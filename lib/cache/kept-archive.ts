@@ -8,7 +8,7 @@
 import { type FileHandle, open } from 'node:fs/promises'
 import { CacheError } from '../errors.ts'
 
-export interface Preface {
+export interface ArchiveHeader {
   readonly key: string
   readonly sha256: string
 }
@@ -33,28 +33,28 @@ export async function readKey(path: string): Promise<string> {
   const file = await openIfThere(path)
   if (file === undefined) return ''
   try {
-    return (await readPreface(file)).key
+    return (await readHeader(file)).key
   } finally {
     await file.close()
   }
 }
 
 /** @returns an empty one for a file that is damaged: told, and removed, by who wants its archive */
-export async function readPreface(file: FileHandle): Promise<Preface> {
+export async function readHeader(file: FileHandle): Promise<ArchiveHeader> {
   const { buffer } = await file.read(Buffer.alloc(PREFACE_BYTES), 0, PREFACE_BYTES, 0)
   try {
-    const { key, sha256 } = JSON.parse(buffer.toString('utf8', 8)) as Partial<Preface>
+    const { key, sha256 } = JSON.parse(buffer.toString('utf8', 8)) as Partial<ArchiveHeader>
     return { key: String(key), sha256: String(sha256) }
   } catch {
     return { key: '', sha256: '' }
   }
 }
 
-export function encodePreface(preface: Preface): Buffer {
+export function encodeHeader(header: ArchiveHeader): Buffer {
   const bytes = Buffer.alloc(PREFACE_BYTES, ' ')
   bytes.writeUInt32LE(SKIPPABLE_MAGIC, 0)
   bytes.writeUInt32LE(PREFACE_BYTES - 8, 4)
-  bytes.write(JSON.stringify(preface), 8)
+  bytes.write(JSON.stringify(header), 8)
   return bytes
 }
 

@@ -22,7 +22,7 @@ export class WatchedArchive implements AsyncIterable<Uint8Array> {
   }
 
   /** What the archive could not be made of is not the fault of a server. */
-  blame(otherwise: () => Error): unknown {
+  unwrapSourceError(otherwise: () => Error): unknown {
     return this.#failure === undefined ? otherwise() : this.#failure.error
   }
 }

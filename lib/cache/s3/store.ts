@@ -81,7 +81,7 @@ export class S3Store implements CacheStore {
       return await uploadArchive(this.#client, this.#target(key), watched, signal)
     } catch (error) {
       signal.throwIfAborted()
-      throw watched.blame(() => toCacheError(error, this.#settings))
+      throw watched.unwrapSourceError(() => toCacheError(error, this.#settings))
     }
   }
 

@@ -18,7 +18,7 @@ import { SftpLink } from './link.ts'
 import type { SftpSettings } from './settings.ts'
 import { readBlocks, writeBlocks } from './transfer.ts'
 
-interface KeptFile extends StoredKey {
+interface StoredFile extends StoredKey {
   readonly name: string
   readonly usedAt: number
 }
@@ -75,7 +75,7 @@ export class SftpStore implements CacheStore {
     } catch (error) {
       await this.#discard(temporary)
       signal.throwIfAborted()
-      throw watched.blame(() => toCacheError(error, `store '${key}'`, this.#settings))
+      throw watched.unwrapSourceError(() => toCacheError(error, `store '${key}'`, this.#settings))
     }
   }
 
@@ -232,7 +232,7 @@ export class SftpStore implements CacheStore {
     }
   }
 
-  async #files(signal: AbortSignal): Promise<KeptFile[]> {
+  async #files(signal: AbortSignal): Promise<StoredFile[]> {
     const entries = await this.#link.run((session) => session.list(), signal)
     return entries
       .filter(({ filename, attrs }) => attrs.isFile() && !filename.startsWith('.'))
@@ -278,11 +278,11 @@ function keyOf(name: string): string {
   return name.replace(/^%2E/, '.').replaceAll('%25', '%')
 }
 
-function leastRecentlyUsed(files: readonly KeptFile[]): KeptFile[] {
+function leastRecentlyUsed(files: readonly StoredFile[]): StoredFile[] {
   return files.toSorted((a, b) => a.usedAt - b.usedAt || a.storedAt - b.storedAt)
 }
 
-function sum(files: readonly KeptFile[]): number {
+function sum(files: readonly StoredFile[]): number {
   return files.reduce((total, { bytes }) => total + bytes, 0)
 }
 

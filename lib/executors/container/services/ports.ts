@@ -57,9 +57,9 @@ probe() {
 tries=$1 host=$2
 shift 2
 for port; do probe tries "$host" "$port" & done
-knocking=$(jobs -p)
-{ read -t ${UNANSWERED_MS / 1_000} -u 3; kill $knocking; } 2>/dev/null &
-wait $knocking 2>/dev/null
+probing=$(jobs -p)
+{ read -t ${UNANSWERED_MS / 1_000} -u 3; kill $probing; } 2>/dev/null &
+wait $probing 2>/dev/null
 kill $! 2>/dev/null`
 
 export interface FoundPorts {
