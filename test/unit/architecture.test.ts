@@ -47,7 +47,8 @@ interface Source {
   readonly imports: readonly string[]
 }
 
-/** Beyond these a function has a second duty. */
+/** Beyond these a file has a second subject, and a function a second duty. */
+const MAX_FILE_LINES = 300
 const MAX_FUNCTION_LINES = 40
 const MAX_PARAMETERS = 4
 
@@ -104,6 +105,14 @@ test('the names of executors are known to their kinds and to the schema only', (
     .map(({ path }) => path)
 
   assert.equal(strays, [])
+})
+
+test(`no file is longer than ${MAX_FILE_LINES} lines`, () => {
+  const long = sources
+    .map(({ path }) => ({ path, lines: readFileSync(path, 'utf8').trimEnd().split('\n').length }))
+    .filter(({ lines }) => lines > MAX_FILE_LINES)
+
+  assert.equal(long, [])
 })
 
 test(`no function has more than ${MAX_FUNCTION_LINES} lines or ${MAX_PARAMETERS} parameters`, () => {
