@@ -5,8 +5,8 @@
  */
 
 import { Worker } from 'node:worker_threads'
+import { createGate } from '../async/in-order.ts'
 import { CacheError } from '../errors.ts'
-import { createGate } from './in-order.ts'
 
 /** An expression can be written so that it takes longer than the universe lasts. */
 const LIMIT_MS = 2_000

@@ -9,6 +9,7 @@ import { randomBytes } from 'node:crypto'
 import { readlinkSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
+import { throwFailures } from '../async/settle-all.ts'
 import { isOwnDirectory } from '../private/ownership.ts'
 import { openProgramPlace } from '../private/place.ts'
 import { readBootId } from './agent-identity.ts'
@@ -92,7 +93,7 @@ export function variablesFile(directory: string): string {
  * Ends what a job of an earlier process of this agent left. Repeatable.
  *
  * @param leaders the job's shells
- * @throws {AggregateError} when something could not be removed; the rest is
+ * @throws {Error} when something could not be removed, or an AggregateError; the rest is
  */
 export async function removeHostTraces(
   traces: HostTraces,
@@ -100,10 +101,7 @@ export async function removeHostTraces(
 ): Promise<void> {
   const killed = await Promise.allSettled([killLeftProcesses(traces, leaders)])
   const removed = await Promise.allSettled([removeJobFiles(traces)])
-  const reasons = [...killed, ...removed].flatMap((result) =>
-    result.status === 'rejected' ? [result.reason as unknown] : [],
-  )
-  if (reasons.length > 0) throw new AggregateError(reasons, 'Not everything could be removed')
+  throwFailures([...killed, ...removed], 'Not everything could be removed')
 }
 
 /**

@@ -5,7 +5,7 @@
  */
 
 import { LinkedAbort } from '../async/abort.ts'
-import { createGate } from '../cache/in-order.ts'
+import { createGate } from '../async/in-order.ts'
 import { absolutePath, type FileOwner, type JobFiles, md5Of, toLatin1 } from '../cache/job-files.ts'
 import type { CachePlace } from '../cache/open-store.ts'
 import { toLine } from '../errors.ts'

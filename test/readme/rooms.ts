@@ -56,7 +56,7 @@ export const ROWS: readonly Readonly<Record<string, string>>[] = [
     tar: 'archives as bytes: those of the cache, and files for the engine',
   },
   {
-    async: 'waiting: for aborts, until deadlines',
+    async: 'waiting: for aborts, until deadlines, for several at once, in order',
     'log.ts': "the agent's own log",
     'make-directory.ts': 'directories that somebody else may be making',
     'read-bounded.ts': 'files that somebody has named, unless they have no end',

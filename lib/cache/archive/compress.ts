@@ -18,9 +18,9 @@ import {
   zstdCompress,
   zstdDecompress,
 } from 'node:zlib'
+import { createGate, inOrder } from '../../async/in-order.ts'
 import { CacheError } from '../../errors.ts'
 import { inBlocks } from '../blocks.ts'
-import { createGate, inOrder } from '../in-order.ts'
 import { ByteReader } from './byte-reader.ts'
 
 /**

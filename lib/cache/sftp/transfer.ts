@@ -5,8 +5,8 @@
  * @module
  */
 
+import { inOrder } from '../../async/in-order.ts'
 import { inBlocks } from '../blocks.ts'
-import { inOrder } from '../in-order.ts'
 
 /** Servers take 32 KiB at least, most of them 255. */
 const BLOCK_BYTES = 131_072

@@ -5,6 +5,7 @@
  * @module
  */
 
+import { throwFailures } from '../../async/settle-all.ts'
 import { DockerClient } from '../../docker/client.ts'
 import { findContainers, removeContainer } from '../../docker/containers.ts'
 import { findNetworks, removeNetwork } from '../../docker/networks.ts'
@@ -42,14 +43,6 @@ async function removeEach<T>(
   remove: (object: T) => Promise<void>,
 ): Promise<number> {
   const results = await Promise.allSettled(objects.map(remove))
-  const errors = results.flatMap((result) =>
-    result.status === 'rejected' ? [result.reason as unknown] : [],
-  )
-  if (errors.length === 1) throw errors[0]
-  if (errors.length > 1)
-    throw new AggregateError(
-      errors,
-      'Not all containers and networks of earlier jobs could be removed',
-    )
+  throwFailures(results, 'Not all containers and networks of earlier jobs could be removed')
   return objects.length
 }

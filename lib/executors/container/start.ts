@@ -6,6 +6,7 @@
 
 import { existsSync } from 'node:fs'
 import { LinkedAbort } from '../../async/abort.ts'
+import { settleAll } from '../../async/settle-all.ts'
 import type { DockerClient } from '../../docker/client.ts'
 import { startContainer } from '../../docker/containers.ts'
 import type { Mount } from '../../docker/create-container.ts'
@@ -21,7 +22,6 @@ import { MainContainer } from './main-container.ts'
 import { planMain, planService } from './plans.ts'
 import type { Service } from './services/service.ts'
 import { awaitReady, watchService } from './services/services.ts'
-import { settleAll } from './settle.ts'
 import { findSocketGroups } from './socket-group.ts'
 import type { Owner, Staging } from './staging.ts'
 

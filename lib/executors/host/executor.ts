@@ -7,6 +7,7 @@
 import { appendFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { onAbort } from '../../async/abort.ts'
+import { throwFailures } from '../../async/settle-all.ts'
 import { DEFAULT_PATH } from '../../config.ts'
 import { ShellError } from '../../errors.ts'
 import { addToCgroup, makeCgroup } from '../../host/cgroup.ts'
@@ -141,11 +142,7 @@ export class HostExecutor implements Executor {
     const killed = await Promise.allSettled([killJobProcesses(this.#mark())])
     this.#terminal?.close()
     const removed = await Promise.allSettled([removeJobFiles(this.#traces)])
-    const errors = [...killed, ...removed].flatMap((result) =>
-      result.status === 'rejected' ? [result.reason] : [],
-    )
-    if (errors.length > 1) throw new AggregateError(errors, 'The job could not be cleared away')
-    if (errors.length === 1) throw errors[0]
+    throwFailures([...killed, ...removed], 'The job could not be cleared away')
   }
 
   async #runFile(

@@ -6,6 +6,7 @@
  */
 
 import { LinkedAbort } from '../../../async/abort.ts'
+import { settleAll } from '../../../async/settle-all.ts'
 import type { DockerClient } from '../../../docker/client.ts'
 import {
   type ImageInfo,
@@ -19,7 +20,6 @@ import { ImagePullError } from '../../../errors.ts'
 import type { PullPolicy } from '../../../request/job-request.ts'
 import type { RunOptions } from '../../executor.ts'
 import { retryPassing } from '../retry.ts'
-import { settleAll } from '../settle.ts'
 import { PullProgress } from './pull-progress.ts'
 import { StallWatch } from './stall-watch.ts'
 

@@ -16,3 +16,15 @@ export async function settleAll<T>(work: readonly Promise<T>[]): Promise<T[]> {
   await Promise.allSettled(work)
   return await first
 }
+
+/** @throws the failure there is, or all of them as one: whoever clears up goes on after the first */
+export function throwFailures(
+  results: readonly PromiseSettledResult<unknown>[],
+  message: string,
+): void {
+  const reasons = results.flatMap((result) =>
+    result.status === 'rejected' ? [result.reason as unknown] : [],
+  )
+  if (reasons.length === 1) throw reasons[0]
+  if (reasons.length > 1) throw new AggregateError(reasons, message)
+}

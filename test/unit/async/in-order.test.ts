@@ -3,7 +3,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
-import { createGate, inOrder } from '../../../lib/cache/in-order.ts'
+import { createGate, inOrder } from '../../../lib/async/in-order.ts'
 import { rejection } from '../../helpers/rejection.ts'
 
 const test = suite('cache: in order')
