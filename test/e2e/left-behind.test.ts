@@ -1,0 +1,39 @@
+/** What an earlier directive has left behind reads the terminal, or floods it: the job ends all the same. */
+
+import { suite } from 'uvu'
+import * as assert from 'uvu/assert'
+import { blocksOf } from '../helpers/events.ts'
+import { inJob, PLACES } from '../helpers/in-job.ts'
+
+const test = suite('left behind')
+
+for (const place of PLACES) {
+  test(`${place}: who eats the line that is typed for the next directive fails it, with the reason`, async () => {
+    const { outputs, job } = await inJob(place, [
+      '(while builtin read -rs -N 1 x; do :; done </dev/tty) & echo left',
+      'echo on',
+    ])
+
+    assert.is(outputs[0], 'left\n')
+    assert.match(outputs[1] ?? '', /(something else reads its terminal|could not read the next)/)
+    assert.is(job.result, 'failed')
+  })
+
+  test(`${place}: a flood neither hides the end of a shell nor outlives it`, async () => {
+    const { blocks, job } = await inJob(place, ['yes & :', 'kill -KILL $$'])
+
+    assert.match(blocks[1]?.output ?? '', /^(y\n)+y?$/)
+    assert.is(blocks[1]?.exitCode, 137)
+    assert.is(job.result, 'failed')
+    assert.is(blocksOf(job.events).at(-1)?.exitCode, 0)
+  })
+
+  test(`${place}: nor does it delay the next directive`, async () => {
+    const { blocks, job } = await inJob(place, ['yes & :', 'echo on; kill %1', 'echo off'])
+
+    assert.match(blocks[1]?.output ?? '', /on\n/)
+    assert.is(job.result, 'passed')
+  })
+}
+
+test.run()
