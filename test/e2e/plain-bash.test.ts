@@ -70,6 +70,7 @@ async function runJob(
  * - The file of a text has another path.
  * - The commands of a pipeline, and those in the background, are traced in any order.
  * - The log has no carriage return before a line feed.
+ * - A trap for DEBUG sees a handler for RETURN in the line that has sourced the text.
  * - `set -v` shows a handler for DEBUG whenever it runs, and it runs for plain bash's own lines as well.
  * - An error in the value of an integer variable discards all that bash has read, here the rest of both
  *   shells' scripts: a job's shell says so when it ends.
@@ -78,6 +79,7 @@ function show({ output, status }: Told, home: string): string {
   const said = output
     .replaceAll('\r\n', '\n')
     .replaceAll(/^(echo "D<\$BASH_COMMAND>"|.*99999999.*the job has damaged its shell.*)\n/gm, '')
+    .replaceAll(/D<\\builtin \. "\$\(\\builtin unalias -a;[\s\S]*?'\)">\n/g, '')
     .replaceAll(home, 'HOME')
     .replaceAll(/\/[^\s:]*\/(text-\d+|directive-\d+|[0-9a-f]{16})(?=: line)/g, 'FILE')
     .replaceAll(
