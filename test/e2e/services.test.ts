@@ -124,7 +124,7 @@ test('a port that stays closed when others are open does not fail the job', asyn
     containerJob({}, ['true'], {
       services: [{ name: 'half', image: image.name, command: listener(7002, 0) }],
     }),
-    { args: ['--service-start-timeout', '1s'] },
+    { args: ['--service-start-timeout', '4s'] },
   )
 
   assert.is(result, 'passed')
