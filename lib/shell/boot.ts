@@ -96,23 +96,28 @@ ${prelude}
  * Each mark is one write, which the kernel does not mix with what others print; only traps, whose length
  * nobody knows, come between two.
  *
- * Two variables serve for all, in a subshell: the line, and whatever is worked out from it. A line
- * that is not the one wanted was torn by another reader of the terminal: what is left of it goes too.
+ * Three variables serve for all, in a subshell: the line, its length, and whatever is worked out from it.
+ * A line that is not the one wanted was torn by another reader of the terminal: what is left of it goes too.
  * `exec -c`: beside a variable of 128 KB no program can be started but with an empty environment.
  */
 function step(token: string, directory: string): string {
-  const [line, other] = [`_${token.slice(0, 16)}`, `_${token.slice(16)}`]
+  const [line, length, other] = [
+    `_${token.slice(0, 10)}`,
+    `_${token.slice(10, 20)}`,
+    `_${token.slice(20)}`,
+  ]
   const field = ({ at, length }: { at: number; length: number }) => `\${${line}:${at}:${length}}`
-  const wanted = `${token.slice(0, LINE.check.length)}${LINE.end}`
-  const isWanted = `case "${field(LINE.check)}\${${line}: -1}" in ${wanted}) ;; *) (( 0 )); esac`
-  const asking = `{ ${other}=0
+  const endsWith = (end: string) =>
+    `case "${field(LINE.check)}\${${line}: -1}" in ${token.slice(0, LINE.check.length)}${end}) ;; *) (( 0 )); esac`
+  const asking = `{ ${other}=0 ${length}=${LINE.short}
 until \\builtin compgen -A running >/dev/null
-\\builtin read -rs -t 4000000 -N ${LINE.length} -p $'${head('ask', token)}'"\${BASHPID-} $?"$'${tail(token)}' ${line}
-${isWanted} || (( ++${other} > ${MAX_QUESTIONS} )); do \\builtin read -rs -t 0.2 -N 4096 ${line} || \\builtin :; done
-if ${isWanted}; then ${other}=${field(LINE.stty)} ${other}=\${${other}%% *}
+\\builtin read -rs -t 4000000 -N "$${length}" -p $'${head('ask', token)}'"\${BASHPID-} $? $${length}"$'${tail(token)}' ${line}
+${endsWith(LINE.end)} || (( ++${other} > ${MAX_QUESTIONS} ))
+do if ${endsWith(LINE.more)}; then ${length}=${LINE.long}; else \\builtin read -rs -t 0.2 -N 4096 ${line} || \\builtin :; fi; done
+if ${endsWith(LINE.end)}; then ${other}=\${${line}:${LINE.rest.at}} ${other}=\${${other}%%${LINE.separator}*}
 case $${other} in /*) ( \\builtin exec -c "$${other}" ${MODE} ) 2>/dev/null; esac
 \\builtin printf '${head('start', token)}${tail(token)}'; fi; } </dev/tty >/dev/tty 2>&1
-${other}=${field(LINE.file)}; ${other}=\${${other}%"\${${other}##*[! ]}"}
+${other}=\${${line}:${LINE.rest.at}}; ${other}=\${${other}#*${LINE.separator}} ${other}=\${${other}%${LINE.end}}; ${other}=\${${other}%"\${${other}##*[! ]}"}
 case $${other} in /*) ;; *) \\builtin printf %s ${quoteWord(`${directory}/`)}; esac
 \\builtin printf %s "$${other}"; \\builtin exit "${field(LINE.status)}"`
   return `! \\builtin . "$(\\builtin unalias -a; \\builtin eval ${quoteWord(asking)})"

@@ -40,18 +40,26 @@ export function asFormat(half: string): string {
   return half.replace('\x01', '\\001').replace('\x02', '\\002')
 }
 
-/** The line that is typed for a step: fields of fixed width, so that bash can read it whole. */
+/**
+ * The line that is typed for a step, of a length that bash knows beforehand: it reads it byte by byte,
+ * with four system calls for each. So there is a short form, and one for what does not fit into that.
+ */
 export const LINE = {
   /** The beginning of the step's token. */
-  check: { at: 0, length: 8 },
+  check: { at: 0, length: 4 },
   /** `$?` for the directive. */
-  status: { at: 8, length: 3 },
-  /** Path of its file, from the shell's directory. */
-  file: { at: 11, length: 128 },
-  /** The program that has to set the terminal's mode first; blank = none. */
-  stty: { at: 139, length: 64 },
+  status: { at: 4, length: 3 },
+  /**
+   * The program that has to set the terminal's mode first, if any; {@link LINE.separator}; the path of the
+   * directive's file, from the shell's directory; blanks.
+   */
+  rest: { at: 7 },
+  separator: '|',
   end: '.',
-  length: 204,
+  /** In the place of `end`: ask again, for a long line. */
+  more: ',',
+  short: 40,
+  long: 204,
 } as const
 
 export interface StepLine {
@@ -60,16 +68,20 @@ export interface StepLine {
   readonly stty: string
 }
 
-/** @throws {RangeError} for a name that is too long */
-export function formatLine(token: string, { status, file, stty }: StepLine): string {
-  const fields = [
-    token.slice(0, LINE.check.length),
-    String(status).padStart(LINE.status.length, '0'),
-    file.padEnd(LINE.file.length),
-    stty.padEnd(LINE.stty.length),
-    LINE.end,
-  ]
-  const line = fields.join('')
-  if (line.length !== LINE.length) throw new RangeError(`cannot be typed: ${line}`)
-  return line
+/**
+ * @returns a line that says all, or asks for the question that `length` is long enough for
+ * @throws {RangeError} for a name that is too long
+ */
+export function formatLine(token: string, length: number, step: StepLine): string {
+  const fill = (rest: string, end: string) =>
+    [
+      token.slice(0, LINE.check.length),
+      String(step.status).padStart(LINE.status.length, '0'),
+      rest.padEnd(length - LINE.rest.at - LINE.end.length),
+      end,
+    ].join('')
+  const line = fill(`${step.stty}${LINE.separator}${step.file}`, LINE.end)
+  if (line.length === length) return line
+  if (length === LINE.long) throw new RangeError(`cannot be typed: ${line}`)
+  return fill('', LINE.more)
 }

@@ -12,7 +12,6 @@ import { Carry } from './carry.ts'
 import { CookedOutput } from './cooked-output.ts'
 import { parseFacts, type SessionInfo } from './facts.ts'
 import { IdleOutput } from './idle-output.ts'
-import { LINE } from './marks.ts'
 import { describeRefusal, type Refusal } from './refusal.ts'
 import { type DirectiveEnd, type ShellEvent, StreamParser } from './stream-parser.ts'
 import type { OnOutput, Terminal } from './terminal.ts'
@@ -50,8 +49,8 @@ const STALLED_MS = 50
 /** Shown of a shell that never got ready; more would bury the reason. */
 const MAX_SHOWN_CHARACTERS = 500
 
-/** A longer path could not be typed. */
-const MAX_STTY_LENGTH = LINE.stty.length - 1
+/** A longer path, or a stranger one, could not be typed. */
+const TYPEABLE = /^[^|]{1,63}$/
 
 const TOO_LATE = 'The shell had ended before it could read this directive.\n'
 
@@ -276,7 +275,7 @@ export class Session {
     this.#facts = parseFacts(facts)
     const { stty, flags } = this.#facts
     if (stty === '') this.#cooked = new CookedOutput()
-    this.#typist.ready(stty.length > MAX_STTY_LENGTH ? '' : stty)
+    this.#typist.ready(TYPEABLE.test(stty) ? stty : '')
     this.#carry.begin(flags)
     this.#waiting?.done.resolve({ status: 0, flags, traps: '' })
   }

@@ -34,6 +34,8 @@ interface Question {
   readonly pid: number
   /** Programs of the job run in the background. */
   readonly isBusy: boolean
+  /** Of the line it waits for. */
+  readonly length: number
 }
 
 export class Typist {
@@ -59,8 +61,8 @@ export class Typist {
   }
 
   asked(token: string, facts: string): void {
-    const [pid, idle] = facts.split(' ')
-    this.#question = { token, pid: Number(pid), isBusy: idle === '0' }
+    const [pid, idle, length] = facts.split(' ')
+    this.#question = { token, pid: Number(pid), isBusy: idle === '0', length: Number(length) }
     this.#tell()
   }
 
@@ -87,7 +89,7 @@ export class Typist {
       this.#question = undefined
       const stty = this.#mayHaveChanged(question, tries) ? this.#stty : ''
       this.#last = { pid: question.pid + (stty === '' ? 0 : 1), isBusy: question.isBusy }
-      this.#options.type(formatLine(question.token, { ...line, stty }))
+      this.#options.type(formatLine(question.token, question.length, { ...line, stty }))
       const answer = await this.#hear(START_LIMIT_MS)
       if (answer === 'started') return undefined
       if (answer === 'ended') return 'not-read'

@@ -7,7 +7,7 @@ const test = suite('shell: stream parser')
 
 const BOOT = 'b'.repeat(32)
 const TOKEN = stepToken(BOOT, 0)
-const LINE = `${TOKEN.slice(0, 8)}000d1 .`
+const LINE = `${TOKEN.slice(0, 4)}000|d1 .`
 
 const mark = (kind: MarkKind, token: string, payload = '') =>
   `${markHead(kind, token)}${payload}${markTail(token)}`

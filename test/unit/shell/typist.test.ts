@@ -21,7 +21,7 @@ function pair(answer: (typist: Typist) => void = (typist) => typist.started()) {
   typist.ready(STTY)
   /** The shell asks from this process, the directive runs, and ends. */
   const step = async (pid: number, idle = 1) => {
-    typist.asked(TOKEN, `${pid} ${idle}`)
+    typist.asked(TOKEN, `${pid} ${idle} 40`)
     const refusal = await typist.handOver({ status: 0, file: 'text' })
     typist.ended()
     return refusal
@@ -35,7 +35,7 @@ test('types when it is asked, whichever comes first', async () => {
 
   const refusal = typist.handOver({ status: 3, file: 'text' })
   const before = lines.length
-  typist.asked(TOKEN, '7 1')
+  typist.asked(TOKEN, '7 1 40')
 
   assert.is(await refusal, undefined)
   assert.equal([before, lines.length], [0, 1])
@@ -68,7 +68,7 @@ test('a shell that could not read the line is told of', async () => {
 })
 
 test('a line that another process has eaten is typed again, and not for ever', async () => {
-  const { step, lines } = pair((typist) => typist.asked(TOKEN, '10 0')) // asks again, as for a torn line
+  const { step, lines } = pair((typist) => typist.asked(TOKEN, '10 0 40')) // asks again, as for a torn line
 
   assert.is(await step(10), 'not-taken')
   assert.is(lines.length, 5)
