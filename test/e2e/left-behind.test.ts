@@ -23,7 +23,9 @@ for (const place of PLACES) {
     const { blocks, job } = await inJob(place, ['yes & sleep 0.2', 'kill -KILL $$'])
 
     // Where one block ends and the next begins is chance, in the middle of a line, too.
-    assert.match(`${blocks[0]?.output}${blocks[1]?.output}`, /^(y\n)+y?$/)
+    const output = `${blocks[0]?.output}${blocks[1]?.output}`
+    assert.match(output, 'y\ny\n')
+    assert.match(output.replaceAll('y\n', ''), /^y?$/) // as a whole it is too long for an expression
     assert.is(blocks[1]?.exitCode, 137)
     assert.is(job.result, 'failed')
     assert.is(blocksOf(job.events).at(-1)?.exitCode, 0)
