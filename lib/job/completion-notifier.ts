@@ -64,9 +64,7 @@ export class CompletionNotifier {
     const { promise: expired, resolve } = Promise.withResolvers<'expired'>()
     using _ = onAbort(deadline, () => resolve('expired'))
     if ((await Promise.race([this.#collected.promise, expired])) === 'expired') {
-      this.#options.log.warn(
-        'Nobody has collected the log of this job in time; it is kept for later',
-      )
+      this.#options.log.warn('The log of this job was not collected in time; it is kept for later')
     }
   }
 
