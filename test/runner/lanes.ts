@@ -22,9 +22,14 @@ const LOOKS_AT_ENGINE =
 
 const RUNS_CONTAINERS = /agent-test\/|dockercompose|helpers\/(container-job|in-job)\.ts/
 
-/** They are about something else than jobs in containers, or bring an engine of their own. */
-const NOT_ABOUT_ENGINE =
-  /bad-input|cache-(backends|many-files)|doctor|engine-(disk|restart)|install|plain-bash|podman|service(-jobs)?\.test/
+/** They are about something else than an engine, bash and the server among it, or bring one of their own. */
+const NOT_ABOUT_ENGINE = new RegExp(
+  [
+    'bad-input|cache(-backends|-many-files)?\\.test|doctor|engine-(disk|restart)|install|podman',
+    'exit-trap|left-behind|own-lines|plain-bash|serve-(large-request|requests)|service(-jobs)?\\.test',
+    'session|time-limits|toolbox\\.test|unattended',
+  ].join('|'),
+)
 
 export function lanesOf(files: readonly string[]): Lanes {
   const together = files.filter((file) => !ALONE.test(file))
