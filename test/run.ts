@@ -45,8 +45,8 @@ interface RunMode extends Pick<FileOptions, 'environment' | 'limitMs' | 'network
 /** Some wait for time limits of their own: a minute on a machine with much else to do. */
 const UNIT: RunMode = { limitMs: 180_000, atOnce: availableParallelism() }
 
-/** Fifty jobs in a row, an image to make: minutes on a slow machine. */
-const E2E: RunMode = { limitMs: isLongRun() ? LONG_RUN_LIMIT_MS : 300_000, atOnce: 1 }
+/** Fifty jobs in a row, an image to make, a stop of every kind in five places: minutes on a slow machine. */
+const E2E: RunMode = { limitMs: isLongRun() ? LONG_RUN_LIMIT_MS : 600_000, atOnce: 1 }
 
 const results: FileResult[] = []
 const stop = new AbortController()
