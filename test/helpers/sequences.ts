@@ -232,7 +232,7 @@ const SNIPPETS: readonly Snippet[] = [
   () => 'eval "echo evaluated; false" || echo or',
   () => 'source /dev/stdin <<<"echo sourced"',
   () => 'history; fc -l 2>/dev/null; set -o | grep -c history',
-  () => 'time -p true 2>/dev/null; echo timed',
+  () => '{ time -p true; } 2>/dev/null; echo timed',
   () => 'hash -r; type -t cd',
   () => 'OPTIND=1; getopts ab: o -b 5; echo "$o $OPTARG"',
   () => 'mapfile -t m < <(echo 1; echo 2); echo "${#m[@]}"',
