@@ -5,7 +5,7 @@
  */
 
 import { type CommandDef, defineCommand } from 'citty'
-import { startCli } from './lib/cli/start.ts'
+import { dispatchCommand } from './lib/cli/dispatch.ts'
 import { VERSION } from './lib/version.ts'
 
 const main: CommandDef = defineCommand({
@@ -34,4 +34,4 @@ const main: CommandDef = defineCommand({
   },
 })
 
-void startCli(main, process.argv.slice(2))
+void dispatchCommand(main, process.argv.slice(2))

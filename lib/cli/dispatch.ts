@@ -1,6 +1,6 @@
 /**
- * From the words of the command line to a command that runs, and from its errors to what a person
- * reads and an exit code: 2 for a call that cannot be carried out as given.
+ * Dispatches the command line to its command, and turns what the command throws into a message
+ * and an exit code: 2 for a call that cannot be carried out as given.
  *
  * @module
  */
@@ -17,11 +17,11 @@ export const EXIT_USAGE = 2
 
 const EXIT_INTERNAL = 1
 
-/** Runs the command that the words name; never rejects. */
-export async function startCli(main: CommandDef, words: readonly string[]): Promise<void> {
+/** Runs the command that `argv` (without the program's name) begins with; never rejects. */
+export async function dispatchCommand(main: CommandDef, argv: readonly string[]): Promise<void> {
   surviveClosedStreams()
   try {
-    await dispatch(main, words)
+    await dispatch(main, argv)
   } catch (error) {
     process.exit(report(error)) // whatever a command has begun by then must not keep it alive
   }
@@ -32,8 +32,8 @@ function surviveClosedStreams(): void {
   for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined)
 }
 
-async function dispatch(main: CommandDef, words: readonly string[]): Promise<void> {
-  const [name, ...rest] = words
+async function dispatch(main: CommandDef, argv: readonly string[]): Promise<void> {
+  const [name, ...rest] = argv
   if (name === '--version' || name === '-v') return await dispatch(main, ['version'])
   if (name === 'help' && rest[0] !== undefined) return await dispatch(main, [rest[0], '--help'])
   if (name === undefined || isHelp(name) || name === 'help') {
@@ -43,9 +43,9 @@ async function dispatch(main: CommandDef, words: readonly string[]): Promise<voi
   const subCommands = (main.subCommands ?? {}) as SubCommandsDef
   const load = Object.hasOwn(subCommands, name) ? subCommands[name] : undefined
   if (load === undefined) {
-    const words = (await listCommands(main)).map(([word]) => word)
+    const names = (await listCommands(main)).map(([command]) => command)
     throw new ConfigError(`There is no command "${name}"`, {
-      hint: `${suggest(name, words)}Use one of: ${words.join(', ')}. See agent --help.`,
+      hint: `${suggest(name, names)}Use one of: ${names.join(', ')}. See agent --help.`,
     })
   }
   const command = (typeof load === 'function' ? await load() : await load) as CommandDef
@@ -57,8 +57,8 @@ async function dispatch(main: CommandDef, words: readonly string[]): Promise<voi
   await runCommand(command, { rawArgs, data: others })
 }
 
-function isHelp(word: string): boolean {
-  return word === '--help' || word === '-h'
+function isHelp(arg: string): boolean {
+  return arg === '--help' || arg === '-h'
 }
 
 function report(error: unknown): number {
