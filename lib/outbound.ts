@@ -1,5 +1,5 @@
 /**
- * POSTs to other people's servers: with a time limit, through their proxy, without redirects.
+ * Calls of other people's servers: with a time limit, through their proxy, without redirects.
  *
  * @module
  */
@@ -26,6 +26,26 @@ export interface TextPost {
   readonly signal?: AbortSignal | undefined
 }
 
+/** One call of many to the same server. */
+export interface Call extends Omit<TextPost, 'body'> {
+  readonly method: 'GET' | 'POST' | 'PUT'
+  readonly body?: string | Uint8Array
+  /** Of the answer, which is an error beyond that. Default 64 KiB. */
+  readonly maxAnswerBytes?: number
+}
+
+/** Keeps its connections between calls; any number of calls at a time. */
+export interface OutboundClient {
+  /**
+   * As {@link postText}. A failed call is not repeated: the server may have acted on it.
+   *
+   * @throws {Error} when there was no answer, or not a whole one
+   */
+  call(call: Call): Promise<TextAnswer>
+  /** Ends the calls that are under way, too. */
+  close(): Promise<void>
+}
+
 export interface TextAnswer {
   readonly status: number
   /** The server's clock, as its `Date` header tells it; empty when it does not. */
@@ -35,6 +55,12 @@ export interface TextAnswer {
 
 /** A server that answers with more than this has nothing to say that is wanted here. */
 const MAX_ANSWER_BYTES = 64 * 1024
+
+/**
+ * Agents call every few seconds, and common servers keep a silent connection for a minute. Over
+ * HTTP/2 the calls of all agents of a process would share one connection, and its end.
+ */
+const KEEP_ALIVE = { keepAliveTimeout: 30_000, allowH2: false }
 
 /**
  * Sends one JSON document. `HTTP_PROXY`, `HTTPS_PROXY` and `NO_PROXY` are honoured, and whom this
@@ -61,34 +87,78 @@ export async function postJson({ body, token, ...rest }: Post): Promise<number> 
  * @throws {Error} also for an answer that breaks off, or is longer than 64 KiB
  */
 export async function postText(post: TextPost): Promise<TextAnswer> {
-  return await send(post, async ({ statusCode, headers, body }) => {
-    let bytes = Buffer.alloc(0)
-    for await (const chunk of body) {
-      bytes = Buffer.concat([bytes, chunk as Uint8Array])
-      if (bytes.length > MAX_ANSWER_BYTES) throw new Error('the answer is longer than 64 KiB')
-    }
-    return { status: statusCode, date: String(headers['date'] ?? ''), text: bytes.toString() }
-  })
+  return await send(post, (answer) => readText(answer, MAX_ANSWER_BYTES))
+}
+
+/** For the control plane: with the name that it knows agents by. */
+export function createOutboundClient(): OutboundClient {
+  const dispatchers = new Map<string, Dispatcher>()
+  const dispatcherFor = (url: string) => {
+    const { protocol } = new URL(url)
+    const dispatcher = dispatchers.get(protocol) ?? createDispatcher(url, KEEP_ALIVE)
+    dispatchers.set(protocol, dispatcher)
+    return dispatcher
+  }
+  return {
+    call: async ({ maxAnswerBytes = MAX_ANSWER_BYTES, headers, body = '', ...rest }) =>
+      await dispatch(
+        { ...rest, body, headers: { 'user-agent': `SemaphoreAgent/v${VERSION}`, ...headers } },
+        { dispatcher: dispatcherFor(rest.url), read: (answer) => readText(answer, maxAnswerBytes) },
+      ),
+    close: async () => {
+      await Promise.all([...dispatchers.values()].map((dispatcher) => dispatcher.destroy()))
+    },
+  }
+}
+
+async function readText(
+  { statusCode, headers, body }: Dispatcher.ResponseData,
+  maxBytes: number,
+): Promise<TextAnswer> {
+  const chunks: Uint8Array[] = []
+  let size = 0
+  for await (const chunk of body as AsyncIterable<Uint8Array>) {
+    chunks.push(chunk)
+    size += chunk.length
+    if (size > maxBytes) throw new Error(`the answer is longer than ${maxBytes / 1024} KiB`)
+  }
+  const text = Buffer.concat(chunks).toString()
+  return { status: statusCode, date: String(headers['date'] ?? ''), text }
 }
 
 async function send<T>(
-  { url, headers, body, timeoutMs, signal }: TextPost,
+  { headers, ...rest }: TextPost,
   read: (answer: Dispatcher.ResponseData) => Promise<T>,
 ): Promise<T> {
-  const dispatcher = new EnvHttpProxyAgent(url.startsWith('https:') ? trustOfThisHost() : {})
-  using deadline = new Deadline(timeoutMs, ...(signal === undefined ? [] : [signal]))
+  const dispatcher = createDispatcher(rest.url)
+  const call = { method: 'POST', ...rest } as const
   try {
-    const answer = await request(url, {
-      method: 'POST',
-      headers: { 'user-agent': `SemaphoreAgent/${VERSION}`, ...headers },
-      body,
-      dispatcher,
-      signal: deadline.signal,
-    })
-    return await read(answer)
+    return await dispatch(
+      { ...call, headers: { 'user-agent': `SemaphoreAgent/${VERSION}`, ...headers } },
+      { dispatcher, read },
+    )
   } finally {
     await dispatcher.destroy()
   }
+}
+
+interface Dispatch<T> {
+  readonly dispatcher: Dispatcher
+  readonly read: (answer: Dispatcher.ResponseData) => Promise<T>
+}
+
+async function dispatch<T>(
+  { url, timeoutMs, signal, method, headers, body = '' }: Call,
+  { dispatcher, read }: Dispatch<T>,
+): Promise<T> {
+  using deadline = new Deadline(timeoutMs, ...(signal === undefined ? [] : [signal]))
+  const options = { method, headers, body, dispatcher, signal: deadline.signal }
+  return await read(await request(url, options))
+}
+
+function createDispatcher(url: string, options: EnvHttpProxyAgent.Options = {}): Dispatcher {
+  const trust = url.startsWith('https:') ? trustOfThisHost() : {}
+  return new EnvHttpProxyAgent({ ...options, ...trust })
 }
 
 function trustOfThisHost(): EnvHttpProxyAgent.Options {
