@@ -4,7 +4,7 @@
  * @module
  */
 
-import { setTimeout as sleep } from 'node:timers/promises'
+import { type NextAttempt, retry } from '../async/retry.ts'
 import { explain } from '../errors.ts'
 import type { JobResult } from '../events/event.ts'
 import type { Logger } from '../log.ts'
@@ -25,13 +25,13 @@ export interface CallbackOptions {
   /** For one attempt. Default 30,000, see lib/job/README.md. */
   readonly timeoutMs?: number
   /** Between two attempts. Default 1,000, see lib/job/README.md. */
-  readonly pauseMs?: number
+  readonly delayMs?: number
   /** Told of each callback that never succeeded. */
   readonly onFailure?: () => void
 }
 
 const TIMEOUT_MS = 30_000
-const PAUSE_MS = 1_000
+const DELAY_MS = 1_000
 
 /** A callback without a URL is none: it resolves at once. */
 export function createCallbackSender(
@@ -56,11 +56,12 @@ interface Callback {
 
 async function send({ name, url, body, token }: Callback, options: CallbackOptions): Promise<void> {
   if (url === undefined) return
-  const { attempts, log, signal, timeoutMs = TIMEOUT_MS, pauseMs = PAUSE_MS } = options
+  const { attempts, log, signal, timeoutMs = TIMEOUT_MS, delayMs = DELAY_MS } = options
   const { postJson } = await import('../outbound.ts') // only a job with callbacks needs an HTTP client
   const what = `The ${name} callback to ${withoutSecrets(url)}`
-  let reason = ''
-  for (let attempt = 1; attempt <= attempts && !signal?.aborted; attempt++) {
+  let reason = 'there was no time for it'
+  const action = async () => {
+    signal?.throwIfAborted()
     try {
       const status = await postJson({ url, body, token, timeoutMs, signal })
       if (status >= 200 && status < 300) return
@@ -68,20 +69,19 @@ async function send({ name, url, body, token }: Callback, options: CallbackOptio
     } catch (error) {
       reason = explain(error)
     }
-    if (attempt === 1) log.warn(`${what} failed in attempt 1 of ${attempts}: ${reason}`)
-    if (attempt < attempts) await pause(pauseMs, signal)
+    throw new Error(reason)
   }
-  options.onFailure?.()
-  const end = signal?.aborted ? 'until the agent was told not to wait' : `${attempts} times`
-  log.error(
-    `${what} never succeeded, and was tried ${end}: ${reason || 'there was no time for it'}`,
-  )
-}
-
-async function pause(ms: number, signal: AbortSignal | undefined): Promise<void> {
-  await sleep(ms, undefined, signal === undefined ? {} : { signal }).catch((error: Error) => {
-    if (error.name !== 'AbortError') throw error
-  })
+  const onRetry = (_: unknown, { attempt }: NextAttempt) => {
+    if (attempt === 2) log.warn(`${what} failed in attempt 1 of ${attempts}: ${reason}`)
+  }
+  const delaysMs = Array.from({ length: attempts - 1 }, () => delayMs)
+  try {
+    await retry(action, { delaysMs, signal, onRetry })
+  } catch {
+    options.onFailure?.()
+    const end = signal?.aborted ? 'until the agent was told not to wait' : `${attempts} times`
+    log.error(`${what} never succeeded, and was tried ${end}: ${reason}`)
+  }
 }
 
 /** A URL may carry a password or a token in its query. */

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { setTimeout as sleep } from 'node:timers/promises'
+import { backoff, type NextAttempt, retry } from '../async/retry.ts'
 import { DockerUnreachableError, explain } from '../errors.ts'
 import type { ExecutorKind, ReclaimOptions } from '../executors/kind.ts'
 import { EXECUTOR_KINDS } from '../executors/registry.ts'
@@ -18,8 +18,7 @@ export interface OrphanReaperOptions extends ReclaimOptions {
   readonly signal: AbortSignal
 }
 
-/** Between two attempts, in ms; the last one repeats. */
-const PAUSES_MS = [1_000, 2_000, 5_000, 10_000, 30_000, 60_000]
+const BACKOFF = { firstMs: 1_000, maxMs: 60_000 }
 
 export class OrphanReaper {
   readonly #options: OrphanReaperOptions
@@ -52,19 +51,26 @@ export class OrphanReaper {
     await this.#running?.attempted
   }
 
+  /** @param onAttempted called when the first attempt has failed */
   async #reap(onAttempted: () => void): Promise<void> {
+    const onRetry = (error: unknown, { attempt }: NextAttempt) => {
+      onAttempted()
+      if (attempt === 2) this.#report(error)
+    }
     const { signal } = this.#options
-    for (let attempt = 0; this.#due.size > 0 && !signal.aborted; attempt++) {
+    const options = { delaysMs: backoff(BACKOFF), signal, onRetry }
+    await retry(() => this.#reclaimDue(), options).catch(() => undefined) // aborted: done
+  }
+
+  async #reclaimDue(): Promise<void> {
+    while (this.#due.size > 0 && !this.#options.signal.aborted) {
       const kinds = [...this.#due]
       this.#due.clear()
       try {
         for (const kind of kinds) await this.#reclaim(kind)
       } catch (error) {
         for (const kind of kinds) this.#due.add(kind)
-        onAttempted()
-        if (attempt === 0) this.#report(error)
-        const pause = PAUSES_MS[Math.min(attempt, PAUSES_MS.length - 1)]
-        await sleep(pause, undefined, { signal, ref: false }).catch(() => undefined) // aborted: done
+        throw error
       }
     }
   }

@@ -4,16 +4,14 @@
  * @module
  */
 
-import { setTimeout as sleep } from 'node:timers/promises'
 import { unlessAborted } from '../../async/abort.ts'
+import { retry } from '../../async/retry.ts'
 import { ConnectionLostError } from './error.ts'
 import { SftpSession } from './session.ts'
 import type { SftpSettings } from './settings.ts'
 
-const ATTEMPTS = 6
-
-/** Before the second attempt; each further pause is twice as long, 6 s in all. */
-const FIRST_PAUSE_MS = 200
+/** 6 s in all. */
+const DELAYS_MS: readonly number[] = [200, 400, 800, 1_600, 3_200]
 
 export class SftpLink {
   readonly #settings: SftpSettings
@@ -30,16 +28,17 @@ export class SftpLink {
    * it has to be harmless to have done it twice.
    */
   async run<T>(work: (session: SftpSession) => Promise<T>, signal: AbortSignal): Promise<T> {
-    for (let attempt = 1; ; attempt++) {
+    const action = async () => {
       try {
         return await unlessAborted(this.#current().then(work), signal)
       } catch (error) {
         signal.throwIfAborted()
-        if (!(error instanceof ConnectionLostError) || attempt === ATTEMPTS) throw error
-        if (this.#closed.signal.aborted) throw error
+        throw error
       }
-      await sleep(FIRST_PAUSE_MS * 2 ** (attempt - 1), undefined, { signal })
     }
+    const isRetryable = (error: unknown) =>
+      error instanceof ConnectionLostError && !this.#closed.signal.aborted
+    return await retry(action, { delaysMs: DELAYS_MS, signal, isRetryable })
   }
 
   /** Who is still connecting is not waited for. */

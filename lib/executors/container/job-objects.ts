@@ -5,7 +5,7 @@
  */
 
 import { randomBytes } from 'node:crypto'
-import { setTimeout as sleep } from 'node:timers/promises'
+import { backoff, retry } from '../../async/retry.ts'
 import type { DockerClient } from '../../docker/client.ts'
 import { removeContainer } from '../../docker/containers.ts'
 import {
@@ -31,8 +31,8 @@ export interface Ownership {
 /** What is left to say about a container when names, labels and network are the job's. */
 export type ContainerPlan = Omit<ContainerSpec, 'labels' | 'name' | 'network' | 'role'>
 
-/** Between two tries to remove what an engine would not. */
-const RETRY_MS = 500
+/** Between two attempts to remove what an engine would not. */
+const BACKOFF = { firstMs: 500, maxMs: 500 }
 
 export class JobObjects {
   readonly #docker: DockerClient
@@ -92,15 +92,21 @@ export class JobObjects {
    * @throws {CleanupError} that says what is left, why, and how to remove it
    */
   async removeAll(deadline: AbortSignal): Promise<void> {
-    let reason: unknown
-    for (;;) {
+    let cause: unknown
+    const action = async () => {
       const error = await this.#tryToRemoveAll(deadline)
-      if (error === undefined) return
       // A deadline says less than the engine's own words.
-      if (reason === undefined || !deadline.aborted) reason = error
-      if (deadline.aborted) break
-      await sleep(RETRY_MS, undefined, { signal: deadline }).catch(() => undefined)
+      if (cause === undefined || !deadline.aborted) cause = error
+      if (error !== undefined) throw error
     }
+    try {
+      await retry(action, { delaysMs: backoff(BACKOFF), signal: deadline })
+    } catch {
+      throw this.#cleanupError(cause)
+    }
+  }
+
+  #cleanupError(cause: unknown): CleanupError {
     const network = this.#networkMade ? [this.#network] : []
     const containers = [...this.#containers]
     const commands = [
@@ -108,9 +114,9 @@ export class JobObjects {
       ...network.map((name) => `docker network rm ${name}`),
     ]
     const names = [...containers, ...network].join(', ')
-    throw new CleanupError(`The job's containers and network are still there: ${names}`, {
+    return new CleanupError(`The job's containers and network are still there: ${names}`, {
       hint: `Once the Docker Engine works again, remove them: ${commands.join(' && ')}`,
-      cause: reason,
+      cause,
     })
   }
 

@@ -4,40 +4,36 @@
  * @module
  */
 
-import { setTimeout as sleep } from 'node:timers/promises'
+import { retry } from '../../async/retry.ts'
 import { isPassingFailure } from '../../docker/passing-failure.ts'
 import { AwsError, DockerRefusedError, ImagePullError } from '../../errors.ts'
 import type { RunOptions } from '../executor.ts'
 
-/** Before the second try, the third…: half a minute in all. */
-const PAUSES_MS: readonly number[] = [1_000, 3_000, 8_000, 20_000]
+/** Half a minute in all. */
+const DELAYS_MS: readonly number[] = [1_000, 3_000, 8_000, 20_000]
 
 /**
- * Does the work again, after a growing pause, as long as it fails by what passes: a dropped
- * connection, too many requests, a server's own trouble. Says so each time.
+ * Repeats the action after transient failures: a dropped connection, too many requests, an error of
+ * the server. Each repetition is announced in the output.
  *
- * @throws what the work throws, when it does not pass, or the last time
- * @throws when the signal is aborted, in a pause as well
+ * @throws what the action throws: when it is not transient, or in the last attempt
+ * @throws when the signal is aborted, during a delay as well
  */
-export async function retryPassing<T>(
-  work: () => Promise<T>,
+export async function retryTransient<T>(
+  action: () => Promise<T>,
   { signal, onOutput }: RunOptions,
-  pausesMs = PAUSES_MS,
+  delaysMs = DELAYS_MS,
 ): Promise<T> {
-  for (const pauseMs of pausesMs) {
-    try {
-      return await work()
-    } catch (error) {
-      if (signal.aborted || !(error instanceof Error) || !passes(error)) throw error
-      const seconds = pauseMs / 1_000
-      await onOutput(`${error.message}; trying again in ${seconds} s\n`)
-    }
-    await sleep(pauseMs, undefined, { signal })
-  }
-  return await work()
+  return await retry(action, {
+    delaysMs,
+    signal,
+    isRetryable: isTransient,
+    onRetry: async (error, { delayMs }) =>
+      await onOutput(`${(error as Error).message}; trying again in ${delayMs / 1_000} s\n`),
+  })
 }
 
-function passes(error: Error): boolean {
+function isTransient(error: unknown): boolean {
   if (error instanceof DockerRefusedError) {
     return error.status === 429 || isPassingFailure(error.reason)
   }

@@ -1,7 +1,7 @@
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { AwsError, DockerRefusedError, ImagePullError } from '../../../lib/errors.ts'
-import { retryPassing } from '../../../lib/executors/container/retry.ts'
+import { retryTransient } from '../../../lib/executors/container/retry.ts'
 import { rejection } from '../docker/fake-daemon.ts'
 
 const test = suite('executors: retry')
@@ -20,7 +20,7 @@ function failing(...errors: readonly Error[]) {
   }
 }
 
-async function outputOf(work: () => Promise<unknown>, pausesMs = [1, 2, 3]) {
+async function outputOf(work: () => Promise<unknown>, delaysMs = [1, 2, 3]) {
   let output = ''
   const options = {
     signal,
@@ -28,11 +28,11 @@ async function outputOf(work: () => Promise<unknown>, pausesMs = [1, 2, 3]) {
       output += String(line)
     },
   }
-  const result = await retryPassing(work, options, pausesMs).catch((error: unknown) => error)
+  const result = await retryTransient(work, options, delaysMs).catch((error: unknown) => error)
   return { result, output }
 }
 
-test('what passes is tried again, and each time told with its pause', async () => {
+test('what passes is tried again, and each time announced with its delay', async () => {
   const { result, output } = await outputOf(
     failing(
       refusal('Get "http://r/v2/": EOF'),
@@ -85,7 +85,7 @@ test('what stays fails at once', async () => {
   }
 })
 
-test('patience has an end: the last failure is the one that is told', async () => {
+test('after the last attempt its failure is thrown', async () => {
   const errors = [1, 2, 3, 4, 5].map((n) => refusal(`${n}: EOF`))
 
   const { result } = await outputOf(failing(...errors))
@@ -93,9 +93,9 @@ test('patience has an end: the last failure is the one that is told', async () =
   assert.is(result, errors[3])
 })
 
-test('a stop ends a pause', async () => {
+test('a stop ends a delay', async () => {
   const stop = new AbortController()
-  const waiting = retryPassing(
+  const waiting = retryTransient(
     failing(refusal('EOF')),
     { signal: stop.signal, onOutput: () => void setImmediate(() => stop.abort()) },
     [3_600_000],

@@ -41,7 +41,7 @@ function senderFor(
   })
   return createCallbackSender(
     { finished: url, teardownFinished: url, token },
-    { attempts, log, signal, timeoutMs, pauseMs: 1 },
+    { attempts, log, signal, timeoutMs, delayMs: 1 },
   )
 }
 

@@ -12,7 +12,7 @@ import { ContentError, ImagePullError } from '../../../errors.ts'
 import { decodeBase64 } from '../../../request/base64.ts'
 import type { PullCredential } from '../../../request/job-request.ts'
 import type { RunOptions } from '../../executor.ts'
-import { retryPassing } from '../retry.ts'
+import { retryTransient } from '../retry.ts'
 import { type Credential, findStrategy } from './login-strategies.ts'
 import { StallWatch } from './stall-watch.ts'
 
@@ -47,7 +47,7 @@ export async function setUpCredentials(
       return 1
     }
     await onOutput(`Setting up credentials for ${strategy.title}\n`)
-    const login = await retryPassing(async () => {
+    const login = await retryTransient(async () => {
       return await verify(docker, await strategy.resolve(credential, options), options)
     }, options)
     logins.push(login)

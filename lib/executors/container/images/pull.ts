@@ -19,7 +19,7 @@ import { type ImageReference, parseReference } from '../../../docker/reference.t
 import { ImagePullError } from '../../../errors.ts'
 import type { PullPolicy } from '../../../request/job-request.ts'
 import type { RunOptions } from '../../executor.ts'
-import { retryPassing } from '../retry.ts'
+import { retryTransient } from '../retry.ts'
 import { PullProgress } from './pull-progress.ts'
 import { StallWatch } from './stall-watch.ts'
 
@@ -145,7 +145,7 @@ async function pull(
   let passed = false
   try {
     await onOutput(progress.first)
-    await retryPassing(() => pullOnce(docker, requirement, progress, options), options)
+    await retryTransient(() => pullOnce(docker, requirement, progress, options), options)
     await onOutput(progress.end(performance.now()))
     passed = true
   } finally {
