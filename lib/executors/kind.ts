@@ -11,7 +11,7 @@ import type { Readable, Writable } from 'node:stream'
 import type { ReadStream, WriteStream } from 'node:tty'
 import type { CachePlace } from '../cache/open-store.ts'
 import type { Check } from '../checks/check.ts'
-import type { HostTraces, TracePlan } from '../host/job-traces.ts'
+import type { HostResources, ResourcePlan } from '../host/host-resources.ts'
 import type { JumpTarget } from '../host/jump-point.ts'
 import type { Leader } from '../host/processes.ts'
 import type { ExecutorName, JobRequest } from '../request/job-request.ts'
@@ -27,7 +27,7 @@ export interface ExecutorKind {
   readonly title: string
 
   /** Decides by what a job will be known on this host, before it makes anything. @throws {StateError} */
-  planTraces(plan: TracePlan): HostTraces
+  planResources(plan: ResourcePlan): HostResources
 
   /** For one job of this kind. */
   create(request: JobRequest, options: ExecutorOptions): Promise<Executor>
@@ -48,7 +48,7 @@ export interface ExecutorKind {
   mayHaveOrphans(options: ReclaimOptions): boolean
 
   /**
-   * Removes what jobs whose agent is dead left, other than their {@link HostTraces}: those are
+   * Removes what jobs whose agent is dead left, other than their {@link HostResources}: those are
    * removed for jobs of all kinds. Repeatable; never called concurrently.
    *
    * @returns how many objects there were
@@ -67,7 +67,7 @@ export interface ExecutorOptions {
   /** Of an agent that clears up after itself at its next start. */
   readonly instanceId: string
   /** By which what the job starts on this host will be known. */
-  readonly traces: HostTraces
+  readonly resources: HostResources
   /** Awaited for each shell on this host before a directive runs in it. */
   readonly onLeader: (leader: Leader) => Promise<void>
   readonly onPulled?: ((report: PullReport) => void) | undefined
@@ -133,17 +133,17 @@ export interface SharedOptions {
   readonly environment: Readonly<Record<string, string>>
   readonly cache: CachePlace
   /** By which the job will be known, for someone who clears up if this process cannot. */
-  readonly traces: HostTraces
+  readonly resources: HostResources
 }
 
 export function sharedOptions(
   request: JobRequest,
-  { config, forceStop, traces }: ExecutorOptions,
+  { config, forceStop, resources }: ExecutorOptions,
 ): SharedOptions {
   return {
     policy: { gracePeriodMs: config.stopGracePeriod, forceStop },
     environment: config.jobEnvironment,
     cache: { ...config.cache, project: projectOf(request, config) },
-    traces,
+    resources,
   }
 }

@@ -55,7 +55,7 @@ interface Callback {
 }
 
 async function send({ name, url, body, token }: Callback, options: CallbackOptions): Promise<void> {
-  if (url === undefined) return
+  if (url === undefined || options.attempts === 0) return
   const { attempts, log, signal, timeoutMs = TIMEOUT_MS, delayMs = DELAY_MS } = options
   const { postJson } = await import('../outbound.ts') // only a job with callbacks needs an HTTP client
   const what = `The ${name} callback to ${withoutSecrets(url)}`

@@ -8,7 +8,7 @@ import { unregisterDeadJobs } from '../access/registered-jobs.ts'
 import { explain } from '../errors.ts'
 import { kindOf } from '../executors/registry.ts'
 import { removeDeadKeys } from '../host/authorized-keys.ts'
-import { canSeeFiles } from '../host/job-traces.ts'
+import { canSeeFiles } from '../host/host-resources.ts'
 import { removeDeadProfileLines } from '../host/login-profile.ts'
 import type { Logger } from '../log.ts'
 import type { JobRecord, RecordedJob } from '../records/job-record.ts'
@@ -23,7 +23,7 @@ import { InterruptedJob } from './interrupted-job.ts'
 export async function recoverDeadRuns(home: string, log: Logger): Promise<void> {
   for (const recorded of await findDeadRuns(log)) {
     const { record } = recorded
-    if (record !== undefined && canSeeFiles(record.traces)) await recover(recorded, record, log)
+    if (record !== undefined && canSeeFiles(record.resources)) await recover(recorded, record, log)
   }
   const steps = [unregisterDeadJobs, () => removeDeadKeys(home), () => removeDeadProfileLines(home)]
   for (const remove of steps) {

@@ -10,7 +10,7 @@ import { explain } from '../errors.ts'
 import type { JobResult } from '../events/event.ts'
 import { JobLog } from '../events/job-log.ts'
 import { removeKeys } from '../host/authorized-keys.ts'
-import { removeHostTraces } from '../host/job-traces.ts'
+import { removeHostResources } from '../host/host-resources.ts'
 import type { Logger } from '../log.ts'
 import type { JobRecord, RecordedJob } from '../records/job-record.ts'
 import { nowInSeconds } from '../time.ts'
@@ -44,10 +44,10 @@ export class InterruptedJob {
    * @throws {AggregateError} when something could not be removed; the rest is
    */
   async cleanUp(): Promise<void> {
-    const { keys, traces, leaders } = this.record
+    const { keys, resources, leaders } = this.record
     const results = await Promise.allSettled([
       keys === undefined ? undefined : removeKeys(keys.home, keys.text),
-      removeHostTraces(traces, leaders),
+      removeHostResources(resources, leaders),
     ])
     const errors = results.flatMap((it) => (it.status === 'rejected' ? [it.reason as unknown] : []))
     if (errors.length > 0) throw new AggregateError(errors, 'Cleaning up after the job failed')

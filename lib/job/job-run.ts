@@ -11,7 +11,7 @@ import type { Executor } from '../executors/executor.ts'
 import type { ExecutorOptions } from '../executors/kind.ts'
 import { kindOf } from '../executors/registry.ts'
 import { identifySelf } from '../host/agent-identity.ts'
-import type { HostTraces } from '../host/job-traces.ts'
+import type { HostResources } from '../host/host-resources.ts'
 import type { Leader } from '../host/processes.ts'
 import type { Logger } from '../log.ts'
 import type { RecordedJob } from '../records/job-record.ts'
@@ -77,12 +77,12 @@ export class JobRun {
   async prepare(): Promise<Executor> {
     const { request, config, forceStop, instanceId, log, onPulled } = this.#options
     const kind = kindOf(request.executor)
-    const traces = kind.planTraces(config)
-    await this.#begin(traces)
+    const resources = kind.planResources(config)
+    await this.#begin(resources)
     await recoverDeadRuns(config.home, log)
     await this.access.open()
     return await kind.create(request, {
-      ...{ config, forceStop, instanceId, traces, onPulled },
+      ...{ config, forceStop, instanceId, resources, onPulled },
       onLeader: (leader) => this.#addLeader(leader),
       onContainer: (container) => this.access.addContainer(container),
     })
@@ -101,7 +101,7 @@ export class JobRun {
     return job
   }
 
-  async #begin(traces: HostTraces): Promise<void> {
+  async #begin(resources: HostResources): Promise<void> {
     const { request, config, recorded, instanceId, logPath } = this.#options
     const { home, dockerSocketPath } = config
     const { keys } = this.access
@@ -111,7 +111,7 @@ export class JobRun {
       agentPid: process.pid,
       identity: identifySelf(),
       since: new Date().toISOString(),
-      ...{ traces, leaders: [], dockerSocketPath, instanceId, containers: [] },
+      ...{ resources, leaders: [], dockerSocketPath, instanceId, containers: [] },
       containerNames: request.compose?.containers.map(({ name }) => name),
       keys: keys === undefined ? undefined : { home, text: keys },
       logPath,

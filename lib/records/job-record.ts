@@ -11,7 +11,7 @@ import { rename, rm, writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { StateError } from '../errors.ts'
 import type { JobResult } from '../events/event.ts'
-import type { HostTraces } from '../host/job-traces.ts'
+import type { HostResources } from '../host/host-resources.ts'
 import type { Leader } from '../host/processes.ts'
 import { openOwnFile } from '../private/open-own-file.ts'
 import type { Callbacks, ExecutorName } from '../request/job-request.ts'
@@ -32,7 +32,7 @@ export interface JobRecord {
   /** ISO 8601. */
   readonly since: string
 
-  readonly traces: HostTraces
+  readonly resources: HostResources
   /** The job's shells on this host. */
   readonly leaders: readonly Leader[]
   readonly dockerSocketPath: string
@@ -56,7 +56,7 @@ export interface JobRecord {
 }
 
 /** Changes with the meaning of a record: one that a newer or older agent wrote is not guessed at. */
-const FORMAT = 1
+const FORMAT = 2
 
 /** Changes are written one after the other, each as a whole. */
 export class RecordedJob {

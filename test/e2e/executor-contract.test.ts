@@ -1,7 +1,7 @@
 /** The contract of executors, in containers. */
 
 import { ContainerExecutor } from '../../lib/executors/container/executor.ts'
-import { planProcessTraces } from '../../lib/host/job-traces.ts'
+import { planProcessResources } from '../../lib/host/host-resources.ts'
 import { parseJobRequest } from '../../lib/request/parse-job-request.ts'
 import { containerJob } from '../helpers/container-job.ts'
 import { engineSuite } from '../helpers/engine-suite.ts'
@@ -19,7 +19,7 @@ promiseContract(test, () => {
     policy: { gracePeriodMs: 1_000, forceStop: new AbortController().signal },
     environment: {},
     cache: { directories: [], limitBytes: 0, environment: {}, project: '' },
-    traces: planProcessTraces('/'),
+    resources: planProcessResources('/'),
     socketPath: HOST_SOCKET,
     hostFiles: [],
     failOnMissingFiles: false,

@@ -31,7 +31,7 @@ const seconds = `1000.${Math.floor(Math.random() * 1e9)}`
 /** Where the job keeps its own files, as it is written down for the next agent. */
 async function directoryOf(id: string): Promise<string> {
   const [job] = (await findRegisteredJobs()).filter((it) => it.id === id)
-  return job?.traces.directory ?? ''
+  return job?.resources.directory ?? ''
 }
 
 for (const [where, place] of [

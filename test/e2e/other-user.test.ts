@@ -138,8 +138,8 @@ test('a record that leads into another user’s directory removes nothing', asyn
     )
     const [name = ''] = await readdir(records)
     const record = JSON.parse(await readFile(join(records, name), 'utf8'))
-    await rm(record.traces.directory, { recursive: true })
-    record.traces.directory = planted
+    await rm(record.resources.directory, { recursive: true })
+    record.resources.directory = planted
     served.agent.signal('SIGKILL')
     await served.agent.exited
     await writeFile(join(records, name), JSON.stringify(record))
@@ -243,14 +243,14 @@ test('after a power cut the keys and the profile line go with the next start', a
   await waitFor(() => job.stdout.includes('now\\n'), 'the command runs')
   assert.match(await readFile(profile, 'utf8'), '/env')
   const [noted] = (await findRegisteredJobs()).filter((it) => it.id === id)
-  const { traces, leaders = [] } = noted ?? {}
+  const { resources, leaders = [] } = noted ?? {}
 
   job.signal('SIGKILL')
   await job.exited
   for (const { pid } of leaders) process.kill(pid, 'SIGKILL')
   await rm(await realpath(join(noted?.directory ?? '', 'record'))) // never got to the disk
   await rm(noted?.directory ?? '', { recursive: true })
-  await rm(traces?.directory ?? '', { recursive: true })
+  await rm(resources?.directory ?? '', { recursive: true })
   const other = await startJob({ commands: [{ directive: 'true' }] }, { home: t.home })
   await other.finished
 

@@ -109,7 +109,7 @@ for (const [phase, job, marker] of [
       await waitFor(async () => (await readFile(keys, 'utf8')).includes(KEY), 'the key is there')
       const [name = ''] = await readdir(join(served.directory, 'state', 'records'))
       const record = await readFile(join(served.directory, 'state', 'records', name), 'utf8')
-      const { traces } = JSON.parse(record) as { traces: { directory: string } }
+      const { resources } = JSON.parse(record) as { resources: { directory: string } }
 
       served = await served.killAndRestart()
       const log = await followLog(served, id)
@@ -130,7 +130,7 @@ for (const [phase, job, marker] of [
       )
       assert.equal(processesMatching(`sleep ${seconds}`), [])
       assert.equal(await engineObjects(), t.before)
-      assert.equal(await readdir(traces.directory).catch(() => 'gone'), 'gone')
+      assert.equal(await readdir(resources.directory).catch(() => 'gone'), 'gone')
       const records = join(served.directory, 'state', 'records')
       await waitFor(async () => (await readdir(records)).length === 0, 'its record is removed')
       assert.is(await readFile(keys, 'utf8').catch(() => ''), '')

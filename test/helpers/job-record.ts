@@ -9,7 +9,7 @@ export function jobRecord(change: Partial<JobRecord> = {}): JobRecord {
     agentPid: process.pid,
     identity: identifySelf(),
     since: '2026-01-31T12:00:00.000Z',
-    traces: { cookie: 'c', home: '/home/ci', since: 1, bootId: 'b' },
+    resources: { cookie: 'c', home: '/home/ci', since: 1, bootId: 'b' },
     leaders: [],
     dockerSocketPath: '/run/docker.sock',
     instanceId: 'i',

@@ -138,12 +138,12 @@ export class ContainerExecutor implements Executor {
   }
 
   async dispose(): Promise<void> {
-    const { compose, traces } = this.#options
+    const { compose, resources } = this.#options
     await this.#stopping?.catch(() => undefined) // told where it was waited for; all goes now
     this.#main?.close()
     await this.#toolbox?.close()
     try {
-      if (compose.hostSetupCommands.length > 0) await endHostSetup(traces)
+      if (compose.hostSetupCommands.length > 0) await endHostSetup(resources)
     } finally {
       await this.#removeObjects()
     }

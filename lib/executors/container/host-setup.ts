@@ -11,7 +11,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { Deadline, onAbort } from '../../async/abort.ts'
 import { ContainerError } from '../../errors.ts'
 import { addToCgroup, makeCgroup } from '../../host/cgroup.ts'
-import type { HostTraces } from '../../host/job-traces.ts'
+import type { HostResources } from '../../host/host-resources.ts'
 import { spawnWithOomScore } from '../../host/memory-shortage.ts'
 import { COOKIE_NAME, killJobProcesses } from '../../host/processes.ts'
 import type { Command } from '../../request/job-request.ts'
@@ -19,7 +19,7 @@ import type { PrepareOptions, StopPolicy } from '../executor.ts'
 
 export interface HostSetupOptions {
   readonly environment: Readonly<Record<string, string>>
-  readonly traces: HostTraces
+  readonly resources: HostResources
   readonly policy: StopPolicy
 }
 
@@ -54,24 +54,24 @@ export async function runHostSetup(
 }
 
 /** Ends what the commands have left in the background. @throws {ShellError} when it cannot be killed */
-export async function endHostSetup({ cookie, cgroup, since }: HostTraces): Promise<void> {
+export async function endHostSetup({ cookie, cgroup, since }: HostResources): Promise<void> {
   await killJobProcesses({ cookie, cgroup, since, leaders: new Set() })
 }
 
 async function runOnHost(
   directive: string,
   signal: AbortSignal,
-  { environment, traces, policy }: HostSetupOptions,
+  { environment, resources, policy }: HostSetupOptions,
 ): Promise<{ exitCode: number; output: Buffer; endedBy: NodeJS.Signals | null }> {
   // In a process group of its own, so that a stop reaches what it starts.
   const child = spawnWithOomScore(() =>
     spawn('bash', ['-c', WHEN_LET, 'bash', directive], {
-      env: { ...environment, [COOKIE_NAME]: traces.cookie },
+      env: { ...environment, [COOKIE_NAME]: resources.cookie },
       stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
       detached: true,
     }),
   )
-  void letRun(child, traces)
+  void letRun(child, resources)
   let output = Buffer.alloc(0)
   const keep = (chunk: Buffer) => {
     output = Buffer.concat([output, chunk]).subarray(-MAX_OUTPUT_BYTES)
@@ -98,7 +98,7 @@ async function runOnHost(
   }
 }
 
-async function letRun({ pid, stdio }: ChildProcess, { cgroup }: HostTraces): Promise<void> {
+async function letRun({ pid, stdio }: ChildProcess, { cgroup }: HostResources): Promise<void> {
   const gate = stdio[3] as Writable
   gate.on('error', () => undefined) // it ended before it was let run
   if (pid !== undefined && cgroup !== undefined) {

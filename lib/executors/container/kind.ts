@@ -5,14 +5,14 @@
  */
 
 import { existsSync } from 'node:fs'
-import { planProcessTraces } from '../../host/job-traces.ts'
+import { planProcessResources } from '../../host/host-resources.ts'
 import { containerJumpPoint } from '../../host/jump-point.ts'
 import { type ExecutorKind, sharedOptions } from '../kind.ts'
 
 export const containerKind: ExecutorKind = {
   name: 'dockercompose',
   title: 'Jobs in containers (executor: dockercompose)',
-  planTraces: ({ home }) => planProcessTraces(home),
+  planResources: ({ home }) => planProcessResources(home),
   create: async (request, options) => {
     const { compose } = request
     if (compose === undefined) throw new RangeError('a job in containers names none')

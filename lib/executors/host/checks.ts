@@ -10,7 +10,7 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { type Check, ok, problem, type Verdict, warning } from '../../checks/check.ts'
 import { ShellError } from '../../errors.ts'
-import { planHostTraces } from '../../host/job-traces.ts'
+import { planHostResources } from '../../host/host-resources.ts'
 import { loadPtyAddon } from '../../terminal/addon.ts'
 import { findProgram, findScript } from '../../terminal/script.ts'
 import type { CheckOptions } from '../kind.ts'
@@ -64,7 +64,7 @@ async function examineLogin(
   const home = options.environment['HOME'] ?? '/'
   const executor = new HostExecutor({
     ...options,
-    traces: planHostTraces({ privatePlaces: [directory], home }),
+    resources: planHostResources({ privatePlaces: [directory], home }),
     policy: { gracePeriodMs: 0, forceStop: signal },
     cache: { directories: [], limitBytes: 0, environment: {}, project: '' }, // nothing is stored
   })

@@ -11,8 +11,8 @@ import { throwFailures } from '../../async/settle-all.ts'
 import { DEFAULT_PATH } from '../../config.ts'
 import { ShellError } from '../../errors.ts'
 import { addToCgroup, makeCgroup } from '../../host/cgroup.ts'
+import { type HostResources, removeJobFiles, variablesFile } from '../../host/host-resources.ts'
 import { JobDirectory } from '../../host/job-directory.ts'
-import { type HostTraces, removeJobFiles, variablesFile } from '../../host/job-traces.ts'
 import { addToLoginProfile } from '../../host/login-profile.ts'
 import { spawnWithOomScore } from '../../host/memory-shortage.ts'
 import { describeProcesses } from '../../host/process-report.ts'
@@ -64,7 +64,7 @@ const BOOT = 'boot'
 export class HostExecutor implements Executor {
   readonly #options: HostOptions
   readonly #leaders = new Set<number>()
-  #traces: HostTraces | undefined
+  #resources: HostResources | undefined
   #directory: JobDirectory | undefined
   #environment: Readonly<Record<string, string>> = {}
   #terminal: HostTerminal | undefined
@@ -83,12 +83,12 @@ export class HostExecutor implements Executor {
   }
 
   async prepare({ signal, directives }: PrepareOptions): Promise<boolean> {
-    const { environment, cache, traces } = this.#options
+    const { environment, cache, resources } = this.#options
     this.#steps = directives.length + OWN_STEPS
     const complete = withDefaults(environment)
-    this.#traces = traces
-    this.#environment = { ...complete, [COOKIE_NAME]: this.#traces.cookie }
-    this.#directory = new JobDirectory(traces.directory ?? '', traces.spares ?? [])
+    this.#resources = resources
+    this.#environment = { ...complete, [COOKIE_NAME]: this.#resources.cookie }
+    this.#directory = new JobDirectory(resources.directory ?? '', resources.spares ?? [])
     onAbort(signal, this.#stop)
     this.#toolbox = new HostToolbox(this.#path(TOOLBOX), cache)
     await this.#openSession(signal)
@@ -123,7 +123,7 @@ export class HostExecutor implements Executor {
   }
 
   async describeProcesses(): Promise<string> {
-    return this.#traces === undefined ? '' : describeProcesses(findJobProcesses(this.#mark()))
+    return this.#resources === undefined ? '' : describeProcesses(findJobProcesses(this.#mark()))
   }
 
   async endShell(options: RunOptions): Promise<number> {
@@ -133,7 +133,7 @@ export class HostExecutor implements Executor {
   }
 
   async dispose(): Promise<void> {
-    if (this.#traces === undefined) return
+    if (this.#resources === undefined) return
     // At once: the next job's login shell must not find these variables by the line in the profile.
     this.#directory?.remove(variablesFile(this.#directory.path))
     await this.#stopping?.catch(() => undefined) // what could not be killed is tried, and told of, below
@@ -141,7 +141,7 @@ export class HostExecutor implements Executor {
     await this.#toolbox?.close()
     const killed = await Promise.allSettled([killJobProcesses(this.#mark())])
     this.#terminal?.close()
-    const removed = await Promise.allSettled([removeJobFiles(this.#traces)])
+    const removed = await Promise.allSettled([removeJobFiles(this.#resources)])
     throwFailures([...killed, ...removed], 'The job could not be cleared away')
   }
 
@@ -271,9 +271,9 @@ export class HostExecutor implements Executor {
     return this.#directory
   }
 
-  #prepared(): HostTraces {
-    if (this.#traces === undefined) throw new RangeError('the executor has not been prepared')
-    return this.#traces
+  #prepared(): HostResources {
+    if (this.#resources === undefined) throw new RangeError('the executor has not been prepared')
+    return this.#resources
   }
 }
 

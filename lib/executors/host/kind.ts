@@ -4,14 +4,14 @@
  * @module
  */
 
-import { planHostTraces } from '../../host/job-traces.ts'
+import { planHostResources } from '../../host/host-resources.ts'
 import { shellJumpPoint } from '../../host/jump-point.ts'
 import { type ExecutorKind, sharedOptions } from '../kind.ts'
 
 export const hostKind: ExecutorKind = {
   name: 'shell',
   title: 'Jobs on this host (executor: shell)',
-  planTraces: planHostTraces,
+  planResources: planHostResources,
   create: async (request, options) => {
     const { HostExecutor } = await import('./executor.ts')
     return new HostExecutor({ ...sharedOptions(request, options), onLeader: options.onLeader })

@@ -12,7 +12,7 @@ const job = (id: string, pid: number): RegisteredJob => ({
   agentPid: pid,
   identity: 'machine.boot.namespace.1.1',
   since: '2026-01-31T12:00:00.000Z',
-  traces: { cookie: 'c', home: '/home/ci', since: 1, bootId: 'b' },
+  resources: { cookie: 'c', home: '/home/ci', since: 1, bootId: 'b' },
   leaders: [],
   dockerSocketPath: '/run/docker.sock',
   instanceId: 'i',

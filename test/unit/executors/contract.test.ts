@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { suite } from 'uvu'
 import { HostExecutor } from '../../../lib/executors/host/executor.ts'
-import { planHostTraces } from '../../../lib/host/job-traces.ts'
+import { planHostResources } from '../../../lib/host/host-resources.ts'
 import { DIRECTIVES, promiseContract } from '../../helpers/executor-contract.ts'
 import { ScriptedExecutor } from '../../helpers/scripted-executor.ts'
 
@@ -24,7 +24,7 @@ promiseContract(host, ({ directory }) => {
     policy: { gracePeriodMs: 1_000, forceStop: new AbortController().signal },
     environment: { HOME: directory, PATH: '/usr/local/bin:/usr/bin:/bin' },
     cache: { directories: [], limitBytes: 0, environment: {}, project: '' },
-    traces: planHostTraces({ privatePlaces: [directory], home: directory }),
+    resources: planHostResources({ privatePlaces: [directory], home: directory }),
   })
 })
 

@@ -11,8 +11,8 @@ import type { JobEvent } from '../../../lib/events/event.ts'
 import { JobLog } from '../../../lib/events/job-log.ts'
 import { readBootId } from '../../../lib/host/agent-identity.ts'
 import { addKeys, formatKeys } from '../../../lib/host/authorized-keys.ts'
+import { variablesFile } from '../../../lib/host/host-resources.ts'
 import { makeWayFor } from '../../../lib/host/injected-files.ts'
-import { variablesFile } from '../../../lib/host/job-traces.ts'
 import { addToLoginProfile } from '../../../lib/host/login-profile.ts'
 import { COOKIE_NAME, clockTicksNow, identifyLeader, isAlive } from '../../../lib/host/processes.ts'
 import { JobRecords } from '../../../lib/records/job-records.ts'
@@ -75,10 +75,10 @@ async function interruptJob(root: string, planeUrl: string): Promise<{ readonly 
   const pid = child.pid ?? 0
   const keys = { home, text: formatKeys('a', ['ssh-ed25519 AAAA me']) }
   const callbacks = { finished: `${planeUrl}/finished`, teardownFinished: `${planeUrl}/teardown` }
-  const traces = { cookie: COOKIE, directory, home, since, bootId: readBootId() }
+  const resources = { cookie: COOKIE, directory, home, since, bootId: readBootId() }
   const recorded = (await JobRecords.open(join(root, 'records'))).of(logPath)
   await recorded.begin(
-    jobRecord({ traces, keys, logPath, callbacks, leaders: [identifyLeader(pid)] }),
+    jobRecord({ resources, keys, logPath, callbacks, leaders: [identifyLeader(pid)] }),
   )
   await addKeys(home, keys.text)
   await addToLoginProfile(home, variablesFile(directory))

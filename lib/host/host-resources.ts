@@ -1,6 +1,6 @@
 /**
- * By what a job's processes and files on this host are known, and their end. Decided before the job
- * makes any of them, so that an agent that was killed finds them again at its next start.
+ * What a job has on this host, its processes and files: how to find and how to remove them. Decided
+ * before the job makes any of them, so that the start after a crash finds them as well.
  *
  * @module
  */
@@ -20,7 +20,7 @@ import { removeFromLoginProfile } from './login-profile.ts'
 import { clockTicksNow, isStillLeader, killJobProcesses, type Leader } from './processes.ts'
 
 /** Plain data. */
-export interface HostTraces {
+export interface HostResources {
   /** In the environment of every process of the job. */
   readonly cookie: string
   /** Directory of its control group, where the agent may make one. */
@@ -38,7 +38,7 @@ export interface HostTraces {
   readonly mountNamespace?: string | undefined
 }
 
-export interface TracePlan {
+export interface ResourcePlan {
   /** The first in which nobody else can write gets the job's directory. */
   readonly privatePlaces: readonly string[]
   /** Of the job's shell. */
@@ -46,17 +46,17 @@ export interface TracePlan {
 }
 
 /** Of a job on this host. @throws {StateError} when it has nowhere to be */
-export function planHostTraces({ privatePlaces, home }: TracePlan): HostTraces {
-  const traces = planProcessTraces(home)
+export function planHostResources({ privatePlaces, home }: ResourcePlan): HostResources {
+  const resources = planProcessResources(home)
   return {
-    ...traces,
+    ...resources,
     directory: planDirectory(privatePlaces),
-    spares: planSpares(privatePlaces, traces.cookie),
+    spares: planSpares(privatePlaces, resources.cookie),
   }
 }
 
 /** Of a job that is elsewhere and has no more than processes here. */
-export function planProcessTraces(home: string): HostTraces {
+export function planProcessResources(home: string): HostResources {
   return {
     cookie: randomBytes(16).toString('hex'),
     cgroup: planCgroup(),
@@ -75,7 +75,7 @@ function planDirectory(places: readonly string[]): string {
  * Whether this process sees the job's files: one with another /tmp would take those it does not see
  * for gone, and forget them. After a reboot no namespace of before is there.
  */
-export function canSeeFiles({ bootId, mountNamespace }: HostTraces): boolean {
+export function canSeeFiles({ bootId, mountNamespace }: HostResources): boolean {
   if (mountNamespace === undefined || bootId !== readBootId()) return true
   return mountNamespace === readMountNamespace()
 }
@@ -95,12 +95,12 @@ export function variablesFile(directory: string): string {
  * @param leaders the job's shells
  * @throws {Error} when something could not be removed, or an AggregateError; the rest is
  */
-export async function removeHostTraces(
-  traces: HostTraces,
+export async function removeHostResources(
+  resources: HostResources,
   leaders: readonly Leader[],
 ): Promise<void> {
-  const killed = await Promise.allSettled([killLeftProcesses(traces, leaders)])
-  const removed = await Promise.allSettled([removeJobFiles(traces)])
+  const killed = await Promise.allSettled([killLeftProcesses(resources, leaders)])
+  const removed = await Promise.allSettled([removeJobFiles(resources)])
   throwFailures([...killed, ...removed], 'Not everything could be removed')
 }
 
@@ -110,7 +110,7 @@ export async function removeHostTraces(
  *
  * @throws {Error} of the file system
  */
-export async function removeJobFiles({ directory, spares, home }: HostTraces): Promise<void> {
+export async function removeJobFiles({ directory, spares, home }: HostResources): Promise<void> {
   if (directory === undefined) return
   await removeSpares(spares ?? [])
   await removeFromLoginProfile(home, variablesFile(directory))
@@ -120,8 +120,11 @@ export async function removeJobFiles({ directory, spares, home }: HostTraces): P
 }
 
 /** Since a reboot there are none, and their pids and dates mean nothing. */
-async function killLeftProcesses(traces: HostTraces, leaders: readonly Leader[]): Promise<void> {
-  const { cookie, cgroup, since, bootId } = traces
+async function killLeftProcesses(
+  resources: HostResources,
+  leaders: readonly Leader[],
+): Promise<void> {
+  const { cookie, cgroup, since, bootId } = resources
   if (bootId !== readBootId()) return
   const pids = leaders.filter(isStillLeader).map(({ pid }) => pid)
   await killJobProcesses({ cookie, cgroup, since, leaders: new Set(pids) })
