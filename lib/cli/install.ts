@@ -19,12 +19,9 @@ import {
   STATE_DIRECTORY,
   STOP_MARGIN_MS,
 } from '../service/unit.ts'
-import {
-  type ConfigSources,
-  findServeSecret,
-  loadServeConfigButSecret,
-} from '../settings/serve-config.ts'
+import { findServeSecret, loadServeConfigButSecret } from '../settings/serve-config.ts'
 import { SERVE_SETTINGS } from '../settings/serve-settings.ts'
+import type { ConfigSources } from '../settings/sources.ts'
 import { PATH } from '../settings/value-type.ts'
 import { print } from './print.ts'
 import { settingArgs } from './setting-args.ts'

@@ -7,12 +7,12 @@
 
 import { type Check, ok, warning } from '../checks/check.ts'
 import {
-  type ConfigSources,
   findServeSecret,
   loadServeConfigButSecret,
   type ServeConfig,
 } from '../settings/serve-config.ts'
 import { variableOf } from '../settings/setting.ts'
+import type { ConfigSources } from '../settings/sources.ts'
 import { examineCertificate } from './certificate.ts'
 import { examineJobFiles } from './job-files.ts'
 import { examinePort } from './port.ts'

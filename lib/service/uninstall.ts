@@ -8,6 +8,7 @@ import { existsSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { JUMP_POINT_PATH } from '../host/jump-point.ts'
 import type { Layer } from '../settings/layers.ts'
+import { Problems } from '../settings/problems.ts'
 import { SERVE_SETTINGS } from '../settings/serve-settings.ts'
 import { fileLayer } from '../settings/settings-file.ts'
 import { requireSystemd } from './install.ts'
@@ -57,7 +58,9 @@ export async function uninstallService(say: (line: string) => void): Promise<voi
 
 /** Where the settings have put what the service keeps, away from its own directory. */
 async function findOtherDirectories(): Promise<string[]> {
-  const settings = await fileLayer(SERVE_SETTINGS, CONFIG_PATH).catch((): Layer => new Map())
+  const settings = await fileLayer(SERVE_SETTINGS, CONFIG_PATH, new Problems()).catch(
+    (): Layer => new Map(),
+  )
   return ['state-dir', 'cache-dir']
     .map((name) => String(settings.get(name)?.text ?? ''))
     .filter((path) => existsSync(path) && !`${path}/`.startsWith(`${STATE_DIRECTORY}/`))

@@ -31,6 +31,18 @@ export interface JobConfig
   readonly privatePlaces: readonly string[]
   readonly cache: CacheHost
   readonly dockerSocketPath: string
+  /** Of jobs of `agent start` only. */
+  readonly fleet: FleetRules | undefined
+}
+
+/**
+ * What is different for the jobs of a fleet: the host's variables take precedence over theirs, its
+ * hooks run by a bash of their own, and several jobs may run side by side, so that none of them has
+ * what a user has once: a jump point, keys, a line in the login profile.
+ */
+export interface FleetRules {
+  readonly sourcePreJobHook: boolean
+  readonly failOnPreJobHookError: boolean
 }
 
 /** A file or directory of this host, and where the main container has it. Both absolute. */
@@ -47,10 +59,12 @@ export function toJobConfig(
   { cacheDir, cacheLimit, envVars, envVarsFile, files, ...values }: JobSettingValues,
   environment: NodeJS.ProcessEnv,
   stateDirectories: readonly string[],
+  fleet?: FleetRules,
 ): JobConfig {
   const ofFile = envVarsFile === undefined ? [] : readVariablesFile(envVarsFile)
   return {
     ...values,
+    fleet,
     hostVariables: [...ofFile, ...envVars].map(([name, value]) => ({
       name,
       value: Buffer.from(value).toString('base64'),

@@ -5,13 +5,8 @@
  */
 
 import { ConfigError } from '../errors.ts'
-import {
-  type Setting,
-  type SettingTable,
-  type SettingValues,
-  VARIABLE_PREFIX,
-  variableOf,
-} from './setting.ts'
+import { Problems } from './problems.ts'
+import { type Setting, type SettingTable, type SettingValues, variableOf } from './setting.ts'
 
 /** One place, and what is given there, by the names of the settings. */
 export type Layer = ReadonlyMap<string, Given>
@@ -33,49 +28,59 @@ export function flagLayer(table: SettingTable, flags: Readonly<Record<string, un
   return layer
 }
 
-/** An empty variable is none: that is how many tools pass on what is not set. */
-export function variableLayer(table: SettingTable, environment: NodeJS.ProcessEnv): Layer {
+/**
+ * An empty variable is none: that is how many tools pass on what is not set.
+ *
+ * @param lists how a list is written: by `commas` its parts may contain white space
+ */
+export function variableLayer(
+  table: SettingTable,
+  environment: NodeJS.ProcessEnv,
+  lists: ListStyle = 'commas',
+): Layer {
   const layer = new Map<string, Given>()
-  for (const name of Object.keys(table)) {
+  for (const [name, { type }] of Object.entries(table)) {
     const source = variableOf(name)
     const text = environment[source] ?? ''
-    if (text !== '') layer.set(name, { source, text })
+    if (text === '') continue
+    const isSplit = lists === 'commas or white space' && type.several !== undefined
+    layer.set(name, { source, text: isSplit ? text.split(/[\s,]+/).filter(Boolean) : text })
   }
   return layer
 }
 
-/**
- * Variables that look like settings and are none: a typing mistake, as a rule.
- *
- * @param tables of all commands: what is meant for one of them is no mistake for another
- */
-export function strayVariables(
-  tables: readonly SettingTable[],
-  environment: NodeJS.ProcessEnv,
-): string[] {
-  const known = new Set(tables.flatMap((table) => Object.keys(table)).map(variableOf))
-  return Object.keys(environment).filter(
-    (name) => name.startsWith(VARIABLE_PREFIX) && !known.has(name),
-  )
-}
+export type ListStyle = 'commas' | 'commas or white space'
 
-/** @param layers the first that has a value for a setting decides. @throws {ConfigError} */
+/** @param layers the first that has a value for a setting decides. @throws {ConfigError} naming all that is wrong */
 export function resolveSettings<Table extends SettingTable>(
   table: Table,
   layers: readonly Layer[],
 ): SettingValues<Table> {
+  const problems = new Problems()
+  const values = readSettings(table, layers, problems)
+  problems.throwIfAny()
+  return values
+}
+
+/** As {@link resolveSettings}, with the default of each setting that is a problem, for a look at the others. */
+export function readSettings<Table extends SettingTable>(
+  table: Table,
+  layers: readonly Layer[],
+  problems: Problems,
+): SettingValues<Table> {
   const resolved = Object.entries(table).map(([name, setting]) => {
     const given = layers.map((layer) => layer.get(name)).find((value) => value !== undefined)
-    return [camelCase(name), parse(setting, given)] as const
+    const value = given === undefined ? undefined : problems.check(() => parse(setting, given))
+    return [camelCase(name), value ?? defaultOf(setting)] as const
   })
   return Object.fromEntries(resolved) as SettingValues<Table> // the table's types, name by name
 }
 
-function parse(setting: Setting, given: Given | undefined): unknown {
-  if (given === undefined) {
-    return setting.default === undefined ? undefined : setting.type.parse('', setting.default)
-  }
-  const { source, text } = given
+function defaultOf({ type, default: preset }: Setting): unknown {
+  return preset === undefined ? undefined : type.parse('', preset)
+}
+
+function parse(setting: Setting, { source, text }: Given): unknown {
   if (typeof text === 'string') return setting.type.parse(source, text)
   if (setting.type.several !== undefined) return setting.type.several.parse(source, text)
   throw new ConfigError(`${source}: expected one value, got a list`, { hint: 'Give it once.' })

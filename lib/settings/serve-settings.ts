@@ -4,10 +4,10 @@
  * @module
  */
 
-import { LOG_LEVELS } from '../log.ts'
 import { JOB_SETTINGS } from './job-settings.ts'
+import { SERVICE_SETTINGS } from './service-settings.ts'
 import type { SettingTable } from './setting.ts'
-import { BYTES, COUNT, DURATION, oneOf, PATH, PORT, TEXT } from './value-type.ts'
+import { BYTES, DURATION, PATH, PORT, TEXT } from './value-type.ts'
 
 export const SERVE_SETTINGS = {
   'auth-token-secret': {
@@ -17,10 +17,6 @@ export const SERVE_SETTINGS = {
     isSecret: true,
   },
   'auth-token-secret-file': { type: PATH, description: 'File that contains the secret' },
-  'config-file': {
-    type: PATH,
-    description: 'YAML file with settings, named like the options without --',
-  },
   host: { type: TEXT, default: '0.0.0.0', description: 'Address to listen on' },
   port: { type: PORT, default: '8000', description: 'Port to listen on' },
   'tls-cert-path': {
@@ -34,17 +30,6 @@ export const SERVE_SETTINGS = {
       'Private key of the certificate, PEM (default: server.key in the current directory)',
   },
   'body-limit': { type: BYTES, default: '16m', description: 'Largest job request to accept' },
-  'state-dir': {
-    type: PATH,
-    description:
-      'Directory for everything that must outlive the agent (default: /var/lib/agent for root, else ~/.local/state/agent)',
-  },
-  'kept-logs': { type: COUNT, default: '100', description: 'Number of job logs to keep' },
-  'kept-logs-size': {
-    type: BYTES,
-    default: '1g',
-    description: 'Largest total size of the job logs kept',
-  },
   'shutdown-timeout': {
     type: DURATION,
     description: 'Longest time a running job may continue after SIGTERM (default: until it ends)',
@@ -55,25 +40,6 @@ export const SERVE_SETTINGS = {
     description:
       "Longest time to wait for a job's log to be collected before teardown_finished is sent",
   },
-  'log-level': {
-    type: oneOf(LOG_LEVELS),
-    default: 'info',
-    description: 'Lowest level to log',
-  },
-  'log-format': {
-    type: oneOf(['text', 'json']),
-    default: 'text',
-    description: "Format of the agent's own log: for people, or one JSON object per line",
-  },
-  'log-file-path': {
-    type: PATH,
-    description:
-      "File for the agent's own log, which is also written to standard error (default: agent.log in the state directory)",
-  },
-  'log-file-size': {
-    type: BYTES,
-    default: '10m',
-    description: 'Size at which the log file is renamed to .1 and a new one is started',
-  },
+  ...SERVICE_SETTINGS,
   ...JOB_SETTINGS,
 } as const satisfies SettingTable

@@ -9,21 +9,32 @@ import type { Document } from 'yaml'
 import { ConfigError } from '../errors.ts'
 import { MAX_SMALL_BYTES, readBounded } from '../read-bounded.ts'
 import type { Given, Layer } from './layers.ts'
+import type { Problems } from './problems.ts'
 import type { Setting, SettingTable } from './setting.ts'
 
-/** @throws {ConfigError} naming the file, and the key or line at fault; never a value */
-export async function fileLayer(table: SettingTable, path: string): Promise<Layer> {
+/**
+ * @param problems gets what is wrong with single keys; no message has a value
+ * @throws {ConfigError} for a file that cannot be read as a whole
+ */
+export async function fileLayer(
+  table: SettingTable,
+  path: string,
+  problems: Problems,
+): Promise<Layer> {
   const document = await parseFile(path, await readText(path))
   const layer = new Map<string, Given>()
   for (const [key, value] of Object.entries(document)) {
     const source = `${key} in ${path}`
     const setting = key !== 'config-file' && Object.hasOwn(table, key) ? table[key] : undefined
     if (setting === undefined) {
-      throw new ConfigError(`${source}: there is no such setting`, {
-        hint: 'Keys are the options of agent serve without the dashes: see agent serve --help.',
-      })
+      problems.add(
+        `${source}: there is no such setting`,
+        'Keys are the options of the command without the dashes: see its --help.',
+      )
+    } else if (value !== null) {
+      const text = problems.check(() => toText(source, value, setting))
+      if (text !== undefined) layer.set(key, { source, text })
     }
-    if (value !== null) layer.set(key, { source, text: toText(source, value, setting) })
   }
   return layer
 }
@@ -88,7 +99,7 @@ function toText(source: string, value: unknown, { type }: Setting): string | str
     return Object.entries(value).map(([name, text]) => `${name}${several.separator}${text}`)
   }
   throw new ConfigError(`${source}: what is given there is no value for it`, {
-    hint: 'See agent serve --help for what the setting takes.',
+    hint: 'See --help of the command for what the setting takes.',
   })
 }
 

@@ -39,6 +39,13 @@ export const COUNT: ValueType<number> = { hint: 'N', parse: parseCount }
 /** In milliseconds. */
 export const DURATION: ValueType<number> = { hint: 'DURATION', parse: parseDuration }
 
+/** As {@link DURATION}; a number alone means seconds, and may be 0. */
+export const SECONDS: ValueType<number> = {
+  hint: 'DURATION',
+  parse: (source, text) =>
+    parseDuration(source, /^\d+$/.test(text.trim()) ? `${text.trim()}s` : text),
+}
+
 export const PORT: ValueType<number> = {
   hint: 'PORT',
   parse: (source, text) => {

@@ -7,11 +7,13 @@
 import { RUN_SETTINGS } from '../../lib/settings/run-settings.ts'
 import { SERVE_SETTINGS } from '../../lib/settings/serve-settings.ts'
 import { type Setting, type SettingTable, variableOf } from '../../lib/settings/setting.ts'
+import { START_SETTINGS } from '../../lib/settings/start-settings.ts'
 import { renderTable } from './table.ts'
 
 const COMMANDS: Readonly<Record<string, SettingTable>> = {
   run: RUN_SETTINGS,
   serve: SERVE_SETTINGS,
+  start: START_SETTINGS,
 }
 
 export function renderSettings(): string {
@@ -31,8 +33,18 @@ function toRow(name: string): readonly string[] {
     `\`${variableOf(name)}\``,
     isOne ? first : defaults.map(([command, preset]) => `${command}: ${preset}`).join(', '),
     tables.map(([command]) => command).join(', '),
-    setting?.description.replace(NOTED_DEFAULT, '') ?? '',
+    describe(tables.map(([command, table]) => [command, table[name]?.description ?? ''])),
   ]
+}
+
+/** What a later command says otherwise is told behind it. */
+function describe(descriptions: readonly (readonly [command: string, text: string])[]): string {
+  const texts = descriptions.map(
+    ([command, text]) => [command, text.replace(NOTED_DEFAULT, '')] as const,
+  )
+  const [, first = ''] = texts[0] ?? []
+  const others = texts.filter(([, text]) => text !== first)
+  return [first, ...others.map(([command, text]) => `${command}: ${text}`)].join('; ')
 }
 
 /** What a description says of a default that is no fixed value. */

@@ -5,7 +5,8 @@ import { join } from 'node:path'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { ConfigError } from '../../../lib/errors.ts'
-import { type ConfigSources, loadServeConfig } from '../../../lib/settings/serve-config.ts'
+import { loadServeConfig } from '../../../lib/settings/serve-config.ts'
+import type { ConfigSources } from '../../../lib/settings/sources.ts'
 
 const test = suite<{ directory: string }>('settings: serve')
 
