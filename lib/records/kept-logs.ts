@@ -32,6 +32,8 @@ export class KeptLogs {
   readonly #log: Logger
   /** By {@link keyOf}, in the order they began. */
   readonly #kept = new Map<string, KeptLog>()
+  /** By {@link keyOf}: not to be removed. */
+  readonly #held = new Set<string>()
   #lastNumber = 0
 
   /** Finds what earlier processes left. @throws {Error} of the file system */
@@ -57,6 +59,16 @@ export class KeptLogs {
 
   has(id: string): boolean {
     return this.#kept.has(keyOf(id))
+  }
+
+  /** Somebody still needs that job's log, which need not be there yet: it is not removed. Repeatable. */
+  hold(id: string): void {
+    this.#held.add(keyOf(id))
+  }
+
+  /** The opposite of {@link hold}. */
+  release(id: string): void {
+    this.#held.delete(keyOf(id))
   }
 
   /** Where the log of a new job will be. Names keep the order of jobs, also when the clock is set back. */
@@ -99,10 +111,10 @@ export class KeptLogs {
   /**
    * Removes what is over the limits. Never rejects: a log too many harms nobody.
    *
-   * @param needed ids of jobs whose logs stay in any case, and do not count
+   * @param needed ids of jobs whose logs stay in any case and do not count, as those that are held
    */
   async prune(needed: ReadonlySet<string> = new Set()): Promise<void> {
-    const neededKeys = new Set([...needed].map(keyOf))
+    const neededKeys = new Set([...this.#held, ...[...needed].map(keyOf)])
     const over = [...this.#kept].filter(([key]) => !neededKeys.has(key))
     const sizes = await Promise.all(over.map(([, { path }]) => sizeOf(path)))
     let total = sizes.reduce((sum, size) => sum + size, 0)

@@ -45,7 +45,9 @@ export class SupervisedJob {
   readonly #options: SupervisedJobOptions
   readonly #jobRun: JobRun
   readonly #startedAt = performance.now()
+  readonly #over = Promise.withResolvers<JobResult>()
   #phase: Phase = 'running'
+  #result: JobResult = 'failed'
   #accessClosed: Promise<void> | undefined
 
   constructor(options: SupervisedJobOptions) {
@@ -77,6 +79,11 @@ export class SupervisedJob {
     return this.#phase
   }
 
+  /** Resolves when the job is over and its log complete; what it made may still be there. */
+  get over(): Promise<JobResult> {
+    return this.#over.promise
+  }
+
   /** Repeatable, at any time. */
   stop(): void {
     this.#jobRun.stop()
@@ -102,6 +109,7 @@ export class SupervisedJob {
       log.error(`The job cannot run: ${explain(error)}`)
       await this.#end('failed')
     }
+    this.#over.resolve(this.#result)
     await Promise.all([this.#jobRun.job?.clear(), this.#accessClosed])
     this.#phase = 'reporting'
     return { cleanupFailed: this.#jobRun.job?.cleanupFailed ?? false }
@@ -118,6 +126,7 @@ export class SupervisedJob {
     log.info(`The job is over: ${result}, after ${(durationMs / 1_000).toFixed(1)} s`)
     metrics.jobFinished({ result, durationMs })
     this.#phase = 'clearing'
+    this.#result = result
     this.#accessClosed = this.#jobRun.access.close()
     await this.notifier.report(result)
   }

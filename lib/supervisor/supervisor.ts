@@ -1,7 +1,7 @@
 /**
- * Supervises the jobs of a server: runs as many at a time as it has capacity for, keeps their logs,
- * and recovers those that an earlier process of this agent was running. A finished job makes room
- * for the next one at once, while its clean-up goes on.
+ * Supervises the jobs of an agent: runs as many at a time as it has capacity for, keeps their logs,
+ * and recovers those of an earlier process. A finished job makes room for the next one at once, while
+ * its clean-up goes on.
  *
  * @module
  */
@@ -11,7 +11,7 @@ import { Deadline } from '../async/abort.ts'
 import { explain } from '../errors.ts'
 import type { JobLog } from '../events/job-log.ts'
 import { recoverDeadRuns } from '../job/dead-runs.ts'
-import { InterruptedJob } from '../job/interrupted-job.ts'
+import type { InterruptedJob } from '../job/interrupted-job.ts'
 import type { JobSlot, Submission } from '../job/slot.ts'
 import type { Logger } from '../log.ts'
 import type { JobMetrics } from '../metrics/job-metrics.ts'
@@ -20,6 +20,7 @@ import { JobRecords } from '../records/job-records.ts'
 import { type KeptLimits, KeptLogs } from '../records/kept-logs.ts'
 import type { JobRequest } from '../request/job-request.ts'
 import type { JobConfig } from '../settings/job-config.ts'
+import { InterruptedJobs } from './interrupted-jobs.ts'
 import { type OpenedLog, openLog } from './open-log.ts'
 import { OrphanReaper } from './orphan-reaper.ts'
 import { Shutdown } from './shutdown.ts'
@@ -38,10 +39,17 @@ export interface SupervisorOptions {
   readonly logFor: (job?: string) => Logger
 }
 
+/** A job, and its log once there is a file for it; that rejects when there is nowhere to keep one. */
+export interface StartedJob {
+  readonly job: SupervisedJob
+  readonly jobLog: Promise<JobLog>
+}
+
 export class Supervisor implements JobSlot {
   readonly #options: SupervisorOptions
   readonly #log: Logger
-  readonly #kept: KeptLogs
+  /** Of jobs that run and that ran, also in earlier processes. */
+  readonly logs: KeptLogs
   readonly #records: JobRecords
   readonly #orphanReaper: OrphanReaper
   readonly #shutdown = new Shutdown()
@@ -53,7 +61,7 @@ export class Supervisor implements JobSlot {
   #currentId: string | undefined
   /** The machine is clear of earlier jobs: the next one may begin. */
   readonly #cleared = Promise.withResolvers<void>()
-  #interrupted: readonly InterruptedJob[] = []
+  #interrupted: InterruptedJobs | undefined
 
   /**
    * Finds what an earlier process has left: its logs are readable at once.
@@ -79,13 +87,14 @@ export class Supervisor implements JobSlot {
   begin(): void {
     void loadJobParts() // so that the first job finds them
     void this.#clear().finally(this.#cleared.resolve)
-    for (const job of this.#interrupted) this.#track(this.#end(job))
+    const ends = this.#interrupted?.end(this.#cleared.promise, (job) => this.#reportTeardown(job))
+    for (const end of ends ?? []) this.#track(end)
   }
 
   private constructor(options: SupervisorOptions, kept: KeptLogs, records: JobRecords) {
     this.#options = options
     this.#log = options.logFor()
-    this.#kept = kept
+    this.logs = kept
     this.#records = records
     this.#orphanReaper = new OrphanReaper({
       socketPath: options.config.dockerSocketPath,
@@ -115,13 +124,27 @@ export class Supervisor implements JobSlot {
   async submit(document: unknown): Promise<Submission> {
     const parts = await loadJobParts()
     const request = await parts.parseJobRequestInSlices(document)
-    if (this.#jobs.has(request.id) || this.#kept.has(request.id)) return { kind: 'duplicate' }
+    if (this.#jobs.has(request.id) || this.logs.has(request.id)) return { kind: 'duplicate' }
     if (this.#shutdown.at('draining').aborted) {
       return { kind: 'refused', reason: 'the agent is shutting down and takes no more jobs' }
     }
     if (this.#running.length >= this.#options.capacity) return { kind: 'busy' }
     this.#start(request, parts) // no await since `#jobs` was looked at: two requests cannot both win
     return { kind: 'accepted' }
+  }
+
+  /**
+   * For a caller that counts its jobs itself, and waits for each.
+   *
+   * @param request of an id that has no log yet
+   */
+  async run(request: JobRequest): Promise<StartedJob> {
+    return this.#start(request, await loadJobParts())
+  }
+
+  /** Of a job that an earlier process was running: resolves when its log is complete. */
+  async whenRecovered(id: string): Promise<void> {
+    await this.#interrupted?.whenFinished(id)
   }
 
   stop(): void {
@@ -132,12 +155,12 @@ export class Supervisor implements JobSlot {
   }
 
   async log(id: string): Promise<JobLog | undefined> {
-    return await this.#kept.get(id)
+    return await this.logs.get(id)
   }
 
   collected(id: string): void {
     this.#jobs.get(id)?.notifier.collected()
-    for (const job of this.#interrupted) if (job.record.id === id) job.notifier.collected()
+    this.#interrupted?.collected(id)
   }
 
   /** Whether a job runs, or callbacks of one are still to be sent. */
@@ -152,14 +175,12 @@ export class Supervisor implements JobSlot {
    */
   async close(jobLimitMs?: number): Promise<void> {
     this.#shutdown.enter('draining')
-    const limit =
-      jobLimitMs === undefined
-        ? undefined
-        : setTimeout(() => this.#stopLate(jobLimitMs), jobLimitMs)
+    const stopLate = (limitMs: number) => setTimeout(() => this.#stopLate(limitMs), limitMs)
+    const limit = jobLimitMs === undefined ? undefined : stopLate(jobLimitMs)
     while (this.#work.size > 0) await Promise.all(this.#work)
     clearTimeout(limit)
     this.#shutdown.enter('done')
-    await this.#kept.close()
+    await this.logs.close()
   }
 
   /** Stops jobs without a grace period. Callbacks that stay pending are left to the next start. */
@@ -175,43 +196,28 @@ export class Supervisor implements JobSlot {
 
   async #findInterrupted(): Promise<void> {
     const { config, logFor, metrics } = this.#options
-    const jobs: InterruptedJob[] = []
-    for (const recorded of await this.#records.readAll(this.#log)) {
-      const { record } = recorded
-      if (record === undefined) continue
-      const job = new InterruptedJob({
-        ...{ recorded, record, log: logFor(record.id), attempts: config.callbackRetryAttempts },
-        deadline: this.#shutdown.at('callbackDeadline'),
-        onFailure: metrics.callbackFailed,
-      })
-      const jobLog = job.openLog()
-      if (jobLog !== undefined) this.#kept.put(record.id, record.logPath ?? '', jobLog)
-      this.#currentLog = await jobLog?.catch(() => undefined) // reported as the job is finished
-      this.#currentId = record.id
-      jobs.push(job)
-    }
-    this.#interrupted = jobs
+    this.#interrupted = await InterruptedJobs.find({
+      ...{ records: this.#records, kept: this.logs, metrics, logFor },
+      attempts: config.callbackRetryAttempts,
+      callbackDeadline: this.#shutdown.at('callbackDeadline'),
+    })
+    this.#currentId = this.#interrupted.last?.id
+    this.#currentLog = this.#interrupted.last?.log
   }
 
   async #clear(): Promise<void> {
     const { home } = this.#options.config
     await Promise.all([
-      ...this.#interrupted.map((job) => this.#cleanUp(job)),
+      this.#interrupted?.cleanUp(),
       recoverDeadRuns(home, this.#log),
-      this.#orphanReaper.start(this.#interrupted.map(({ record }) => record.executor)),
+      this.#orphanReaper.start(this.#interrupted?.executors ?? []),
       this.#prune(),
     ])
   }
 
-  async #cleanUp(job: InterruptedJob): Promise<void> {
-    const log = this.#options.logFor(job.record.id)
-    log.warn('The agent was killed during this job: removing what is left of it')
-    await job.cleanUp().catch((error: unknown) => log.error(explain(error)))
-  }
-
   /** What jobs still write to stays. */
   async #prune(): Promise<void> {
-    await this.#kept.prune(new Set([...this.#jobs.keys()].filter((id) => this.#isActive(id))))
+    await this.logs.prune(new Set([...this.#jobs.keys()].filter((id) => this.#isActive(id))))
   }
 
   /** Whether what that job has made is still its own. */
@@ -220,18 +226,12 @@ export class Supervisor implements JobSlot {
     return job !== undefined && job.phase !== 'reporting'
   }
 
-  async #end(job: InterruptedJob): Promise<void> {
-    await this.#cleared.promise
-    await job.finish()
-    await this.#reportTeardown(job)
-  }
-
-  #start(request: JobRequest, parts: JobParts): void {
+  #start(request: JobRequest, parts: JobParts): StartedJob {
     const log = this.#options.logFor(request.id)
     if (request.unknownKeys.length > 0) {
       log.warn(`Unknown keys in the job request are ignored: ${request.unknownKeys.join(', ')}`)
     }
-    const path = this.#kept.pathFor(request.id)
+    const path = this.logs.pathFor(request.id)
     const job = new parts.SupervisedJob({
       ...this.#shared(),
       ...{ request, log, logPath: path, recorded: this.#records.of(path) },
@@ -241,8 +241,9 @@ export class Supervisor implements JobSlot {
     this.#currentLog = undefined
     const opened = openLog(path)
     const jobLog = opened.then((log) => log.jobLog)
-    this.#kept.put(request.id, path, jobLog)
+    this.logs.put(request.id, path, jobLog)
     this.#track(this.#run(job, opened))
+    return { job, jobLog }
   }
 
   async #run(job: SupervisedJob, opened: Promise<OpenedLog>): Promise<void> {
@@ -259,7 +260,7 @@ export class Supervisor implements JobSlot {
   async #makeReady(job: SupervisedJob, opened: Promise<OpenedLog>): Promise<OpenedLog> {
     const log = await opened
     this.#currentLog = log.jobLog
-    if (log.obstacle !== undefined) this.#kept.put(job.id, log.path, Promise.resolve(log.jobLog))
+    if (log.obstacle !== undefined) this.logs.put(job.id, log.path, Promise.resolve(log.jobLog))
     await this.#cleared.promise
     return log
   }

@@ -1,0 +1,37 @@
+/**
+ * The log of a job that never ran: it says why, as the log of any other that has failed.
+ *
+ * @module
+ */
+
+import { blockEnd, type JobResult } from '../events/event.ts'
+import type { JobLog } from '../events/job-log.ts'
+import type { KeptLogs } from '../records/kept-logs.ts'
+import { nowInSeconds } from '../time.ts'
+import { openLog } from './open-log.ts'
+
+export interface Refusal {
+  /** Of the block in the job's log. */
+  readonly title: string
+  /** Its output: whole lines. */
+  readonly reason: string
+  readonly result: Exclude<JobResult, 'passed'>
+}
+
+/** @throws {JobLogError} when there is nowhere to keep a log */
+export async function refuseJob(
+  logs: KeptLogs,
+  id: string,
+  { title, reason, result }: Refusal,
+): Promise<JobLog> {
+  const { jobLog, path } = await openLog(logs.pathFor(id))
+  logs.put(id, path, Promise.resolve(jobLog))
+  const timestamp = nowInSeconds()
+  await jobLog.write({ event: 'job_started', timestamp })
+  await jobLog.write({ event: 'cmd_started', timestamp, directive: title })
+  await jobLog.write({ event: 'cmd_output', timestamp, output: reason })
+  await jobLog.write(blockEnd({ directive: title, timestamp }, 1))
+  await jobLog.write({ event: 'job_finished', timestamp: nowInSeconds(), result })
+  await jobLog.close()
+  return jobLog
+}
