@@ -72,6 +72,16 @@ export interface Callbacks {
   readonly token?: string | undefined
 }
 
+/** How the job's log gets to the control plane. */
+export interface LoggerRequest {
+  readonly method: string
+  /** Of `push`. */
+  readonly url?: string | undefined
+  /** Of `push`: sent as `Authorization: Bearer`. */
+  readonly token?: string | undefined
+  readonly maxSizeInBytes?: number | undefined
+}
+
 export interface JobRequest {
   readonly id: string
   readonly executor: ExecutorName
@@ -89,7 +99,7 @@ export interface JobRequest {
   /** Present exactly when `executor` is `dockercompose`. */
   readonly compose?: Compose | undefined
   readonly callbacks: Callbacks
-  readonly logger: { readonly method: string; readonly maxSizeInBytes?: number | undefined }
+  readonly logger: LoggerRequest
   /** Paths of keys this agent does not know, for its own log. */
   readonly unknownKeys: readonly string[]
 }

@@ -123,6 +123,8 @@ function toJobRequest(
     },
     logger: {
       method: wire.logger?.method ?? 'pull',
+      url: wire.logger?.url,
+      token: wire.logger?.token,
       maxSizeInBytes: wire.logger?.max_size_in_bytes || undefined,
     },
     unknownKeys,

@@ -211,20 +211,26 @@ const compose = optionalRecord({
   host_setup_commands: list(command, MAX_NESTED_ITEMS),
 })
 
-const callbacks = optionalRecord({
-  finished: optionalUrl(),
-  teardown_finished: optionalUrl(),
-  token: v.pipe(
+function optionalToken() {
+  return v.pipe(
     optionalText(),
     v.check(
       (token) => token === undefined || TOKEN.test(token),
       'expected a token without blanks, line breaks and characters beyond ASCII',
     ),
-  ),
+  )
+}
+
+const callbacks = optionalRecord({
+  finished: optionalUrl(),
+  teardown_finished: optionalUrl(),
+  token: optionalToken(),
 })
 
 const logger = optionalRecord({
   method: optionalText(),
+  url: optionalUrl(),
+  token: optionalToken(),
   max_size_in_bytes: v.optional(
     v.pipe(
       v.number(expected('a number')),

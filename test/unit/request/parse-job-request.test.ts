@@ -37,7 +37,7 @@ test('a document with nothing but an id is a job without commands, on the host',
     noOutputTimeoutInSeconds: undefined,
     compose: undefined,
     callbacks: { finished: undefined, teardownFinished: undefined, token: undefined },
-    logger: { method: 'pull', maxSizeInBytes: undefined },
+    logger: { method: 'pull', url: undefined, token: undefined, maxSizeInBytes: undefined },
     unknownKeys: [],
   })
 })
@@ -79,7 +79,7 @@ test('every field arrives, still encoded', () => {
       host_setup_commands: [{ directive: 'uname' }],
     },
     callbacks: { finished: 'http://a/f', teardown_finished: 'https://a/t', token: 'abc' },
-    logger: { method: 'pull', max_size_in_bytes: 1000 },
+    logger: { method: 'push', url: 'https://cp/logs/1', token: 'ey.x', max_size_in_bytes: 1000 },
     timeout_in_seconds: 3600,
     no_output_timeout_in_seconds: 60,
   })
@@ -137,7 +137,10 @@ test('every field arrives, still encoded', () => {
     teardownFinished: 'https://a/t',
     token: 'abc',
   })
-  assert.equal(request.logger, { method: 'pull', maxSizeInBytes: 1000 })
+  assert.equal(request.logger, {
+    ...{ method: 'push', url: 'https://cp/logs/1', token: 'ey.x' },
+    maxSizeInBytes: 1000,
+  })
   assert.is(request.timeoutInSeconds, 3600)
   assert.is(request.noOutputTimeoutInSeconds, 60)
   assert.equal(request.unknownKeys, [])
@@ -191,7 +194,10 @@ test('null and, as clients in Go send it, the empty string count as absent', () 
   assert.is(request.commands[0]?.alias, undefined)
   assert.is(request.files[0]?.mode, '0644')
   assert.is(request.callbacks.finished, undefined)
-  assert.equal(request.logger, { method: 'pull', maxSizeInBytes: undefined })
+  assert.equal(request.logger, {
+    ...{ method: 'pull', url: undefined, token: undefined },
+    maxSizeInBytes: undefined,
+  })
   assert.is(request.timeoutInSeconds, undefined)
   assert.is(request.noOutputTimeoutInSeconds, undefined)
 })
@@ -435,14 +441,14 @@ test('unknown keys are named, and refuse nothing', () => {
     colour: 'red',
     'with blank': 1,
     commands: [{ directive: 'x' }, { directive: 'x', timeout: 3 }],
-    logger: { url: 'http://a' },
+    logger: { uri: 'http://a' },
   })
 
   assert.equal([...unknownKeys].sort(), [
     '["with blank"]',
     'colour',
     'commands[1].timeout',
-    'logger.url',
+    'logger.uri',
   ])
 })
 
