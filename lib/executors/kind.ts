@@ -13,7 +13,7 @@ import type { CachePlace } from '../cache/open-store.ts'
 import type { Check } from '../checks/check.ts'
 import type { HostResources, ResourcePlan } from '../host/host-resources.ts'
 import type { JumpTarget } from '../host/jump-point.ts'
-import type { Leader } from '../host/processes.ts'
+import type { SessionLeader } from '../host/processes.ts'
 import type { ExecutorName, JobRequest } from '../request/job-request.ts'
 import type { JobConfig } from '../settings/job-config.ts'
 import type { PullReport } from './container/images/pull.ts'
@@ -69,7 +69,7 @@ export interface ExecutorOptions {
   /** By which what the job starts on this host will be known. */
   readonly resources: HostResources
   /** Awaited for each shell on this host before a directive runs in it. */
-  readonly onLeader: (leader: Leader) => Promise<void>
+  readonly onLeader: (leader: SessionLeader) => Promise<void>
   readonly onPulled?: ((report: PullReport) => void) | undefined
   /** Told of each container that is made, by the name the job gives it. */
   readonly onContainer: (container: NamedContainer) => void

@@ -8,7 +8,7 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { readFileSync, readlinkSync } from 'node:fs'
 import { hostname } from 'node:os'
-import { identifyLeader, isAlive, type Leader } from './processes.ts'
+import { identifyLeader, isAlive, type SessionLeader } from './processes.ts'
 
 /** `unknown`: of another machine or container, where only that one can tell. */
 export type Life = 'alive' | 'dead' | 'unknown'
@@ -31,7 +31,7 @@ export function lifeOf(identity: string): Life {
   if (machine !== ownMachine || startedAt === undefined) return 'unknown'
   if (boot !== ownBoot) return 'dead'
   if (namespace !== ownNamespace) return 'unknown'
-  const leader: Leader = { pid: Number(pid), startedAt: Number(startedAt) }
+  const leader: SessionLeader = { pid: Number(pid), startedAt: Number(startedAt) }
   return isAlive(leader) ? 'alive' : 'dead'
 }
 

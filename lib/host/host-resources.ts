@@ -17,7 +17,7 @@ import { planCgroup } from './cgroup.ts'
 import { planSpares, removeSpares } from './handover.ts'
 import { removeInjectedFiles } from './injected-files.ts'
 import { removeFromLoginProfile } from './login-profile.ts'
-import { clockTicksNow, isStillLeader, killJobProcesses, type Leader } from './processes.ts'
+import { clockTicksNow, isStillLeader, killJobProcesses, type SessionLeader } from './processes.ts'
 
 /** Plain data. */
 export interface HostResources {
@@ -97,7 +97,7 @@ export function variablesFile(directory: string): string {
  */
 export async function removeHostResources(
   resources: HostResources,
-  leaders: readonly Leader[],
+  leaders: readonly SessionLeader[],
 ): Promise<void> {
   const killed = await Promise.allSettled([killLeftProcesses(resources, leaders)])
   const removed = await Promise.allSettled([removeJobFiles(resources)])
@@ -122,7 +122,7 @@ export async function removeJobFiles({ directory, spares, home }: HostResources)
 /** Since a reboot there are none, and their pids and dates mean nothing. */
 async function killLeftProcesses(
   resources: HostResources,
-  leaders: readonly Leader[],
+  leaders: readonly SessionLeader[],
 ): Promise<void> {
   const { cookie, cgroup, since, bootId } = resources
   if (bootId !== readBootId()) return

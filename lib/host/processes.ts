@@ -15,7 +15,7 @@ import { killCgroup, processesInCgroup, removeCgroup } from './cgroup.ts'
  * belongs. A daemon loses its session and its parent but keeps the variable, `env -i` loses the
  * variable but keeps the session; one that does both keeps the group.
  */
-export interface JobMark {
+export interface ProcessSelector {
   /** Value of {@link COOKIE_NAME}, unique per job. */
   readonly cookie: string
   /** Processes started by the agent for this job; each is the leader of its own session. */
@@ -27,7 +27,7 @@ export interface JobMark {
 }
 
 /** A process that leads a session, so that another one that comes to have its pid is told apart. */
-export interface Leader {
+export interface SessionLeader {
   readonly pid: number
   /** On the clock of {@link clockTicksNow}; undefined when it ended before that could be read. */
   readonly startedAt?: number | undefined
@@ -73,30 +73,30 @@ export function clockTicksNow(): number {
 }
 
 /** @param pid of a process that was started by this one, and not yet waited for */
-export function identifyLeader(pid: number): Leader {
+export function identifyLeader(pid: number): SessionLeader {
   return { pid, startedAt: readEntry(String(pid))?.startedAt }
 }
 
 /** Whether the pid has not gone to another process meanwhile. True when no process has it: its session may live on. */
-export function isStillLeader({ pid, startedAt }: Leader): boolean {
+export function isStillLeader({ pid, startedAt }: SessionLeader): boolean {
   const entry = readEntry(String(pid))
   return entry === undefined || entry.startedAt === startedAt
 }
 
 /** Whether that very process runs; where its start is not known, whether any runs with its pid. */
-export function isAlive({ pid, startedAt }: Leader): boolean {
+export function isAlive({ pid, startedAt }: SessionLeader): boolean {
   const entry = readEntry(String(pid))
   if (entry === undefined || entry.zombie) return false
   return startedAt === undefined || entry.startedAt === startedAt
 }
 
 /** Pids of the job's living processes. Takes a few milliseconds: reads all of /proc. */
-export function findJobProcesses(mark: JobMark): number[] {
+export function findJobProcesses(selector: ProcessSelector): number[] {
   const all: ProcessEntry[] = []
-  const found = new Set(mark.cgroup === undefined ? [] : processesInCgroup(mark.cgroup))
+  const found = new Set(selector.cgroup === undefined ? [] : processesInCgroup(selector.cgroup))
   for (const entry of listProcesses()) {
     all.push(entry)
-    if (belongs(entry, mark)) found.add(entry.pid)
+    if (belongs(entry, selector)) found.add(entry.pid)
   }
   // Children of what was found, and theirs: listed in no particular order, so until nothing is new.
   for (let before = -1; before !== found.size; ) {
@@ -110,8 +110,8 @@ export function findJobProcesses(mark: JobMark): number[] {
  * @param bootPath last of the shell's arguments; its subshells carry it as well, but are younger
  * @returns undefined when it has ended, or runs another program now
  */
-export function findShell(mark: JobMark, bootPath: string): Shell | undefined {
-  const entries = findJobProcesses(mark).flatMap((pid) => readEntry(String(pid)) ?? [])
+export function findShell(selector: ProcessSelector, bootPath: string): Shell | undefined {
+  const entries = findJobProcesses(selector).flatMap((pid) => readEntry(String(pid)) ?? [])
   const [shell] = entries
     .filter(({ pid }) => readProcFile(String(pid), 'cmdline')?.endsWith(`\0${bootPath}\0`))
     .sort((a, b) => a.startedAt - b.startedAt || a.pid - b.pid)
@@ -141,12 +141,12 @@ export function signalProcesses(pids: readonly number[], signal: NodeJS.Signals)
  *
  * @throws {ShellError} naming the pids that are left after 5 s
  */
-export async function killJobProcesses(mark: JobMark): Promise<void> {
-  const { cgroup } = mark
+export async function killJobProcesses(selector: ProcessSelector): Promise<void> {
+  const { cgroup } = selector
   const deadline = performance.now() + KILL_LIMIT_MS
   for (let looks = 0; looks < LOOKS; ) {
     if (cgroup !== undefined) killCgroup(cgroup)
-    const pids = findJobProcesses(mark)
+    const pids = findJobProcesses(selector)
     looks = pids.length === 0 && isRemoved(cgroup) ? looks + 1 : 0
     if (looks > 0) continue
     if (performance.now() > deadline) {
@@ -163,11 +163,11 @@ function isRemoved(cgroup: string | undefined): boolean {
   return cgroup === undefined || removeCgroup(cgroup)
 }
 
-function belongs(entry: ProcessEntry, mark: JobMark): boolean {
-  if (mark.leaders.has(entry.pid) || mark.leaders.has(entry.session)) return true
+function belongs(entry: ProcessEntry, selector: ProcessSelector): boolean {
+  if (selector.leaders.has(entry.pid) || selector.leaders.has(entry.session)) return true
   // Older than the job: spares reading the environment of nearly every process there is.
-  if (entry.startedAt < mark.since) return false
-  return readCookie(entry.pid) === mark.cookie
+  if (entry.startedAt < selector.since) return false
+  return readCookie(entry.pid) === selector.cookie
 }
 
 /**

@@ -12,7 +12,7 @@ import type { ExecutorOptions } from '../executors/kind.ts'
 import { kindOf } from '../executors/registry.ts'
 import { identifySelf } from '../host/agent-identity.ts'
 import type { HostResources } from '../host/host-resources.ts'
-import type { Leader } from '../host/processes.ts'
+import type { SessionLeader } from '../host/processes.ts'
 import type { Logger } from '../log.ts'
 import type { RecordedJob } from '../records/job-record.ts'
 import type { JobRequest } from '../request/job-request.ts'
@@ -121,7 +121,7 @@ export class JobRun {
   }
 
   /** Awaited before a directive runs in that shell. */
-  async #addLeader(leader: Leader): Promise<void> {
+  async #addLeader(leader: SessionLeader): Promise<void> {
     const { recorded } = this.#options
     const { leaders = [] } = recorded.record ?? {}
     await this.#requireRecorded(recorded.update({ leaders: [...leaders, leader] }))

@@ -12,7 +12,7 @@ import { dirname } from 'node:path'
 import { StateError } from '../errors.ts'
 import type { JobResult } from '../events/event.ts'
 import type { HostResources } from '../host/host-resources.ts'
-import type { Leader } from '../host/processes.ts'
+import type { SessionLeader } from '../host/processes.ts'
 import { openOwnFile } from '../private/open-own-file.ts'
 import type { Callbacks, ExecutorName } from '../request/job-request.ts'
 
@@ -34,7 +34,7 @@ export interface JobRecord {
 
   readonly resources: HostResources
   /** The job's shells on this host. */
-  readonly leaders: readonly Leader[]
+  readonly leaders: readonly SessionLeader[]
   readonly dockerSocketPath: string
   /** The label of its containers and its network. */
   readonly instanceId: string

@@ -88,12 +88,12 @@ test('in containers: who comes while cache moves files waits for it, and is told
     'the archive is being written',
   )
 
-  const visit = await runAgent(['attach', job.id, '--', 'touch', '/root/release'])
+  const session = await runAgent(['attach', job.id, '--', 'touch', '/root/release'])
   const { result } = await job.finished
 
   await rm(cacheDirectory, { recursive: true })
-  assert.is(visit.code, 0)
-  assert.match(visit.stderr, /^Waiting for the engine, which may be moving files\.+\n$/)
+  assert.is(session.code, 0)
+  assert.match(session.stderr, /^Waiting for the engine, which may be moving files\.+\n$/)
   assert.is(result, 'passed')
 })
 
@@ -169,17 +169,17 @@ test('a service that has ended is told, instead of waited for', async (t) => {
   const containers = [main, { ...tiny, command }]
   const job = await openJob(t, { executor: 'dockercompose', compose: { containers } })
   await waitFor(() => job.stdout.includes('"ready\\n"'), 'the job runs')
-  const visitService = (...words: string[]) =>
-    runAgent(['attach', job.id, '--container', 'tiny', '--', ...words])
+  const attachToService = (...argv: string[]) =>
+    runAgent(['attach', job.id, '--container', 'tiny', '--', ...argv])
 
-  await visitService('touch', '/end')
-  let visit = await visitService('true')
-  while (visit.code === 0) visit = await visitService('true')
+  await attachToService('touch', '/end')
+  let session = await attachToService('true')
+  while (session.code === 0) session = await attachToService('true')
   job.signal('SIGTERM')
   await job.finished
 
-  assert.is(visit.code, 2)
-  assert.match(visit.stderr, /(has ended|is gone) \[ERR_CONTAINER_FAILED\]\n/)
+  assert.is(session.code, 2)
+  assert.match(session.stderr, /(has ended|is gone) \[ERR_CONTAINER_FAILED\]\n/)
 })
 
 test('a container that the job does not have is told at once, with those that it has', async (t) => {
@@ -219,12 +219,12 @@ test('a failed job is held until the attach session has ended, with everything i
     assert.match(job.stdout, '"job_finished"')
 
     const call = /agent (attach \S+)/.exec(job.stderr)?.[1] ?? ''
-    const visit = await runAgent([...call.split(' '), '--', 'sh', '-c', 'echo "$OF_JOB"'], {
+    const session = await runAgent([...call.split(' '), '--', 'sh', '-c', 'echo "$OF_JOB"'], {
       home: t.home,
     })
     const { code, result } = await job.finished
 
-    assert.equal(visit, { code: 0, stdout: 'a b\n', stderr: '' })
+    assert.equal(session, { code: 0, stdout: 'a b\n', stderr: '' })
     assert.equal({ code, result }, { code: 1, result: 'failed' })
     assert.is(await jobDirectory(job.id), undefined)
   }

@@ -251,14 +251,14 @@ for (const [where, executor] of EXECUTORS) {
     })
     await whenLogged(machine, id, '"ready\\n"')
 
-    const visit = await ssh(`bash /tmp/ssh_jump_point printenv OF_JOB`)
+    const session = await ssh(`bash /tmp/ssh_jump_point printenv OF_JOB`)
     const ofRoot = await machine.run('agent attach')
     const attached = await machine.run(`sudo -u ci agent attach ${id} -- printenv OF_JOB`)
     await letGo(machine, id)
     const log = await whenOver(machine, id)
     const late = await ssh('true')
 
-    assert.equal(visit, { code: 0, output: 'a b\n' })
+    assert.equal(session, { code: 0, output: 'a b\n' })
     assert.equal(attached, { code: 0, output: 'a b\n' })
     assert.match(ofRoot.output, "User ci may have some: sudo -u 'ci' agent attach.")
     assert.match(log, '"result":"passed"')

@@ -13,7 +13,7 @@ import { startAtTerminal, type TerminalSession } from './terminal.ts'
 
 const LIMIT_MS = 30_000
 
-export interface Visit {
+export interface SshResult {
   readonly code: number
   readonly stdout: string
   readonly stderr: string
@@ -23,7 +23,7 @@ export interface SshHost {
   /** As a job request carries it. */
   readonly publicKey: string
   /** Runs a command line there, without a terminal. */
-  run(commandLine: string, input?: Uint8Array | string): Promise<Visit>
+  run(commandLine: string, input?: Uint8Array | string): Promise<SshResult>
   /** `ssh -t`. */
   open(commandLine: string): TerminalSession
   close(): Promise<void>
@@ -118,7 +118,7 @@ async function readJobId(directory: string): Promise<string | undefined> {
   return (JSON.parse(text) as { id?: string }).id
 }
 
-async function runSsh(args: readonly string[], input: Uint8Array | string): Promise<Visit> {
+async function runSsh(args: readonly string[], input: Uint8Array | string): Promise<SshResult> {
   const child = spawn('/usr/bin/ssh', args, { timeout: LIMIT_MS, killSignal: 'SIGKILL' })
   const output = { stdout: '', stderr: '' }
   for (const name of ['stdout', 'stderr'] as const) {

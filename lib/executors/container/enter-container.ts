@@ -39,7 +39,7 @@ export interface EnterOptions {
 }
 
 /** In the environment of every process of an attach session. */
-const VISIT = 'AGENT_VISIT'
+const ATTACH_SESSION = 'AGENT_ATTACH_SESSION'
 
 /**
  * What runs in the container: a login shell where there is a bash, else `sh`. Typing anything but
@@ -75,13 +75,13 @@ const HANG_UP = {
   bash: `
 for process in /proc/[0-9]*; do
   while IFS= read -r -d '' entry; do
-    [[ $entry != ${VISIT}="$1" ]] || kill -HUP "\${process#/proc/}"
+    [[ $entry != ${ATTACH_SESSION}="$1" ]] || kill -HUP "\${process#/proc/}"
   done <"$process/environ"
 done 2>/dev/null
 :`,
   sh: `
 for process in /proc/[0-9]*; do
-  if tr '\\0' '\\n' <"$process/environ" | grep -qxF "${VISIT}=$1"; then
+  if tr '\\0' '\\n' <"$process/environ" | grep -qxF "${ATTACH_SESSION}=$1"; then
     kill -HUP "\${process#/proc/}"
   fi
 done 2>/dev/null
@@ -114,10 +114,13 @@ export async function enterContainer(docker: DockerClient, options: EnterOptions
   using linked = new LinkedAbort(options.signal, unread.signal)
   const { signal } = linked
   const terminal = sizeOf(standard)
-  const visit = randomBytes(8).toString('hex')
+  const sessionId = randomBytes(8).toString('hex')
   const { id, stream } = await openInTurn(docker, containerId, standard.stderr, {
     command: [shell, '-c', shell === 'bash' ? AWAIT_SIZE + LAUNCHER : LAUNCHER, shell, ...command],
-    environment: [`${VISIT}=${visit}`, ...(term === undefined ? [] : [`TERM=${term}`])],
+    environment: [
+      `${ATTACH_SESSION}=${sessionId}`,
+      ...(term === undefined ? [] : [`TERM=${term}`]),
+    ],
     terminal,
     signal,
   })
@@ -133,7 +136,7 @@ export async function enterContainer(docker: DockerClient, options: EnterOptions
     return await waitForExit(docker, id, signal)
   } catch (error) {
     if (!signal.aborted) throw error
-    await hangUp(docker, { containerId, shell, visit })
+    await hangUp(docker, { containerId, shell, sessionId })
     if (unread.signal.aborted) return KILLED_BY_PIPE
     throw error
   } finally {
@@ -235,9 +238,13 @@ function isGone(cause?: unknown): ContainerError {
 /** The engine keeps a program whose connection is lost; a terminal's end would have ended it. */
 async function hangUp(
   docker: DockerClient,
-  { containerId, shell, visit }: Pick<EnterOptions, 'containerId' | 'shell'> & { visit: string },
+  {
+    containerId,
+    shell,
+    sessionId,
+  }: Pick<EnterOptions, 'containerId' | 'shell'> & { sessionId: string },
 ): Promise<void> {
-  const command = [shell, '-c', HANG_UP[shell], shell, visit]
+  const command = [shell, '-c', HANG_UP[shell], shell, sessionId]
   using deadline = new Deadline(HANG_UP_LIMIT_MS)
   const options = { command, user: '0', signal: deadline.signal }
   await runExec(docker, containerId, options).catch(() => undefined) // gone with its container

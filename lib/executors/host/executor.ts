@@ -20,9 +20,9 @@ import {
   COOKIE_NAME,
   findJobProcesses,
   identifyLeader,
-  type JobMark,
   killJobProcesses,
-  type Leader,
+  type ProcessSelector,
+  type SessionLeader,
   signalProcesses,
 } from '../../host/processes.ts'
 import type { EncodedFile } from '../../request/job-request.ts'
@@ -51,7 +51,7 @@ import { HostToolbox } from './toolbox.ts'
 
 export interface HostOptions extends SharedOptions {
   /** Awaited for each shell before a directive runs in it. */
-  readonly onLeader?: ((leader: Leader) => Promise<void>) | undefined
+  readonly onLeader?: ((leader: SessionLeader) => Promise<void>) | undefined
 }
 
 /** A login script may ask the network for something; one that asks the keyboard never ends. */
@@ -123,12 +123,14 @@ export class HostExecutor implements Executor {
   }
 
   async describeProcesses(): Promise<string> {
-    return this.#resources === undefined ? '' : describeProcesses(findJobProcesses(this.#mark()))
+    return this.#resources === undefined
+      ? ''
+      : describeProcesses(findJobProcesses(this.#selector()))
   }
 
   async endShell(options: RunOptions): Promise<number> {
     if (this.#session === undefined || this.#session.closed) return 0
-    const shell = { run: this.run.bind(this), kill: () => killJobProcesses(this.#mark()) }
+    const shell = { run: this.run.bind(this), kill: () => killJobProcesses(this.#selector()) }
     return await runExitTrap(shell, options, this.#options.policy)
   }
 
@@ -139,7 +141,7 @@ export class HostExecutor implements Executor {
     await this.#stopping?.catch(() => undefined) // what could not be killed is tried, and told of, below
     this.#session?.close()
     await this.#toolbox?.close()
-    const killed = await Promise.allSettled([killJobProcesses(this.#mark())])
+    const killed = await Promise.allSettled([killJobProcesses(this.#selector())])
     this.#terminal?.close()
     const removed = await Promise.allSettled([removeJobFiles(this.#resources)])
     throwFailures([...killed, ...removed], 'The job could not be cleared away')
@@ -237,7 +239,7 @@ export class HostExecutor implements Executor {
   readonly #stop = (): void => {
     const stopping = Promise.all([
       this.#toolbox?.close(),
-      stopHostJob(this.#mark(), this.#boot, this.#options.policy),
+      stopHostJob(this.#selector(), this.#boot, this.#options.policy),
     ])
     this.#stopping = stopping.then(() => undefined)
     this.#stopping.catch(() => undefined) // for whoever waits
@@ -257,7 +259,7 @@ export class HostExecutor implements Executor {
     }
   }
 
-  #mark(): JobMark {
+  #selector(): ProcessSelector {
     const { cookie, cgroup, since } = this.#prepared()
     return { cookie, cgroup, since, leaders: this.#leaders }
   }

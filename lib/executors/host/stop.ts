@@ -17,8 +17,8 @@ import {
   findJobProcesses,
   findShell,
   isAlive,
-  type JobMark,
   killJobProcesses,
+  type ProcessSelector,
   type Shell,
   signalProcesses,
 } from '../../host/processes.ts'
@@ -41,28 +41,29 @@ const POLL_MS = 10
  * @throws {ShellError} naming what could not be killed
  */
 export async function stopHostJob(
-  mark: JobMark,
+  selector: ProcessSelector,
   bootPath: string,
   { gracePeriodMs, forceStop }: StopPolicy,
 ): Promise<void> {
   using deadline = new Deadline(gracePeriodMs, forceStop)
   const grace = deadline.signal
-  const shell = findShell(mark, bootPath)
+  const shell = findShell(selector, bootPath)
   signalShell(shell, 'SIGSTOP')
-  const others = findOthers(mark, shell)
+  const others = findOthers(selector, shell)
   signalProcesses(others, 'SIGTERM')
   signalProcesses(others, 'SIGCONT')
-  await waitUntil(() => findOthers(mark, shell).length === 0, grace)
-  if (shell !== undefined && !forceStop.aborted) await endShell(mark, shell, { grace, forceStop })
-  await killJobProcesses(mark)
+  await waitUntil(() => findOthers(selector, shell).length === 0, grace)
+  if (shell !== undefined && !forceStop.aborted)
+    await endShell(selector, shell, { grace, forceStop })
+  await killJobProcesses(selector)
 }
 
 async function endShell(
-  mark: JobMark,
+  selector: ProcessSelector,
   shell: Shell,
   { grace, forceStop }: { grace: AbortSignal; forceStop: AbortSignal },
 ): Promise<void> {
-  signalProcesses(findOthers(mark, shell), 'SIGKILL')
+  signalProcesses(findOthers(selector, shell), 'SIGKILL')
   signalShell(shell, END_SIGNAL)
   signalShell(shell, 'SIGCONT')
   // With all that holds the terminal: a `script` still has its last output to pass on.
@@ -77,8 +78,8 @@ function signalShell(shell: Shell | undefined, signal: NodeJS.Signals): void {
 }
 
 /** All of the job but its shell, and what holds the shell's terminal. */
-function findOthers(mark: JobMark, shell: Shell | undefined): number[] {
-  return findJobProcesses(mark).filter((pid) => shell?.keepers.has(pid) !== true)
+function findOthers(selector: ProcessSelector, shell: Shell | undefined): number[] {
+  return findJobProcesses(selector).filter((pid) => shell?.keepers.has(pid) !== true)
 }
 
 async function waitUntil(condition: () => boolean, deadline: AbortSignal): Promise<void> {

@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { stopHostJob } from '../../../lib/executors/host/stop.ts'
-import { COOKIE_NAME, clockTicksNow, type JobMark } from '../../../lib/host/processes.ts'
+import { COOKIE_NAME, clockTicksNow, type ProcessSelector } from '../../../lib/host/processes.ts'
 import { bootScript, SHELL_ARGUMENTS } from '../../../lib/shell/boot.ts'
 import { createToken } from '../../../lib/shell/marks.ts'
 import { Session } from '../../../lib/shell/session.ts'
@@ -56,7 +56,7 @@ for (const [name, openTerminal] of Object.entries(OPENERS)) {
       onOutput: () => undefined,
       readyTimeoutMs: 10_000,
     })
-    const mark: JobMark = { cookie, since, leaders: new Set([terminal.pid]) }
+    const mark: ProcessSelector = { cookie, since, leaders: new Set([terminal.pid]) }
     const policy = { gracePeriodMs, forceStop: new AbortController().signal }
     let output = ''
     let stopping: Promise<void> | undefined
