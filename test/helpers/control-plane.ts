@@ -1,4 +1,4 @@
-/** A small control plane on a real port, which answers callbacks as the test says. */
+/** A small control plane on a real port, which answers callbacks as the test says. For agents that call: `hub.ts`. */
 
 import {
   createServer,
