@@ -21,11 +21,11 @@ export interface CommandDescription {
   readonly summary: string
   /** Exit codes, examples; may be empty. */
   readonly notes: string
-  readonly words: readonly WordDescription[]
+  readonly positionals: readonly PositionalDescription[]
   readonly options: readonly OptionDescription[]
 }
 
-export interface WordDescription {
+export interface PositionalDescription {
   readonly name: string
   readonly value: Value
   readonly description: string
@@ -39,11 +39,11 @@ export interface OptionDescription {
   readonly description: string
 }
 
-/** What may stand for a flag's value or a word of a command. */
+/** What may stand for a flag's value or a positional argument. */
 export interface Value {
   /** As in the help. */
   readonly hint: string
-  /** `choice` is one of a few words, `file` a path on this host, `text` anything. */
+  /** `choice` is one of a few strings, `file` a path on this host, `text` anything. */
   readonly kind: 'choice' | 'file' | 'text'
   /** Of a choice. */
   readonly choices: readonly string[]
@@ -60,15 +60,15 @@ const FILE_HINTS: ReadonlySet<string> = new Set(['FILE', 'PATH'])
 
 /** Without the commands that only the agent itself calls. */
 export async function describeProgram(program: CommandDef): Promise<ProgramDescription> {
-  const { name = '', description = '' } = metaOf(program)
+  const { name: programName = '', description = '' } = metaOf(program)
   const loads = Object.entries((program.subCommands ?? {}) as SubCommandsDef)
   const commands = await Promise.all(
-    loads.map(async ([word, load]) => {
+    loads.map(async ([name, load]) => {
       const command = (typeof load === 'function' ? await load() : await load) as CommandDef
-      return metaOf(command).hidden ? [] : [describeCommand(program, word, command)]
+      return metaOf(command).hidden ? [] : [describeCommand(program, name, command)]
     }),
   )
-  return { name, summary: description, commands: commands.flat() }
+  return { name: programName, summary: description, commands: commands.flat() }
 }
 
 function describeCommand(
@@ -84,17 +84,17 @@ function describeCommand(
     synopsis: usage.replace('Usage: ', ''),
     summary,
     notes: others.join('\n').trim(),
-    words: args.filter(([, { type }]) => type === 'positional').map(describeWord),
+    positionals: args.filter(([, { type }]) => type === 'positional').map(describePositional),
     options: [...args.filter(([, { type }]) => type !== 'positional').map(describeOption), HELP],
   }
 }
 
-function describeWord([name, definition]: [string, ArgDef]): WordDescription {
+function describePositional([name, definition]: [string, ArgDef]): PositionalDescription {
   const { description = '', valueHint = name.toUpperCase() } = definition
   return { name: name.toUpperCase(), value: describeValue(valueHint), description }
 }
 
-/** A switch that is on by itself is described by the words that turn it off, as in the help. */
+/** A switch that is on by itself is described as the flag that turns it off, as in the help. */
 function describeOption([name, definition]: [string, ArgDef]): OptionDescription {
   const { description = '', valueHint = 'VALUE' } = definition
   if (definition.type !== 'boolean') {

@@ -7,10 +7,10 @@
 
 import { type CommandDef, runCommand, type SubCommandsDef } from 'citty'
 import { AgentError, ConfigError, explain, withCode } from '../errors.ts'
+import { checkArgv, disguiseNegatives, joinLists, splitArgv } from './command-line.ts'
 import { suggest } from './nearest.ts'
 import { print } from './print.ts'
 import { listCommands, renderCommandUsage, renderProgramUsage } from './usage.ts'
-import { checkWords, disguiseNegatives, joinLists, splitWords } from './words.ts'
 
 /** Exit code of a call or a document that cannot be used: nothing has been started. */
 export const EXIT_USAGE = 2
@@ -49,10 +49,10 @@ async function dispatch(main: CommandDef, argv: readonly string[]): Promise<void
     })
   }
   const command = (typeof load === 'function' ? await load() : await load) as CommandDef
-  const { own, others } = splitWords(command.args ?? {}, rest)
+  const { own, others } = splitArgv(command.args ?? {}, rest)
   if (own.some(isHelp)) return await print(`${renderCommandUsage(main, command)}\n`)
   const { args = {} } = command
-  checkWords(name, args, own)
+  checkArgv(name, args, own)
   const rawArgs = [...disguiseNegatives(args, joinLists(args, own))]
   await runCommand(command, { rawArgs, data: others })
 }

@@ -48,11 +48,11 @@ export function renderManPage(
   return `${lines.join('\n')}\n`
 }
 
-function renderCommand({ synopsis, summary, words, options, notes }: CommandDescription) {
+function renderCommand({ synopsis, summary, positionals, options, notes }: CommandDescription) {
   return [
     `.SS ${escapeText(synopsis)}`,
     ...fill(summary),
-    ...words.flatMap((word) => renderItem(word.name, word.description)),
+    ...positionals.flatMap((positional) => renderItem(positional.name, positional.description)),
     ...options.flatMap(({ flag, value, description }) =>
       renderItem(value === undefined ? flag : `${flag} ${value.hint}`, description),
     ),

@@ -5,9 +5,9 @@
  */
 
 import type { ArgDef, ArgsDef, CommandDef, CommandMeta, SubCommandsDef } from 'citty'
-import { COMMAND } from './words.ts'
+import { COMMAND } from './command-line.ts'
 
-type Row = readonly [words: string, description: string]
+type Row = readonly [term: string, description: string]
 
 /** Of the program itself: its commands, each loaded for its one line. */
 export async function renderProgramUsage(program: CommandDef): Promise<string> {
@@ -21,13 +21,13 @@ export async function renderProgramUsage(program: CommandDef): Promise<string> {
   ].join('\n\n')
 }
 
-/** Of all commands but those that the agent itself calls, and older names: word and summary. */
+/** Of all commands but those that the agent itself calls, and older names: name and summary. */
 export async function listCommands(program: CommandDef): Promise<Row[]> {
   const rows: Row[] = []
-  for (const [word, load] of Object.entries((program.subCommands ?? {}) as SubCommandsDef)) {
+  for (const [name, load] of Object.entries((program.subCommands ?? {}) as SubCommandsDef)) {
     const command = (typeof load === 'function' ? await load() : await load) as CommandDef
     if ((command.meta as CommandMeta | undefined)?.hidden) continue
-    rows.push([word, splitDescription(command).summary])
+    rows.push([name, splitDescription(command).summary])
   }
   return rows
 }
@@ -41,7 +41,7 @@ export function renderCommandUsage(program: CommandDef, command: CommandDef): st
   const { summary, notes } = splitDescription(command)
   const args = Object.entries((command.args ?? {}) as ArgsDef)
   const positionals = args.filter(([, { type }]) => type === 'positional')
-  const words = positionals
+  const placeholders = positionals
     .filter(([name]) => name !== COMMAND)
     .map(([name, { required }]) =>
       required === false ? `[${name.toUpperCase()}]` : name.toUpperCase(),
@@ -52,7 +52,7 @@ export function renderCommandUsage(program: CommandDef, command: CommandDef): st
     ...(Object.hasOwn(command.args ?? {}, COMMAND) ? ['[-- COMMAND...]'] : []),
   ]
   const sections = [
-    `Usage: ${[...prefix, ...words, ...endings].join(' ')}`,
+    `Usage: ${[...prefix, ...placeholders, ...endings].join(' ')}`,
     summary,
     renderSection(
       'Arguments',
@@ -77,7 +77,7 @@ function argumentRow(name: string, { description = '' }: ArgDef): Row {
   return [name.toUpperCase(), description]
 }
 
-/** A switch that is on by itself is shown by the words that turn it off. */
+/** A switch that is on by itself is shown as the flag that turns it off. */
 function optionRow(name: string, definition: ArgDef): Row {
   const { description = '' } = definition
   if (definition.type !== 'boolean') {
@@ -93,6 +93,6 @@ function renderSection(title: string, rows: readonly Row[]): string {
 }
 
 function renderRows(rows: readonly Row[]): string {
-  const width = Math.max(...rows.map(([words]) => words.length))
-  return rows.map(([words, description]) => `  ${words.padEnd(width)}  ${description}`).join('\n')
+  const width = Math.max(...rows.map(([term]) => term.length))
+  return rows.map(([term, description]) => `  ${term.padEnd(width)}  ${description}`).join('\n')
 }

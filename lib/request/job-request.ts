@@ -38,7 +38,7 @@ export interface ContainerRequest {
   readonly name: string
   readonly image: string
   readonly pullPolicy: PullPolicy
-  /** Already split into words as a shell splits them; absent = the image's own. */
+  /** Already split into arguments as a shell splits them; absent = the image's own. */
   readonly command?: readonly string[] | undefined
   readonly entrypoint?: readonly string[] | undefined
   readonly user?: string | undefined

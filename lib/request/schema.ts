@@ -8,7 +8,7 @@
 import * as v from 'valibot'
 import { parseCpus, parseMemory } from './limits.ts'
 import { expected, list, optionalRecord, record } from './shapes.ts'
-import { splitWords } from './words.ts'
+import { splitCommand } from './split-command.ts'
 
 const DEFAULT_FILE_MODE = '0644'
 
@@ -94,8 +94,8 @@ function isHttpUrl(value: string): boolean {
   return /^https?:$/.test(URL.parse(value)?.protocol ?? '')
 }
 
-/** A command line, or its words already split; nothing in it means the image's own. */
-function optionalWords() {
+/** A command line, or its arguments already split; nothing in it means the image's own. */
+function optionalCommand() {
   return v.optional(v.lazy((input) => (Array.isArray(input) ? wordList : commandLine)))
 }
 
@@ -103,20 +103,20 @@ type WordsSchema = v.GenericSchema<unknown, readonly string[] | undefined>
 
 const wordList: WordsSchema = v.pipe(
   v.array(text()),
-  v.transform((words) => noneIfEmpty(words)),
+  v.transform((argv) => noneIfEmpty(argv)),
 )
 
 const commandLine: WordsSchema = v.pipe(
   text('a string or a list of strings'),
   v.check(
-    (line) => splitWords(line) !== undefined,
+    (line) => splitCommand(line) !== undefined,
     'expected a command line, got one that ends within quotes or after a backslash',
   ),
-  v.transform((line) => noneIfEmpty(splitWords(line) ?? [])),
+  v.transform((line) => noneIfEmpty(splitCommand(line) ?? [])),
 )
 
-function noneIfEmpty(words: readonly string[]): readonly string[] | undefined {
-  return words.length === 0 ? undefined : words
+function noneIfEmpty(argv: readonly string[]): readonly string[] | undefined {
+  return argv.length === 0 ? undefined : argv
 }
 
 const command = record({ directive: text(), alias: optionalText() })
@@ -184,8 +184,8 @@ const container = record({
       expectedValue('"if-not-present", "always" or "never"'),
     ),
   ),
-  command: optionalWords(),
-  entrypoint: optionalWords(),
+  command: optionalCommand(),
+  entrypoint: optionalCommand(),
   user: optionalText(),
   env_vars: list(variable, MAX_NESTED_ITEMS),
   files: list(file, MAX_NESTED_ITEMS),

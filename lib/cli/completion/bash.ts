@@ -27,7 +27,7 @@ ${commands.flatMap((command) => valueCases(name, command)).join('\n')}
       case "$command" in
         '') _${name}_words '${names} help --help --version' ;;
         help) _${name}_words '${names}' ;;
-${commands.map((command) => wordCase(name, command)).join('\n')}
+${commands.map((command) => commandCase(name, command)).join('\n')}
       esac
       ;;
   esac
@@ -52,11 +52,11 @@ function valueCases(program: string, { name, options }: CommandDescription): str
   )
 }
 
-function wordCase(program: string, { name, words, options }: CommandDescription): string {
+function commandCase(program: string, { name, positionals, options }: CommandDescription): string {
   const flags = `_${program}_words '${options.map(({ flag }) => flag).join(' ')}'`
-  const [word] = words
-  if (word === undefined) return `        ${name}) ${flags} ;;`
-  const values = complete(program, word.value)
+  const [positional] = positionals
+  if (positional === undefined) return `        ${name}) ${flags} ;;`
+  const values = complete(program, positional.value)
   return `        ${name}) if [[ $cur == -* ]]; then ${flags}; else ${values}; fi ;;`
 }
 

@@ -32,22 +32,25 @@ ${commands.flatMap((command) => commandLines(name, command)).join('\n')}
 `
 }
 
-function commandLines(program: string, { name, words, options }: CommandDescription): string[] {
+function commandLines(
+  program: string,
+  { name, positionals, options }: CommandDescription,
+): string[] {
   const start = `complete -c ${program} -n '__${program}_command ${name}'`
   return [
-    ...words.flatMap(({ value }) =>
-      value.kind === 'text' ? [] : [`${start} ${valueWords(value)}`],
+    ...positionals.flatMap(({ value }) =>
+      value.kind === 'text' ? [] : [`${start} ${valueArguments(value)}`],
     ),
-    ...options.map((option) => `${start} ${optionWords(option)}`),
+    ...options.map((option) => `${start} ${optionArguments(option)}`),
   ]
 }
 
-function optionWords({ flag, value, description }: OptionDescription): string {
-  const words = `-l ${flag.replace(/^--/, '')} -d ${quote(description)}`
-  return value === undefined ? words : `${words} -r ${valueWords(value)}`.trimEnd()
+function optionArguments({ flag, value, description }: OptionDescription): string {
+  const args = `-l ${flag.replace(/^--/, '')} -d ${quote(description)}`
+  return value === undefined ? args : `${args} -r ${valueArguments(value)}`.trimEnd()
 }
 
-function valueWords({ kind, choices }: Value): string {
+function valueArguments({ kind, choices }: Value): string {
   if (kind === 'file') return '-F'
   return kind === 'choice' ? `-f -a '${choices.join(' ')}'` : '-f'
 }

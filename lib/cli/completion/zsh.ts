@@ -50,10 +50,12 @@ fi
 `
 }
 
-function commandCase({ name, words, options }: CommandDescription): string {
+function commandCase({ name, positionals, options }: CommandDescription): string {
   const specs = [
     ...options.map(optionSpec),
-    ...words.map((word, index) => `${index + 1}:${word.name}:${action(word.value)}`),
+    ...positionals.map(
+      (positional, index) => `${index + 1}:${positional.name}:${action(positional.value)}`,
+    ),
   ]
   return `        ${name})
           _arguments \\

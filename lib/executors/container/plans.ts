@@ -30,7 +30,7 @@ export function planMain(
 ): ContainerPlan {
   return {
     ...planCommon(request),
-    command: shellUnder(givenWords(request.entrypoint) ?? entrypoint ?? [], startPath),
+    command: shellUnder(request.entrypoint ?? entrypoint ?? [], startPath),
     mounts,
     groups,
     devices,
@@ -49,7 +49,7 @@ function shellUnder(entrypoint: readonly string[], startPath: string): readonly 
 export function planService(request: ContainerRequest): ContainerPlan {
   return {
     ...planCommon(request),
-    command: givenWords(request.command),
+    command: request.command,
     mounts: [],
     devices: [],
     output: 'logged',
@@ -60,7 +60,7 @@ export function planService(request: ContainerRequest): ContainerPlan {
 function planCommon(request: ContainerRequest) {
   return {
     image: request.image,
-    entrypoint: givenWords(request.entrypoint),
+    entrypoint: request.entrypoint,
     user: request.user || undefined,
     platform: request.platform,
     memoryBytes: request.memoryBytes,
@@ -81,11 +81,6 @@ function checkName(name: string, container: string): void {
   throw new ContentError(`${JSON.stringify(name)} is no name for a variable of "${container}"`, {
     hint: 'A name has no "=" and no NUL byte in it.',
   })
-}
-
-/** An empty string is how some clients leave a field out. */
-function givenWords(words: readonly string[] | undefined): readonly string[] | undefined {
-  return words === undefined || words.length === 0 ? undefined : words
 }
 
 /** The Engine API is JSON: it has no way to carry other bytes. */

@@ -1,5 +1,5 @@
 /**
- * Finds what is wrong with the words after a command, which the argument parser would let pass.
+ * Checks and prepares a command's arguments, where the argument parser would let mistakes pass.
  *
  * @module
  */
@@ -8,24 +8,24 @@ import type { ArgDef, ArgsDef, CommandDef } from 'citty'
 import { ConfigError } from '../errors.ts'
 import { suggest } from './nearest.ts'
 
-/** The positional argument that stands for the words of another program's call, after `--`. */
+/** The positional argument that stands for another program's command line, after `--`. */
 export const COMMAND = 'command'
 
-/** A command's own words, and those after `--` when they are another program's. */
-export function splitWords(
+/** A command's own arguments, and those after `--` when they are another program's. */
+export function splitArgv(
   args: NonNullable<CommandDef['args']>,
-  words: readonly string[],
+  argv: readonly string[],
 ): { readonly own: readonly string[]; readonly others: readonly string[] } {
-  const at = Object.hasOwn(args, COMMAND) ? words.indexOf('--') : -1
-  if (at < 0) return { own: words, others: [] }
-  return { own: words.slice(0, at), others: words.slice(at + 1) }
+  const at = Object.hasOwn(args, COMMAND) ? argv.indexOf('--') : -1
+  if (at < 0) return { own: argv, others: [] }
+  return { own: argv.slice(0, at), others: argv.slice(at + 1) }
 }
 
-/** @throws {ConfigError} for an unknown flag, a flag without its value, a missing or a spare word */
-export function checkWords(
+/** @throws {ConfigError} for an unknown flag, a flag without its value, a missing or a surplus argument */
+export function checkArgv(
   command: string,
   args: NonNullable<CommandDef['args']>,
-  words: readonly string[],
+  argv: readonly string[],
 ): void {
   const definitions = args as ArgsDef
   const hint = `See agent ${command} --help.`
@@ -34,20 +34,20 @@ export function checkWords(
   )
   let given = 0
   let flagsAreOver = false
-  for (let at = 0; at < words.length; at++) {
-    const word = words[at] ?? ''
-    if (word === '--' && !flagsAreOver) {
+  for (let at = 0; at < argv.length; at++) {
+    const arg = argv[at] ?? ''
+    if (arg === '--' && !flagsAreOver) {
       flagsAreOver = true
       continue
     }
-    if (flagsAreOver || !word.startsWith('-') || word === '-') {
+    if (flagsAreOver || !arg.startsWith('-') || arg === '-') {
       given++
       if (given > positionals.length) {
-        throw new ConfigError(`agent ${command} does not know what to do with "${word}"`, { hint })
+        throw new ConfigError(`agent ${command} does not know what to do with "${arg}"`, { hint })
       }
       continue
     }
-    if (takesNextWord(command, definitions, [word, words[at + 1]], hint)) at++
+    if (takesNextArgument(command, definitions, [arg, argv[at + 1]], hint)) at++
   }
   const [missing] = positionals.slice(given).filter(([, { required }]) => required !== false)
   if (missing !== undefined) {
@@ -62,21 +62,21 @@ const LIST_HINT = ',…'
  * A list given in several flags as one: `--files a:b --files c:d` is `--files a:b,c:d`. Of every
  * other flag the last one counts.
  *
- * @param words that have passed {@link checkWords}
+ * @param argv that has passed {@link checkArgv}
  */
 export function joinLists(
   args: NonNullable<CommandDef['args']>,
-  words: readonly string[],
+  argv: readonly string[],
 ): readonly string[] {
   const lists = new Map<string, string[]>()
   const rest: string[] = []
-  for (let at = 0; at < words.length; at++) {
-    const word = words[at] ?? ''
-    if (word === '--') return [...rest, ...toFlags(lists), ...words.slice(at)]
-    const [flag = '', value] = word.split(/=(.*)/s, 2)
-    const definition = word.startsWith('-') ? findFlag(args as ArgsDef, flag) : undefined
-    if (!definition?.valueHint?.endsWith(LIST_HINT)) rest.push(word)
-    else lists.set(flag, [...(lists.get(flag) ?? []), value ?? words[++at] ?? ''])
+  for (let at = 0; at < argv.length; at++) {
+    const arg = argv[at] ?? ''
+    if (arg === '--') return [...rest, ...toFlags(lists), ...argv.slice(at)]
+    const [flag = '', value] = arg.split(/=(.*)/s, 2)
+    const definition = arg.startsWith('-') ? findFlag(args as ArgsDef, flag) : undefined
+    if (!definition?.valueHint?.endsWith(LIST_HINT)) rest.push(arg)
+    else lists.set(flag, [...(lists.get(flag) ?? []), value ?? argv[++at] ?? ''])
   }
   return [...rest, ...toFlags(lists)]
 }
@@ -89,31 +89,31 @@ function toFlags(lists: ReadonlyMap<string, readonly string[]>): string[] {
  * The parser takes every `--no-…` for the negative of a switch, without looking whether there is a
  * flag of that very name with a value. It knows such a flag in camel case as well.
  *
- * @param words that have passed {@link checkWords}
+ * @param argv that has passed {@link checkArgv}
  */
 export function disguiseNegatives(
   args: NonNullable<CommandDef['args']>,
-  words: readonly string[],
+  argv: readonly string[],
 ): readonly string[] {
-  const end = words.includes('--') ? words.indexOf('--') : words.length
-  return words.map((word, at) => {
-    const [flag = ''] = word.split('=', 1)
-    if (at >= end || !flag.startsWith('--no-') || !Object.hasOwn(args, flag.slice(2))) return word
+  const end = argv.includes('--') ? argv.indexOf('--') : argv.length
+  return argv.map((arg, at) => {
+    const [flag = ''] = arg.split('=', 1)
+    if (at >= end || !flag.startsWith('--no-') || !Object.hasOwn(args, flag.slice(2))) return arg
     return (
       flag.replace(/(?<=[a-z])-([a-z])/g, (_, letter) => letter.toUpperCase()) +
-      word.slice(flag.length)
+      arg.slice(flag.length)
     )
   })
 }
 
-/** @returns whether the word after the flag is its value */
-function takesNextWord(
+/** @returns whether the argument after the flag is its value */
+function takesNextArgument(
   command: string,
   definitions: ArgsDef,
-  [word, next]: readonly [string, string | undefined],
+  [arg, next]: readonly [string, string | undefined],
   hint: string,
 ): boolean {
-  const [flag = '', value] = word.split(/=(.*)/s, 2)
+  const [flag = '', value] = arg.split(/=(.*)/s, 2)
   const definition = findFlag(definitions, flag)
   if (definition === undefined) {
     throw new ConfigError(`agent ${command} has no flag ${flag}`, {

@@ -1,7 +1,12 @@
 import type { ArgsDef } from 'citty'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
-import { checkWords, disguiseNegatives, joinLists, splitWords } from '../../../lib/cli/words.ts'
+import {
+  checkArgv,
+  disguiseNegatives,
+  joinLists,
+  splitArgv,
+} from '../../../lib/cli/command-line.ts'
 import { ConfigError } from '../../../lib/errors.ts'
 
 const test = suite('cli: words')
@@ -14,7 +19,7 @@ const ARGS: ArgsDef = {
 
 function complaintOf(...words: string[]): string {
   try {
-    checkWords('run', ARGS, words)
+    checkArgv('run', ARGS, words)
   } catch (error) {
     assert.instance(error, ConfigError)
     assert.match((error as ConfigError).hint, /See agent run --help\.$/)
@@ -57,10 +62,10 @@ test('words after -- are another program’s call where a command takes one, and
   const calling: ArgsDef = { ...ARGS, command: { type: 'positional', required: false } }
   const words = ['a', '--', 'ls', '--help', '--', '-l']
 
-  assert.equal(splitWords(calling, words), { own: ['a'], others: ['ls', '--help', '--', '-l'] })
-  assert.equal(splitWords(calling, ['a']), { own: ['a'], others: [] })
-  assert.equal(splitWords(ARGS, words), { own: words, others: [] })
-  assert.throws(() => checkWords('run', calling, ['a', 'ls']), /what to do with "ls"/)
+  assert.equal(splitArgv(calling, words), { own: ['a'], others: ['ls', '--help', '--', '-l'] })
+  assert.equal(splitArgv(calling, ['a']), { own: ['a'], others: [] })
+  assert.equal(splitArgv(ARGS, words), { own: words, others: [] })
+  assert.throws(() => checkArgv('run', calling, ['a', 'ls']), /what to do with "ls"/)
 })
 
 test('a list may come in several flags; its values stay in their order, other words as they are', () => {

@@ -1,5 +1,5 @@
 /**
- * Splits a command line into words, as a shell would, and expands nothing.
+ * Splits a command line into its arguments, as a shell would, and expands nothing.
  *
  * @module
  */
@@ -12,7 +12,7 @@ import { split } from 'shlex'
  *
  * @returns undefined when a quote or an escape is left open
  */
-export function splitWords(text: string): readonly string[] | undefined {
+export function splitCommand(text: string): readonly string[] | undefined {
   try {
     return split(text)
   } catch {

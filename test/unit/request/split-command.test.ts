@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
-import { splitWords } from '../../../lib/request/words.ts'
+import { splitCommand } from '../../../lib/request/split-command.ts'
 
 const test = suite('request: words')
 
@@ -26,12 +26,12 @@ test('lines are split as bash splits them', () => {
     const script = `words=(${line}\n); (( \${#words[@]} )) && printf '%s\\0' "\${words[@]}"; true`
     const judged = execFileSync('bash', ['-c', script], { encoding: 'utf8', timeout: 10_000 })
 
-    assert.equal(splitWords(line), judged.split('\0').slice(0, -1), line)
+    assert.equal(splitCommand(line), judged.split('\0').slice(0, -1), line)
   }
 })
 
 test('nothing is expanded, and operators are words', () => {
-  assert.equal(splitWords('$HOME ~ *.c `id` $(id) a|b ; x & #c > f'), [
+  assert.equal(splitCommand('$HOME ~ *.c `id` $(id) a|b ; x & #c > f'), [
     '$HOME',
     '~',
     '*.c',
@@ -48,7 +48,7 @@ test('nothing is expanded, and operators are words', () => {
 })
 
 test('an open quote or escape is told apart', () => {
-  for (const line of [`'a`, `"a`, `a "b' c`, 'a\\']) assert.is(splitWords(line), undefined, line)
+  for (const line of [`'a`, `"a`, `a "b' c`, 'a\\']) assert.is(splitCommand(line), undefined, line)
 })
 
 test.run()
