@@ -9,7 +9,7 @@ import { CacheError, toLine } from '../errors.ts'
 import { absolutePath, fromLatin1, type JobFiles, md5Of, toLatin1 } from './job-files.ts'
 import { branchOf, LOCK_FILES, restoreKeys, storeKey } from './lock-files.ts'
 import { findMatch } from './match-key.ts'
-import { type CachePlace, openStore } from './open-store.ts'
+import { type CacheConfig, openStore } from './open-store.ts'
 import type { CacheStore } from './store.ts'
 import { placeOf, transferIn, transferOut } from './transfer.ts'
 
@@ -23,7 +23,7 @@ export interface CacheCall {
   /** Those that are not empty. */
   readonly variables: Readonly<Record<string, string>>
   readonly files: JobFiles
-  readonly place: CachePlace
+  readonly config: CacheConfig
   /** Prints a line, or several, to the asker. */
   readonly say: (text: string) => Promise<void>
   readonly signal: AbortSignal

@@ -16,14 +16,14 @@ import { CacheError } from '../errors.ts'
 import { makeDirectory } from '../make-directory.ts'
 import {
   encodeHeader,
+  HEADER_BYTES,
   openIfThere,
-  PREFACE_BYTES,
   readArchive,
   readHeader,
   readKey,
   unusable,
   writeAll,
-} from './kept-archive.ts'
+} from './archive-file.ts'
 import type { CacheStore, StoredKey, Usage } from './store.ts'
 
 export interface DirectoryStoreOptions {
@@ -34,7 +34,7 @@ export interface DirectoryStoreOptions {
   readonly limitBytes: number
 }
 
-interface StoredFile {
+interface ArchiveFile {
   readonly path: string
   readonly name: string
   readonly bytes: number
@@ -67,10 +67,10 @@ export class DirectoryStore implements CacheStore {
 
   async list(): Promise<readonly StoredKey[]> {
     const keys: StoredKey[] = []
-    for (const { path, name, bytes, storedAt } of await storedFiles(this.#directory)) {
+    for (const { path, name, bytes, storedAt } of await listArchives(this.#directory)) {
       // One at a time: all at once, a thousand open files would be more than many hosts allow.
       const key = name.includes('~') ? await readKey(path) : decodeURIComponent(name)
-      if (key !== '') keys.push({ key, bytes: Math.max(0, bytes - PREFACE_BYTES), storedAt })
+      if (key !== '') keys.push({ key, bytes: Math.max(0, bytes - HEADER_BYTES), storedAt })
     }
     return keys.sort((a, b) => b.storedAt - a.storedAt)
   }
@@ -123,7 +123,7 @@ export class DirectoryStore implements CacheStore {
       const { size, mtime } = await file.stat()
       await file.utimes(new Date(), mtime)
       this.#reading.add(file)
-      return { bytes: size - PREFACE_BYTES, archive: this.#readAndClose(file, signal) }
+      return { bytes: size - HEADER_BYTES, archive: this.#readAndClose(file, signal) }
     } catch (error) {
       await file.close()
       signal.throwIfAborted()
@@ -136,15 +136,15 @@ export class DirectoryStore implements CacheStore {
   }
 
   async clear(): Promise<void> {
-    for (const { path } of await storedFiles(this.#directory)) await rm(path, { force: true })
+    for (const { path } of await listArchives(this.#directory)) await rm(path, { force: true })
   }
 
   async usage(): Promise<Usage> {
     const { directory, limitBytes } = this.#options
-    const sum = (files: readonly StoredFile[]) =>
+    const sum = (files: readonly ArchiveFile[]) =>
       files.reduce((total, { bytes }) => total + bytes, 0)
     const all = sum((await Promise.all(await projects(directory))).flat())
-    const usedBytes = sum(await storedFiles(this.#directory))
+    const usedBytes = sum(await listArchives(this.#directory))
     return { usedBytes, freeBytes: Math.max(0, limitBytes - all) }
   }
 
@@ -177,9 +177,9 @@ export class DirectoryStore implements CacheStore {
       for await (const chunk of archive) {
         signal.throwIfAborted()
         hash.update(chunk)
-        await unlessFull(directory, () => writeAll(file, chunk, PREFACE_BYTES + bytes))
+        await unlessFull(directory, () => writeAll(file, chunk, HEADER_BYTES + bytes))
         bytes += chunk.length
-        if (bytes + PREFACE_BYTES > limitBytes) throw tooLarge(key, limitBytes)
+        if (bytes + HEADER_BYTES > limitBytes) throw tooLarge(key, limitBytes)
       }
       const header = encodeHeader({ key, sha256: hash.digest('hex') })
       await unlessFull(directory, () => writeAll(file, header, 0))
@@ -215,12 +215,12 @@ function isEncoded(name: string): boolean {
 }
 
 /** Every project's files, most of them in memory anyway: the file system's. */
-async function projects(directory: string): Promise<Array<Promise<StoredFile[]>>> {
+async function projects(directory: string): Promise<Array<Promise<ArchiveFile[]>>> {
   const names = await readdir(directory).catch(noneIfMissing)
-  return names.map((name) => storedFiles(join(directory, name)))
+  return names.map((name) => listArchives(join(directory, name)))
 }
 
-async function storedFiles(directory: string): Promise<StoredFile[]> {
+async function listArchives(directory: string): Promise<ArchiveFile[]> {
   const names = await readdir(directory).catch(noneIfMissing)
   const files = await Promise.all(
     names
@@ -263,7 +263,7 @@ async function unlessFull(directory: string, write: () => Promise<void>): Promis
   }
 }
 
-function leastRecentlyUsed(a: StoredFile, b: StoredFile): number {
+function leastRecentlyUsed(a: ArchiveFile, b: ArchiveFile): number {
   return a.usedAt - b.usedAt
 }
 

@@ -11,8 +11,8 @@ import { DirectoryStore } from './directory-store.ts'
 import { absolutePath, type JobFiles, toLatin1 } from './job-files.ts'
 import type { CacheStore } from './store.ts'
 
-/** Where the cache of this host's jobs is, unless their variables say something else. */
-export interface CacheHost {
+/** The cache of the jobs on this host, unless their variables name another one. */
+export interface CacheDefaults {
   /** The first that can be written to is taken. */
   readonly directories: readonly string[]
   /** Of a directory, on this host or on an SFTP server. */
@@ -21,20 +21,20 @@ export interface CacheHost {
   readonly environment: Readonly<Record<string, string | undefined>>
 }
 
-/** Where a job's cache is. */
-export interface CachePlace extends CacheHost {
+/** The cache of one job. */
+export interface CacheConfig extends CacheDefaults {
   /** Where access is the agent's to give: as the job's request names it. Empty = none. */
   readonly project: string
 }
 
-/** What there is of the job to find its store by. */
-interface StoreSeeker {
+/** What of a job decides on its store. */
+interface StoreContext {
   /** As text; empty ones left out. */
   readonly variables: Readonly<Record<string, string>>
   /** Latin1; for relative paths. */
   readonly directory: string
   readonly files: JobFiles
-  readonly place: CachePlace
+  readonly config: CacheConfig
   readonly signal: AbortSignal
 }
 
@@ -42,20 +42,20 @@ interface StoreSeeker {
 const MAX_FILE_BYTES = 1_048_576
 
 /** @throws {CacheError} when the variables do not add up, or what they name cannot be used */
-export async function openStore(seeker: StoreSeeker): Promise<CacheStore> {
-  const { variables, place } = seeker
+export async function openStore(context: StoreContext): Promise<CacheStore> {
+  const { variables, config } = context
   const backend = variables['SEMAPHORE_CACHE_BACKEND']
   switch (backend) {
     case undefined:
-      return await openDirectory(place)
+      return await openDirectory(config)
     case 's3': {
       const { parseS3Settings } = await import('./s3/settings.ts')
-      const settings = parseS3Settings(variables, place)
+      const settings = parseS3Settings(variables, config)
       const { S3Store } = await import('./s3/store.ts')
       return new S3Store(settings)
     }
     case 'sftp':
-      return await openSftp(seeker)
+      return await openSftp(context)
     default:
       throw new CacheError(`There is no cache backend '${backend}'`, {
         hint: "Set SEMAPHORE_CACHE_BACKEND to s3 or sftp, or unset it for the cache on the agent's host.",
@@ -67,29 +67,32 @@ async function openDirectory({
   directories,
   project,
   limitBytes,
-}: CachePlace): Promise<CacheStore> {
+}: CacheConfig): Promise<CacheStore> {
   const directory = await firstUsable(directories)
   return new DirectoryStore({ directory, project, limitBytes })
 }
 
-async function openSftp(seeker: StoreSeeker): Promise<CacheStore> {
-  const { variables, place } = seeker
+async function openSftp(context: StoreContext): Promise<CacheStore> {
+  const { variables, config } = context
   const { parseSftpAddress } = await import('./sftp/settings.ts')
   const address = parseSftpAddress(variables)
-  const privateKey = await readSmall(seeker, address.privateKeyPath)
-  const knownHosts = await readKnownHosts(seeker)
+  const privateKey = await readSmall(context, address.privateKeyPath)
+  const knownHosts = await readKnownHosts(context)
   const { SftpStore } = await import('./sftp/store.ts')
-  return new SftpStore({ ...address, privateKey, knownHosts, limitBytes: place.limitBytes })
+  return new SftpStore({ ...address, privateKey, knownHosts, limitBytes: config.limitBytes })
 }
 
-async function readKnownHosts(seeker: StoreSeeker): Promise<string> {
-  const { variables, files, signal } = seeker
+async function readKnownHosts(context: StoreContext): Promise<string> {
+  const { variables, files, signal } = context
   const path = `${variables['HOME'] ?? ''}/.ssh/known_hosts`
   if (!(await files.exists(toLatin1(path), signal))) return ''
-  return (await readSmall(seeker, path)).toString()
+  return (await readSmall(context, path)).toString()
 }
 
-async function readSmall({ directory, files, signal }: StoreSeeker, path: string): Promise<Buffer> {
+async function readSmall(
+  { directory, files, signal }: StoreContext,
+  path: string,
+): Promise<Buffer> {
   const chunks: Uint8Array[] = []
   let bytes = 0
   for await (const chunk of files.read(absolutePath(directory, toLatin1(path)), signal)) {

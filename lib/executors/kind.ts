@@ -9,7 +9,7 @@
 
 import type { Readable, Writable } from 'node:stream'
 import type { ReadStream, WriteStream } from 'node:tty'
-import type { CachePlace } from '../cache/open-store.ts'
+import type { CacheConfig } from '../cache/open-store.ts'
 import type { Check } from '../checks/check.ts'
 import type { HostResources, ResourcePlan } from '../host/host-resources.ts'
 import type { JumpTarget } from '../host/jump-point.ts'
@@ -131,7 +131,7 @@ export interface SharedOptions {
   readonly policy: StopPolicy
   /** What programs on this host inherit; the agent's own settings are not among it. */
   readonly environment: Readonly<Record<string, string>>
-  readonly cache: CachePlace
+  readonly cache: CacheConfig
   /** By which the job will be known, for someone who clears up if this process cannot. */
   readonly resources: HostResources
 }

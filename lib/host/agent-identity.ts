@@ -21,13 +21,13 @@ export function readBootId(): string {
 /** This process, in characters that need no quoting: `MACHINE.BOOT.NAMESPACE.PID.START`. */
 export function identifySelf(): string {
   const { pid, startedAt = 0 } = identifyLeader(process.pid)
-  return [...surroundings(), pid, startedAt].join('.')
+  return [...hostIdentity(), pid, startedAt].join('.')
 }
 
 /** @param identity from {@link identifySelf} of any process; what is none is `unknown` */
 export function lifeOf(identity: string): Life {
   const [machine, boot, namespace, pid, startedAt] = identity.split('.')
-  const [ownMachine, ownBoot, ownNamespace] = surroundings()
+  const [ownMachine, ownBoot, ownNamespace] = hostIdentity()
   if (machine !== ownMachine || startedAt === undefined) return 'unknown'
   if (boot !== ownBoot) return 'dead'
   if (namespace !== ownNamespace) return 'unknown'
@@ -46,7 +46,7 @@ export function isOfDeadProcess(name: string): boolean {
   return lifeOf(identity) === 'dead'
 }
 
-function surroundings(): [machine: string, boot: string, namespace: string] {
+function hostIdentity(): [machine: string, boot: string, namespace: string] {
   const [namespace = '0'] = /\d+/.exec(readlinkSync('/proc/self/ns/pid')) ?? []
   return [shortHash(`${readMachineId()} ${hostname()}`), shortHash(readBootId()), namespace]
 }

@@ -13,7 +13,7 @@ export interface Owner {
 }
 
 /** A file as it was. */
-export interface KeptFile extends Owner {
+export interface FileBackup extends Owner {
   readonly path: string
   readonly content: Buffer
   readonly mode: number
@@ -41,7 +41,7 @@ export async function replaceFile(
 }
 
 /** Those that are there. @throws {Error} of the file system */
-export async function keepFiles(paths: readonly string[]): Promise<KeptFile[]> {
+export async function backUpFiles(paths: readonly string[]): Promise<FileBackup[]> {
   return await Promise.all(
     paths.filter(existsSync).map(async (path) => {
       const [content, { mode, uid, gid }] = await Promise.all([readFile(path), stat(path)])
@@ -50,7 +50,7 @@ export async function keepFiles(paths: readonly string[]): Promise<KeptFile[]> {
   )
 }
 
-export async function putBack(files: readonly KeptFile[]): Promise<void> {
+export async function restoreFiles(files: readonly FileBackup[]): Promise<void> {
   for (const { path, content, mode, uid, gid } of files) {
     await replaceFile(path, content, mode)
     await chown(path, uid, gid)

@@ -12,7 +12,7 @@ import { dirname } from 'node:path'
 import { ConfigError } from '../errors.ts'
 import { makeDirectory } from '../make-directory.ts'
 import { changeSettings } from '../settings/change-settings.ts'
-import { keepFiles, type Owner, replaceFile, writePrivate } from './files.ts'
+import { backUpFiles, type Owner, replaceFile, writePrivate } from './files.ts'
 import { startService } from './start.ts'
 import { hasSystemd, runProgram, succeeds } from './system.ts'
 import {
@@ -56,7 +56,7 @@ export async function installService(options: InstallOptions): Promise<void> {
   await requireRunnable(options.agentPath, user)
   const owner = await ownerOf(user)
   const isRunning = await succeeds('systemctl', 'is-active', '--quiet', SERVICE)
-  const old = isRunning ? await keepFiles([CONFIG_PATH, SECRET_PATH, UNIT_PATH]) : undefined
+  const old = isRunning ? await backUpFiles([CONFIG_PATH, SECRET_PATH, UNIT_PATH]) : undefined
   await makeDirectory(CONFIG_DIRECTORY, 0o755)
   await writeSecret(options, owner)
   const base = options.configFile ?? CONFIG_PATH

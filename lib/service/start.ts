@@ -5,7 +5,7 @@
  */
 
 import { ServiceError } from '../errors.ts'
-import { type KeptFile, putBack } from './files.ts'
+import { type FileBackup, restoreFiles } from './files.ts'
 import { runProgram, succeeds } from './system.ts'
 import { CONFIG_PATH, SERVICE } from './unit.ts'
 
@@ -15,7 +15,7 @@ const LINES = 15
  * @param old of a service that runs; undefined when none does
  * @throws {ServiceError} with the end of the service's log when it does not start
  */
-export async function startService(old: readonly KeptFile[] | undefined): Promise<void> {
+export async function startService(old: readonly FileBackup[] | undefined): Promise<void> {
   try {
     await reloadAndRestart()
   } catch (cause) {
@@ -40,8 +40,8 @@ async function reloadAndRestart(): Promise<void> {
 }
 
 /** @returns false when it does not work that way either */
-async function startAgain(old: readonly KeptFile[]): Promise<boolean> {
-  await putBack(old)
+async function startAgain(old: readonly FileBackup[]): Promise<boolean> {
+  await restoreFiles(old)
   await runProgram('systemctl', 'daemon-reload')
   return await succeeds('systemctl', 'restart', SERVICE)
 }

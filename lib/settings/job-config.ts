@@ -5,7 +5,7 @@
  */
 
 import { isAbsolute, join, resolve } from 'node:path'
-import type { CacheHost } from '../cache/open-store.ts'
+import type { CacheDefaults } from '../cache/open-store.ts'
 import { jobEnvironment, parseDockerHost } from '../config.ts'
 import { ConfigError } from '../errors.ts'
 import { commonPlaces } from '../private/place.ts'
@@ -29,7 +29,7 @@ export interface JobConfig
   readonly home: string
   /** The first that will do gets what nobody else may write. */
   readonly privatePlaces: readonly string[]
-  readonly cache: CacheHost
+  readonly cache: CacheDefaults
   readonly dockerSocketPath: string
   /** Of jobs of `agent start` only. */
   readonly fleet: FleetRules | undefined

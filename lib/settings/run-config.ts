@@ -20,7 +20,7 @@ export interface RunConfig {
 }
 
 /** What of the process settings depend on; a test passes a plain object. */
-export interface Surroundings {
+export interface ProcessContext {
   readonly env: NodeJS.ProcessEnv
   readonly isRoot: boolean
   readonly stdout: { readonly isTTY?: boolean; readonly columns?: number }
@@ -34,7 +34,7 @@ const DEFAULT_COLUMNS = 80
  */
 export function loadRunConfig(
   flags: Readonly<Record<string, unknown>>,
-  { env, stdout, isRoot }: Surroundings,
+  { env, stdout, isRoot }: ProcessContext,
 ): RunConfig {
   const layers = [flagLayer(RUN_SETTINGS, flags), variableLayer(RUN_SETTINGS, env)]
   const { format, hold, ...values } = resolveSettings(RUN_SETTINGS, layers)

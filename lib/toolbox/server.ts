@@ -7,13 +7,13 @@
 import { LinkedAbort } from '../async/abort.ts'
 import { createGate } from '../async/in-order.ts'
 import { absolutePath, type FileOwner, type JobFiles, md5Of, toLatin1 } from '../cache/job-files.ts'
-import type { CachePlace } from '../cache/open-store.ts'
+import type { CacheConfig } from '../cache/open-store.ts'
 import { toLine } from '../errors.ts'
 import { RequestReader, type ToolboxRequest } from './request.ts'
 
 export interface ToolboxServerOptions {
   readonly files: JobFiles
-  readonly cache: CachePlace
+  readonly cache: CacheConfig
   /** Who asks here; absent = as each says, for a server that only the job's user and root can reach. */
   readonly user?: FileOwner | undefined
   /**
@@ -138,7 +138,7 @@ export class ToolboxServer {
       return 0
     }
     const { runCache } = await import('../cache/command.ts')
-    return await runCache({ ...request, ...user, files, say, signal, place: cache })
+    return await runCache({ ...request, ...user, files, say, signal, config: cache })
   }
 }
 

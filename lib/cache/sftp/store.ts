@@ -18,7 +18,7 @@ import { SftpLink } from './link.ts'
 import type { SftpSettings } from './settings.ts'
 import { readBlocks, writeBlocks } from './transfer.ts'
 
-interface StoredFile extends StoredKey {
+interface RemoteFile extends StoredKey {
   readonly name: string
   readonly usedAt: number
 }
@@ -232,7 +232,7 @@ export class SftpStore implements CacheStore {
     }
   }
 
-  async #files(signal: AbortSignal): Promise<StoredFile[]> {
+  async #files(signal: AbortSignal): Promise<RemoteFile[]> {
     const entries = await this.#link.run((session) => session.list(), signal)
     return entries
       .filter(({ filename, attrs }) => attrs.isFile() && !filename.startsWith('.'))
@@ -278,11 +278,11 @@ function keyOf(name: string): string {
   return name.replace(/^%2E/, '.').replaceAll('%25', '%')
 }
 
-function leastRecentlyUsed(files: readonly StoredFile[]): StoredFile[] {
+function leastRecentlyUsed(files: readonly RemoteFile[]): RemoteFile[] {
   return files.toSorted((a, b) => a.usedAt - b.usedAt || a.storedAt - b.storedAt)
 }
 
-function sum(files: readonly StoredFile[]): number {
+function sum(files: readonly RemoteFile[]): number {
   return files.reduce((total, { bytes }) => total + bytes, 0)
 }
 

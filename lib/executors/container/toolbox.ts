@@ -9,7 +9,7 @@
 import type { Duplex } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { onAbort } from '../../async/abort.ts'
-import type { CachePlace } from '../../cache/open-store.ts'
+import type { CacheConfig } from '../../cache/open-store.ts'
 import { attachExec } from '../../docker/exec.ts'
 import { readFrames } from '../../docker/frames.ts'
 import { LineReader } from '../../toolbox/lines.ts'
@@ -17,7 +17,7 @@ import { LOST_ANSWER, ToolboxServer } from '../../toolbox/server.ts'
 import { type Asker, Askers, type AskersOptions } from './askers.ts'
 
 export interface ToolboxOptions extends AskersOptions {
-  readonly cache: CachePlace
+  readonly cache: CacheConfig
 }
 
 /**

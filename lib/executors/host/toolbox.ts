@@ -21,7 +21,7 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { appendFile } from 'node:fs/promises'
-import type { CachePlace } from '../../cache/open-store.ts'
+import type { CacheConfig } from '../../cache/open-store.ts'
 import { toolboxFiles } from '../../toolbox/files.ts'
 import { LineReader } from '../../toolbox/lines.ts'
 import { ToolboxServer } from '../../toolbox/server.ts'
@@ -52,7 +52,7 @@ export class HostToolbox {
    *
    * @param directory made here, in one that only the job's user may enter
    */
-  constructor(directory: string, cache: CachePlace) {
+  constructor(directory: string, cache: CacheConfig) {
     mkdirSync(directory, { mode: 0o755 })
     for (const { name, content, mode } of toolboxFiles(directory)) {
       if (content === undefined) mkdirSync(`${directory}/${name}`, { mode })

@@ -3,19 +3,19 @@ import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { parseDuration } from '../../../lib/config.ts'
 import { ConfigError } from '../../../lib/errors.ts'
-import { loadRunConfig, type Surroundings } from '../../../lib/settings/run-config.ts'
+import { loadRunConfig, type ProcessContext } from '../../../lib/settings/run-config.ts'
 
 const test = suite('config')
 
 type Flags = Readonly<Record<string, unknown>>
 
-const onTerminal = (env: NodeJS.ProcessEnv = {}): Surroundings => ({
+const onTerminal = (env: NodeJS.ProcessEnv = {}): ProcessContext => ({
   env,
   isRoot: false,
   stdout: { isTTY: true, columns: 120 },
 })
 
-const onPipe = (env: NodeJS.ProcessEnv = {}): Surroundings => ({
+const onPipe = (env: NodeJS.ProcessEnv = {}): ProcessContext => ({
   env,
   isRoot: false,
   stdout: {},
@@ -100,7 +100,7 @@ test('the engine is on a Unix socket', () => {
 })
 
 test('colours are for terminals, unless somebody says otherwise', () => {
-  const coloursOf = (host: Surroundings, color = true) => loadRunConfig({ color }, host).colours
+  const coloursOf = (host: ProcessContext, color = true) => loadRunConfig({ color }, host).colours
 
   assert.is(coloursOf(onTerminal()), true)
   assert.is(coloursOf(onPipe()), false)

@@ -16,7 +16,7 @@ export interface Credential {
   readonly file: (path: string) => string
 }
 
-export interface Surroundings {
+export interface LoginContext {
   /** Of the agent's process: its variables redirect calls to others' servers. */
   readonly environment: Readonly<Record<string, string>>
   readonly signal: AbortSignal
@@ -27,7 +27,7 @@ export interface Strategy {
   readonly title: string
   readonly resolve: (
     credential: Credential,
-    surroundings: Surroundings,
+    context: LoginContext,
   ) => RegistryLogin | Promise<RegistryLogin>
 }
 
@@ -71,7 +71,7 @@ export function findStrategy(type: string): Strategy | undefined {
 
 async function resolveEcr(
   { variable, optional }: Credential,
-  { environment, signal }: Surroundings,
+  { environment, signal }: LoginContext,
 ): Promise<RegistryLogin> {
   const endpoint = (service: string) =>
     environment[`AWS_ENDPOINT_URL_${service}`] || environment['AWS_ENDPOINT_URL'] || undefined

@@ -15,7 +15,7 @@ export interface ArchiveHeader {
 
 /** @see RFC 8878, 3.1.2, "Skippable Frames" */
 const SKIPPABLE_MAGIC = 0x184d2a50
-export const PREFACE_BYTES = 8_192
+export const HEADER_BYTES = 8_192
 
 const READ_BYTES = 1_048_576
 
@@ -41,7 +41,7 @@ export async function readKey(path: string): Promise<string> {
 
 /** @returns an empty one for a file that is damaged: told, and removed, by who wants its archive */
 export async function readHeader(file: FileHandle): Promise<ArchiveHeader> {
-  const { buffer } = await file.read(Buffer.alloc(PREFACE_BYTES), 0, PREFACE_BYTES, 0)
+  const { buffer } = await file.read(Buffer.alloc(HEADER_BYTES), 0, HEADER_BYTES, 0)
   try {
     const { key, sha256 } = JSON.parse(buffer.toString('utf8', 8)) as Partial<ArchiveHeader>
     return { key: String(key), sha256: String(sha256) }
@@ -51,9 +51,9 @@ export async function readHeader(file: FileHandle): Promise<ArchiveHeader> {
 }
 
 export function encodeHeader(header: ArchiveHeader): Buffer {
-  const bytes = Buffer.alloc(PREFACE_BYTES, ' ')
+  const bytes = Buffer.alloc(HEADER_BYTES, ' ')
   bytes.writeUInt32LE(SKIPPABLE_MAGIC, 0)
-  bytes.writeUInt32LE(PREFACE_BYTES - 8, 4)
+  bytes.writeUInt32LE(HEADER_BYTES - 8, 4)
   bytes.write(JSON.stringify(header), 8)
   return bytes
 }
@@ -67,7 +67,7 @@ export async function* readArchive(
   signal: AbortSignal,
 ): AsyncGenerator<Uint8Array, void> {
   const buffer = Buffer.allocUnsafe(READ_BYTES)
-  for (let at = PREFACE_BYTES; ; ) {
+  for (let at = HEADER_BYTES; ; ) {
     signal.throwIfAborted()
     const { bytesRead } = await file.read(buffer, 0, buffer.length, at)
     if (bytesRead === 0) return
