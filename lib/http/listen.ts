@@ -13,6 +13,7 @@ import { ConfigError } from '../errors.ts'
 import { descriptorLimit } from '../host/descriptors.ts'
 import type { Logger } from '../log.ts'
 import { messageAnswer } from './answers.ts'
+import { bind } from './bind.ts'
 import { answerBrokenRequest } from './broken-request.ts'
 import { type ConnectionLimits, Connections } from './connections.ts'
 import type { ServerEnv } from './stream-answer.ts'
@@ -174,26 +175,6 @@ function withTls<T>(action: () => T): T {
       cause,
     })
   }
-}
-
-async function bind(server: Server, { host, port }: ListenOptions): Promise<void> {
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject)
-    server.listen(port, host, () => {
-      server.off('error', reject)
-      resolve()
-    })
-  }).catch((cause: NodeJS.ErrnoException) => {
-    const [reason, hint] = BIND_FAILURES[cause.code ?? ''] ?? [cause.message, 'Use another --host.']
-    throw new ConfigError(`The agent cannot listen on ${host}:${port}: ${reason}`, { hint, cause })
-  })
-}
-
-const BIND_FAILURES: Readonly<Record<string, readonly [reason: string, hint: string]>> = {
-  EADDRINUSE: ['the port is in use', 'End the program that has it, or use another --port.'],
-  EACCES: ['permission denied', 'Use a --port from 1024, or allow the agent to bind low ports.'],
-  EADDRNOTAVAIL: ['this host does not have that address', 'Use another --host.'],
-  ENOTFOUND: ['that name is not known', 'Use an IP address as --host.'],
 }
 
 async function close(server: Server, connections: Connections, limitMs: number): Promise<void> {

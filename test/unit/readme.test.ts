@@ -51,11 +51,13 @@ test('every code of an error has its line, and no other', () => {
 })
 
 test('every metric has its line, and no other', () => {
-  const source = readFileSync('lib/metrics/job-metrics.ts', 'utf8')
-  const names = source.match(/(?<=name: ')agent_\w+(?=')/g) ?? []
+  const sources = ['job', 'hub'].map((name) =>
+    readFileSync(`lib/metrics/${name}-metrics.ts`, 'utf8'),
+  )
+  const names = sources.join('').match(/(?<=')agent_\w+(?=')/g) ?? []
   const lines = pageAt('lib/metrics/README.md').text.match(/(?<=^\| `)agent_\w+(?=` \|)/gm) ?? []
 
-  assert.ok(names.length > 0)
+  assert.ok(names.length > 6)
   assert.equal([...lines].sort(), [...names].sort())
 })
 
