@@ -25,7 +25,7 @@ export interface CacheCall {
   readonly files: JobFiles
   readonly config: CacheConfig
   /** Prints a line, or several, to the asker. */
-  readonly say: (text: string) => Promise<void>
+  readonly write: (text: string) => Promise<void>
   readonly signal: AbortSignal
 }
 
@@ -65,9 +65,9 @@ const COMMANDS = new Map<string, readonly [Command, counts: readonly number[]]>(
 
 /** @returns exit code */
 export async function runCache(call: CacheCall): Promise<number> {
-  const { say, signal } = call
+  const { write, signal } = call
   const variables = toTexts(call.variables)
-  const print = (text: string) => say(toLatin1(text))
+  const print = (text: string) => write(toLatin1(text))
   const onError = variables['CACHE_FAIL_ON_ERROR'] === 'true' ? 1 : 0
   const [name = '', ...args] = call.args.map(fromLatin1)
   const [command, counts] = COMMANDS.get(name) ?? []

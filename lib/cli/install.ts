@@ -91,9 +91,9 @@ Examples:
       settings,
       directories: DIRECTORIES.flatMap((name) => settings[name] ?? []),
       defaults: DEFAULTS,
-      say,
+      print: printLine,
     })
-    say(`The service runs. Its log: journalctl -u ${SERVICE} -f`)
+    printLine(`The service runs. Its log: journalctl -u ${SERVICE} -f`)
   },
 })
 
@@ -138,6 +138,6 @@ function existingConfig(): string | undefined {
   }
 }
 
-function say(line: string): void {
+function printLine(line: string): void {
   process.stdout.write(`${line}\n`)
 }

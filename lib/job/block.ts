@@ -47,7 +47,7 @@ export class BlockWriter {
    * @returns a promise when the log is slower than the output: await it before reading on
    */
   push(output: Uint8Array | string): Promise<void> | void {
-    if (typeof output === 'string') return this.#say(output)
+    if (typeof output === 'string') return this.#print(output)
     this.#pending += this.#text.push(output)
     if (this.#pending.length >= BATCH_CHARACTERS) return this.#flush()
     this.#timer ??= setTimeout(() => this.#flush(), BATCH_MS)
@@ -58,7 +58,7 @@ export class BlockWriter {
     await this.#write(blockEnd(this.#start, exitCode))
   }
 
-  #say(line: string): Promise<void> {
+  #print(line: string): Promise<void> {
     void this.#end()
     this.#pending = line.toWellFormed().replaceAll('\r\n', '\n')
     return this.#flush()

@@ -39,20 +39,20 @@ export interface InstallOptions extends UnitOptions {
   /** Of settings that are given nowhere. */
   readonly defaults: Readonly<Record<string, string>>
   /** One line a step, for the person in front. */
-  readonly say: (line: string) => void
+  readonly print: (line: string) => void
 }
 
 /**
- * Where {@link requireSystemd} has nothing to say against it.
+ * Where {@link requireSystemd} has no objection.
  *
  * @throws {AgentError} at the first step that fails; what was done until then stays, but that a
  *   service that runs and does not start any more is as it was
  */
 export async function installService(options: InstallOptions): Promise<void> {
-  const { user, say } = options
+  const { user, print } = options
   const unit = renderUnit(options)
   await requireTrustworthy(options.agentPath, user)
-  await prepareUser(user, say)
+  await prepareUser(user, print)
   await requireRunnable(options.agentPath, user)
   const owner = await ownerOf(user)
   const isRunning = await succeeds('systemctl', 'is-active', '--quiet', SERVICE)
@@ -63,11 +63,11 @@ export async function installService(options: InstallOptions): Promise<void> {
   const before = await readFile(base, 'utf8').catch(() => '') // none yet
   const { settings, defaults } = options
   await writePrivate(CONFIG_PATH, await changeSettings(before, settings, defaults), owner)
-  say(`Settings: ${CONFIG_PATH}`)
+  print(`Settings: ${CONFIG_PATH}`)
   await makeDirectories(options, owner)
   await replaceFile(UNIT_PATH, unit, 0o644)
-  say(`Unit: ${UNIT_PATH}`)
-  if (isRunning) say('Restarting the service: a job that runs may go on to its end')
+  print(`Unit: ${UNIT_PATH}`)
+  if (isRunning) print('Restarting the service: a job that runs may go on to its end')
   await startService(old)
 }
 
@@ -95,20 +95,23 @@ async function ownerOf(user: string): Promise<Owner> {
   return { uid: Number(uid), gid: Number(gid) }
 }
 
-async function writeSecret({ secret, say }: InstallOptions, owner: Owner): Promise<void> {
+async function writeSecret({ secret, print }: InstallOptions, owner: Owner): Promise<void> {
   if (secret === undefined && existsSync(SECRET_PATH)) {
     await chown(SECRET_PATH, owner.uid, owner.gid)
     return
   }
   await writePrivate(SECRET_PATH, `${secret ?? randomBytes(32).toString('hex')}\n`, owner)
-  say(`Secret: ${SECRET_PATH}${secret === undefined ? ', new' : ''}`)
+  print(`Secret: ${SECRET_PATH}${secret === undefined ? ', new' : ''}`)
 }
 
-async function makeDirectories({ directories, say }: InstallOptions, owner: Owner): Promise<void> {
+async function makeDirectories(
+  { directories, print }: InstallOptions,
+  owner: Owner,
+): Promise<void> {
   for (const path of directories) {
     await makeDirectory(dirname(path), 0o755)
     if ((await makeDirectory(path, 0o700)) === undefined) continue // it is there, as somebody wants it
     await chown(path, owner.uid, owner.gid)
-    say(`Directory: ${path}, new`)
+    print(`Directory: ${path}, new`)
   }
 }

@@ -24,36 +24,36 @@ import {
 import { undoUsers } from './users.ts'
 
 /**
- * @param say one line a step
+ * @param print one line a step
  * @throws {AgentError} at the first step that fails: call it again then
  */
-export async function uninstallService(say: (line: string) => void): Promise<void> {
+export async function uninstallService(print: (line: string) => void): Promise<void> {
   requireSystemd('uninstall')
   if (!existsSync(UNIT_PATH) && !existsSync(CONFIG_DIRECTORY)) {
-    say('There is no service to remove')
+    print('There is no service to remove')
     return // what may be in the state directory is that of an agent started by hand
   }
   // One whose unit was removed by hand runs on.
   if (existsSync(UNIT_PATH) || (await succeeds('systemctl', 'is-active', '--quiet', SERVICE))) {
     const user = await userOfService()
-    say('Stopping the service: a job that runs may go on to its end')
+    print('Stopping the service: a job that runs may go on to its end')
     await runProgram('systemctl', 'stop', SERVICE)
     await succeeds('systemctl', 'disable', '--quiet', SERVICE) // a complaint about its unit, if any
     await rm(UNIT_PATH, { force: true })
     await runProgram('systemctl', 'daemon-reload')
     await succeeds('systemctl', 'reset-failed', SERVICE) // unknown to systemd, unless it had failed
     await removeEmptyPlace(user)
-    say(`Removed: ${UNIT_PATH}`)
+    print(`Removed: ${UNIT_PATH}`)
   }
-  await undoUsers(say)
+  await undoUsers(print)
   const others = await findOtherDirectories()
   // The settings last: as long as they are there, the removal can be repeated.
   for (const path of [DROP_INS_PATH, STATE_DIRECTORY, JUMP_POINT_PATH, CONFIG_DIRECTORY]) {
     if (!existsSync(path)) continue
     await rm(path, { recursive: true, force: true })
-    say(`Removed: ${path}`)
+    print(`Removed: ${path}`)
   }
-  for (const path of others) say(`Left: ${path}, a directory of your choice`)
+  for (const path of others) print(`Left: ${path}, a directory of your choice`)
 }
 
 /** Where the settings have put what the service keeps, away from its own directory. */

@@ -12,20 +12,20 @@ import { makeDirectory } from '../make-directory.ts'
 import { runProgram, succeeds } from './system.ts'
 import { CONFIG_DIRECTORY, MADE_MEMBERS_PATH, MADE_USERS_PATH } from './unit.ts'
 
-type Say = (line: string) => void
+type Print = (line: string) => void
 
 const GROUP = 'docker'
 
 /** Repeatable. @throws {ServiceError} with what the system said */
-export async function prepareUser(user: string, say: Say): Promise<void> {
+export async function prepareUser(user: string, print: Print): Promise<void> {
   if (user === 'root') return
   if (!(await exists(user))) {
     await runProgram('useradd', '--system', '--create-home', '--shell', '/bin/bash', user)
     await note(MADE_USERS_PATH, user)
-    say(`User: ${user}, new`)
+    print(`User: ${user}, new`)
   }
   if (!(await succeeds('getent', 'group', GROUP))) {
-    say(`There is no group ${GROUP}: jobs in containers will not work for user ${user}`)
+    print(`There is no group ${GROUP}: jobs in containers will not work for user ${user}`)
     return
   }
   const groups = await runProgram('id', '-Gn', user)
@@ -33,7 +33,7 @@ export async function prepareUser(user: string, say: Say): Promise<void> {
     await runProgram('usermod', '--append', '--groups', GROUP, user)
     await note(MADE_MEMBERS_PATH, user)
   }
-  say(
+  print(
     `User ${user} is in the group ${GROUP}: its jobs may use containers, which is as good as root`,
   )
 }
@@ -92,16 +92,16 @@ async function databaseEntry(database: string, id: number): Promise<string> {
 }
 
 /** Users who were there before stay, in the groups they were in. Repeatable. @throws {ServiceError} */
-export async function undoUsers(say: Say): Promise<void> {
+export async function undoUsers(print: Print): Promise<void> {
   for (const user of await notesIn(MADE_USERS_PATH)) {
     if (!(await exists(user))) continue
     await runProgram('userdel', '--remove', user)
-    say(`Removed: user ${user} with its home`)
+    print(`Removed: user ${user} with its home`)
   }
   for (const user of await notesIn(MADE_MEMBERS_PATH)) {
     if (!(await exists(user))) continue
     if (await succeeds('gpasswd', '--delete', user, GROUP)) {
-      say(`Removed: user ${user} from the group ${GROUP}`)
+      print(`Removed: user ${user} from the group ${GROUP}`)
     }
   }
 }

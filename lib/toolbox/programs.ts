@@ -161,7 +161,7 @@ open_requests() {
   fi
 } 2>/dev/null
 
-say() { printf '%s %s\\n' "$id" "$1" >&$requests; } 2>/dev/null
+send_line() { printf '%s %s\\n' "$id" "$1" >&$requests; } 2>/dev/null
 
 # Fails when nobody reads, or is not yet there to read.
 send() {
@@ -172,12 +172,12 @@ send() {
     open_requests ${requests} && printf '%s\\n' "$EUID" >&$requests
     return 1
   fi 2>/dev/null
-  open_requests "$channel" && say '~' || return
+  open_requests "$channel" && send_line '~' || return
   while (( \${#rest} > ${CHUNK_BYTES} )); do
-    say "+\${rest:0:${CHUNK_BYTES}}" || return
+    send_line "+\${rest:0:${CHUNK_BYTES}}" || return
     rest=\${rest:${CHUNK_BYTES}}
   done
-  say ".$rest"
+  send_line ".$rest"
 }
 
 # Reads a line of the answer, or what there is of it.
@@ -204,9 +204,9 @@ ask() {
     field=\${field//$'\\n'/%0A}
     text+=\${field//$'\\t'/%09}$'\\t'
   done
-  trap 'say "!"; exit 129' HUP
-  trap 'say "!"; exit 130' INT
-  trap 'say "!"; exit 143' TERM
+  trap 'send_line "!"; exit 129' HUP
+  trap 'send_line "!"; exit 130' INT
+  trap 'send_line "!"; exit 143' TERM
   trap '' PIPE # a reader of the output that has seen enough does not end the work
   while :; do
     while hear; do

@@ -111,14 +111,14 @@ export class ToolboxServer {
 
   async #answer(request: ToolboxRequest, signal: AbortSignal): Promise<void> {
     const send = (...lines: readonly string[]) => this.#options.reply(request.id, lines)
-    const say = async (text: string) => {
+    const write = async (text: string) => {
       if (!signal.aborted) await send(...text.split('\n').map((line) => `+${line}\n`))
     }
     try {
       await send(HEARD)
       const exitCode = await this.#whenItsTurn(async () => {
         signal.throwIfAborted()
-        return await this.#serve(request, say, signal)
+        return await this.#serve(request, write, signal)
       })
       await send(`=${exitCode}\n`)
     } catch (error) {
@@ -129,16 +129,18 @@ export class ToolboxServer {
 
   async #serve(
     request: ToolboxRequest,
-    say: (text: string) => Promise<void>,
+    write: (text: string) => Promise<void>,
     signal: AbortSignal,
   ): Promise<number> {
     const { files, cache, user } = this.#options
     if (request.command === 'checksum') {
-      await say(await md5Of(files, absolutePath(request.directory, request.args[0] ?? ''), signal))
+      await write(
+        await md5Of(files, absolutePath(request.directory, request.args[0] ?? ''), signal),
+      )
       return 0
     }
     const { runCache } = await import('../cache/command.ts')
-    return await runCache({ ...request, ...user, files, say, signal, config: cache })
+    return await runCache({ ...request, ...user, files, write, signal, config: cache })
   }
 }
 

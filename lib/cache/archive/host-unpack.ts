@@ -123,18 +123,18 @@ class HostWriter {
         return
       case 'file':
         this.#file = {
-          fd: this.#anew(path, () => openSync(path, 'wx', 0o600)),
+          fd: this.#create(path, () => openSync(path, 'wx', 0o600)),
           entry,
           position: 0,
         }
         return
       case 'symlink':
-        this.#anew(path, () => symlinkSync(Buffer.from(entry.target, 'latin1'), path))
+        this.#create(path, () => symlinkSync(Buffer.from(entry.target, 'latin1'), path))
         this.#give(entry, (uid, gid) => lchownSync(path, uid, gid))
         lutimesSync(path, ...timesOf(entry))
         return
       case 'link':
-        this.#anew(path, () => linkSync(this.#path(entry.target), path))
+        this.#create(path, () => linkSync(this.#path(entry.target), path))
         return
       case 'other':
         return
@@ -195,7 +195,7 @@ class HostWriter {
   }
 
   /** A file or link that stands there goes, but only where it stands: links are not followed. */
-  #anew<T>(path: Buffer, make: () => T): T {
+  #create<T>(path: Buffer, make: () => T): T {
     try {
       return make()
     } catch (error) {
