@@ -8,7 +8,7 @@
 import { SignatureV4 } from '@smithy/signature-v4'
 import { AwsError } from '../errors.ts'
 import { postText, type TextAnswer } from '../outbound.ts'
-import { describeRefusal } from './refusal.ts'
+import { describeRefusal } from './describe-refusal.ts'
 import { Sha256 } from './sha256.ts'
 
 export interface AwsKeys {

@@ -14,7 +14,7 @@ import {
 import { variableOf } from '../settings/setting.ts'
 import type { ConfigSources } from '../settings/sources.ts'
 import { examineCertificate } from './certificate.ts'
-import { examineJobFiles } from './job-files.ts'
+import { examineJobFiles } from './injected-files.ts'
 import { examinePort } from './port.ts'
 import { examineState } from './state.ts'
 

@@ -13,8 +13,8 @@ import { ConfigError } from '../errors.ts'
 import { makeDirectory } from '../make-directory.ts'
 import { changeSettings } from '../settings/change-settings.ts'
 import { backUpFiles, type Owner, replaceFile, writePrivate } from './files.ts'
-import { startService } from './start.ts'
-import { hasSystemd, runProgram, succeeds } from './system.ts'
+import { hasSystemd, runProgram, succeeds } from './run-program.ts'
+import { startService } from './start-service.ts'
 import {
   CONFIG_DIRECTORY,
   CONFIG_PATH,

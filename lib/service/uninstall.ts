@@ -12,7 +12,7 @@ import { Problems } from '../settings/problems.ts'
 import { SERVE_SETTINGS } from '../settings/serve-settings.ts'
 import { fileLayer } from '../settings/settings-file.ts'
 import { requireSystemd } from './install.ts'
-import { runProgram, succeeds } from './system.ts'
+import { runProgram, succeeds } from './run-program.ts'
 import {
   CONFIG_DIRECTORY,
   CONFIG_PATH,

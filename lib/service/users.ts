@@ -9,7 +9,7 @@ import { appendFile, readFile, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { ConfigError } from '../errors.ts'
 import { makeDirectory } from '../make-directory.ts'
-import { runProgram, succeeds } from './system.ts'
+import { runProgram, succeeds } from './run-program.ts'
 import { CONFIG_DIRECTORY, MADE_MEMBERS_PATH, MADE_USERS_PATH } from './unit.ts'
 
 type Print = (line: string) => void

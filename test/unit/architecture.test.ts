@@ -21,7 +21,7 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   'reflect-metadata': ['lib/tls/'],
   'prom-client': ['lib/metrics/'],
   shlex: ['lib/request/'],
-  ssh2: ['lib/cache/sftp/session.ts'],
+  ssh2: ['lib/cache/sftp/connection.ts'],
   'string-width': ['lib/cli/'],
   'tar-stream': ['lib/tar/pack.ts'],
   undici: ['lib/docker/client.ts', 'lib/outbound.ts'],

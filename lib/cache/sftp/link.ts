@@ -6,8 +6,8 @@
 
 import { unlessAborted } from '../../async/abort.ts'
 import { retry } from '../../async/retry.ts'
+import { SftpConnection } from './connection.ts'
 import { ConnectionLostError } from './error.ts'
-import { SftpSession } from './session.ts'
 import type { SftpSettings } from './settings.ts'
 
 /** 6 s in all. */
@@ -16,7 +16,7 @@ const DELAYS_MS: readonly number[] = [200, 400, 800, 1_600, 3_200]
 export class SftpLink {
   readonly #settings: SftpSettings
   readonly #closed = new AbortController()
-  #session: Promise<SftpSession> | undefined
+  #connection: Promise<SftpConnection> | undefined
 
   /** Connects when first used. */
   constructor(settings: SftpSettings) {
@@ -27,7 +27,7 @@ export class SftpLink {
    * Many at once share one connection. After a loss the work is done again from its beginning, so
    * it has to be harmless to have done it twice.
    */
-  async run<T>(work: (session: SftpSession) => Promise<T>, signal: AbortSignal): Promise<T> {
+  async run<T>(work: (connection: SftpConnection) => Promise<T>, signal: AbortSignal): Promise<T> {
     const action = async () => {
       try {
         return await unlessAborted(this.#current().then(work), signal)
@@ -44,18 +44,18 @@ export class SftpLink {
   /** Who is still connecting is not waited for. */
   async close(): Promise<void> {
     this.#closed.abort()
-    const session = await this.#session?.catch(() => undefined)
-    await session?.end()
+    const connection = await this.#connection?.catch(() => undefined)
+    await connection?.end()
   }
 
-  #current(): Promise<SftpSession> {
-    if (this.#session !== undefined) return this.#session
+  #current(): Promise<SftpConnection> {
+    if (this.#connection !== undefined) return this.#connection
     const forget = () => {
-      if (this.#session === session) this.#session = undefined
+      if (this.#connection === connection) this.#connection = undefined
     }
-    const session = SftpSession.connect(this.#settings, forget, this.#closed.signal)
-    session.catch(forget)
-    this.#session = session
-    return session
+    const connection = SftpConnection.connect(this.#settings, forget, this.#closed.signal)
+    connection.catch(forget)
+    this.#connection = connection
+    return connection
   }
 }

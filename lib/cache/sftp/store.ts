@@ -15,8 +15,8 @@ import type { CacheStore, StoredKey, Usage } from '../store.ts'
 import { WatchedArchive } from '../watched-archive.ts'
 import { diskFull, incomplete, isStatus, STATUS, toCacheError } from './error.ts'
 import { SftpLink } from './link.ts'
+import { readBlocks, writeBlocks } from './pipelining.ts'
 import type { SftpSettings } from './settings.ts'
-import { readBlocks, writeBlocks } from './transfer.ts'
 
 interface RemoteFile extends StoredKey {
   readonly name: string
@@ -85,7 +85,10 @@ export class SftpStore implements CacheStore {
     if (file === undefined) return undefined
     const read = (at: number, length: number) =>
       this.#guard(`read '${key}'`, signal, async () => {
-        const block = await this.#link.run((session) => session.read(name, at, length), signal)
+        const block = await this.#link.run(
+          (connection) => connection.read(name, at, length),
+          signal,
+        )
         if (block.length === length) return block
         throw new CacheError(`'${key}' became shorter while it was read`, {
           hint: 'Something other than the cache changes its files; store the key again.',
@@ -126,13 +129,13 @@ export class SftpStore implements CacheStore {
     archive: AsyncIterable<Uint8Array>,
     signal: AbortSignal,
   ): Promise<number> {
-    await this.#link.run((session) => session.create(temporary), signal)
+    await this.#link.run((connection) => connection.create(temporary), signal)
     await this.#removeAbandoned(temporary, signal)
     const bytes = await writeBlocks(archive, this.#settings.limitBytes, {
       write: (block, at) => this.#write(temporary, block, at, signal),
       tooLarge: () => tooLarge(key, this.#settings.limitBytes),
     })
-    await this.#link.run((session) => session.finish(temporary), signal)
+    await this.#link.run((connection) => connection.finish(temporary), signal)
     return bytes
   }
 
@@ -140,7 +143,7 @@ export class SftpStore implements CacheStore {
   async #write(name: string, block: Buffer, at: number, signal: AbortSignal): Promise<void> {
     for (let tries = 1; ; tries++) {
       try {
-        return await this.#link.run((session) => session.write(name, block, at), signal)
+        return await this.#link.run((connection) => connection.write(name, block, at), signal)
       } catch (error) {
         if (!isStatus(error, STATUS.FAILURE) || tries > 2) throw error
         this.#room = this.#room.then(() => this.#makeRoom(signal))
@@ -183,10 +186,10 @@ export class SftpStore implements CacheStore {
     bytes: number,
     signal: AbortSignal,
   ): Promise<boolean> {
-    const { size } = await this.#link.run((session) => session.stat(temporary), signal)
+    const { size } = await this.#link.run((connection) => connection.stat(temporary), signal)
     if (size !== bytes) throw incomplete(this.#settings, size, bytes)
     try {
-      await this.#link.run((session) => session.rename(temporary, name), signal)
+      await this.#link.run((connection) => connection.rename(temporary, name), signal)
       return true
     } catch (error) {
       const taken = await this.#statFile(name, signal)
@@ -197,7 +200,7 @@ export class SftpStore implements CacheStore {
   }
 
   async #removeAbandoned(own: string, signal: AbortSignal): Promise<void> {
-    const entries = await this.#link.run((session) => session.list(), signal)
+    const entries = await this.#link.run((connection) => connection.list(), signal)
     const now = entries.find(({ filename }) => filename === own)?.attrs.mtime ?? 0 // by its clock
     for (const { filename, attrs } of entries) {
       const isOld = (now - attrs.mtime) * 1_000 > ABANDONED_MS
@@ -213,7 +216,7 @@ export class SftpStore implements CacheStore {
   async #touch(name: string, storedAt: number, signal: AbortSignal): Promise<void> {
     const usedAt = Math.floor(Date.now() / 1_000)
     await this.#link
-      .run((session) => session.setTimes(name, usedAt, storedAt), signal)
+      .run((connection) => connection.setTimes(name, usedAt, storedAt), signal)
       .catch(() => signal.throwIfAborted()) // removed meanwhile, or not ours to touch
   }
 
@@ -224,7 +227,7 @@ export class SftpStore implements CacheStore {
 
   async #statFile(name: string, signal: AbortSignal) {
     try {
-      const stats = await this.#link.run((session) => session.stat(name), signal)
+      const stats = await this.#link.run((connection) => connection.stat(name), signal)
       return stats.isFile() ? stats : undefined
     } catch (error) {
       if (isStatus(error, STATUS.NO_SUCH_FILE)) return undefined
@@ -233,7 +236,7 @@ export class SftpStore implements CacheStore {
   }
 
   async #files(signal: AbortSignal): Promise<RemoteFile[]> {
-    const entries = await this.#link.run((session) => session.list(), signal)
+    const entries = await this.#link.run((connection) => connection.list(), signal)
     return entries
       .filter(({ filename, attrs }) => attrs.isFile() && !filename.startsWith('.'))
       .map(({ filename: name, attrs: { size: bytes, mtime, atime } }) => {
@@ -244,14 +247,14 @@ export class SftpStore implements CacheStore {
 
   async #remove(name: string, signal: AbortSignal): Promise<void> {
     await this.#link
-      .run((session) => session.remove(name), signal)
+      .run((connection) => connection.remove(name), signal)
       .catch((error: unknown) => {
         if (!isStatus(error, STATUS.NO_SUCH_FILE)) throw error
       })
   }
 
   async #freeBytes(signal: AbortSignal): Promise<number | undefined> {
-    const space = await this.#link.run((session) => session.space(), signal)
+    const space = await this.#link.run((connection) => connection.space(), signal)
     return space === undefined ? undefined : space.f_bavail * space.f_frsize
   }
 

@@ -12,9 +12,9 @@ import { ranOutOfMemory } from '../../docker/events.ts'
 import { Session } from '../../shell/session.ts'
 import type { ArchiveEntry } from '../../tar/pack.ts'
 import type { OnOutput, RunOptions, RunResult, StopPolicy } from '../executor.ts'
+import { ContainerTerminal } from './container-terminal.ts'
 import type { Staging } from './staging.ts'
 import { killMainContainer, stopContainerJob } from './stop.ts'
-import { ContainerTerminal } from './terminal.ts'
 
 /** An entrypoint may migrate a database first; one that waits for a keyboard never ends. */
 const READY_TIMEOUT_MS = 60_000

@@ -10,7 +10,7 @@ import { bootScript, OWN_STEPS, SHELL_ARGUMENTS } from '../../shell/boot.ts'
 import { formatExports, type Variable } from '../../shell/exports.ts'
 import { createToken } from '../../shell/marks.ts'
 import type { ArchiveEntry } from '../../tar/pack.ts'
-import { pathAfter, toolboxFiles, toolboxPrelude } from '../../toolbox/files.ts'
+import { pathAfter, toolboxFiles, toolboxPrelude } from '../../toolbox/toolbox-files.ts'
 
 /** Whom the job's shell runs as. */
 export interface Owner {

@@ -33,7 +33,7 @@ import { Session } from '../../shell/session.ts'
 import { openHostTerminal } from '../../terminal/host-terminal.ts'
 import type { HostTerminal } from '../../terminal/program.ts'
 import { findProgram } from '../../terminal/script.ts'
-import { pathAfter, toolboxPrelude } from '../../toolbox/files.ts'
+import { pathAfter, toolboxPrelude } from '../../toolbox/toolbox-files.ts'
 import { currentUser } from '../../user.ts'
 import type {
   Executor,
@@ -45,7 +45,7 @@ import type {
 } from '../executor.ts'
 import { runExitTrap } from '../exit-trap.ts'
 import type { SharedOptions } from '../kind.ts'
-import { injectHostFiles } from './files.ts'
+import { injectHostFiles } from './inject-files.ts'
 import { stopHostJob } from './stop.ts'
 import { HostToolbox } from './toolbox.ts'
 

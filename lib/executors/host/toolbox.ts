@@ -22,9 +22,9 @@ import {
 } from 'node:fs'
 import { appendFile } from 'node:fs/promises'
 import type { CacheConfig } from '../../cache/open-store.ts'
-import { toolboxFiles } from '../../toolbox/files.ts'
 import { LineReader } from '../../toolbox/lines.ts'
 import { ToolboxServer } from '../../toolbox/server.ts'
+import { toolboxFiles } from '../../toolbox/toolbox-files.ts'
 import { HostFiles } from './job-files.ts'
 
 /** Where the kernel has no more watches to give. */

@@ -12,7 +12,7 @@ import { ContentError, ImagePullError } from '../../../errors.ts'
 import { decodeBase64 } from '../../../request/base64.ts'
 import type { PullCredential } from '../../../request/job-request.ts'
 import type { RunOptions } from '../../executor.ts'
-import { retryTransient } from '../retry.ts'
+import { retryTransient } from '../retry-transient.ts'
 import { type Credential, findStrategy } from './login-strategies.ts'
 import { StallWatch } from './stall-watch.ts'
 

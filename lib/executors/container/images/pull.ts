@@ -19,7 +19,7 @@ import { type ImageReference, parseReference } from '../../../docker/reference.t
 import { ImagePullError } from '../../../errors.ts'
 import type { PullPolicy } from '../../../request/job-request.ts'
 import type { RunOptions } from '../../executor.ts'
-import { retryTransient } from '../retry.ts'
+import { retryTransient } from '../retry-transient.ts'
 import { PullProgress } from './pull-progress.ts'
 import { StallWatch } from './stall-watch.ts'
 

@@ -37,7 +37,7 @@ export interface DiskSpace {
   readonly f_bavail: number
 }
 
-export class SftpSession {
+export class SftpConnection {
   readonly #client: Client
   readonly #sftp: SFTPWrapper
   readonly #handles = new Map<string, Promise<Buffer>>()
@@ -46,7 +46,7 @@ export class SftpSession {
 
   /**
    * @param onLost called once, also after {@link end}
-   * @param signal ends the attempt, not the session
+   * @param signal ends the attempt, not the connection
    * @throws {CacheError} when the server or the key is no use
    * @throws {ConnectionLostError} when there is no connection
    */
@@ -54,13 +54,13 @@ export class SftpSession {
     settings: SftpSettings,
     onLost: () => void,
     signal: AbortSignal,
-  ): Promise<SftpSession> {
+  ): Promise<SftpConnection> {
     checkKey(settings)
     const client = new ssh2.Client()
     using _ = onAbort(signal, () => client.destroy())
     try {
       await logIn(client, settings)
-      return new SftpSession(client, await startSftp(client, settings), onLost)
+      return new SftpConnection(client, await startSftp(client, settings), onLost)
     } catch (error) {
       client.destroy()
       throw error

@@ -1,6 +1,6 @@
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
-import { describeRefusal } from '../../../lib/aws/refusal.ts'
+import { describeRefusal } from '../../../lib/aws/describe-refusal.ts'
 
 const test = suite('aws: refusal')
 

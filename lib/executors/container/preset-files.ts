@@ -8,7 +8,7 @@ import type { DockerClient } from '../../docker/client.ts'
 import { ContainerError } from '../../errors.ts'
 import type { ContainerRequest } from '../../request/job-request.ts'
 import type { RunOptions } from '../executor.ts'
-import { injectContainerFiles } from './files.ts'
+import { injectContainerFiles } from './inject-files.ts'
 import { findStartUser } from './start-user.ts'
 
 /**

@@ -6,7 +6,7 @@
 
 import { ServiceError } from '../errors.ts'
 import { type FileBackup, restoreFiles } from './files.ts'
-import { runProgram, succeeds } from './system.ts'
+import { runProgram, succeeds } from './run-program.ts'
 import { CONFIG_PATH, SERVICE } from './unit.ts'
 
 const LINES = 15

@@ -1,7 +1,7 @@
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { AwsError, DockerRefusedError, ImagePullError } from '../../../lib/errors.ts'
-import { retryTransient } from '../../../lib/executors/container/retry.ts'
+import { retryTransient } from '../../../lib/executors/container/retry-transient.ts'
 import { rejection } from '../docker/fake-daemon.ts'
 
 const test = suite('executors: retry')
