@@ -8,8 +8,8 @@
 
 import { mkdir, rm, symlink } from 'node:fs/promises'
 import { join } from 'node:path'
+import { makeDirectory } from '../files/make-directory.ts'
 import { createOwnName, isOfDeadProcess, lifeOf } from '../host/agent-identity.ts'
-import { makeDirectory } from '../make-directory.ts'
 import { isOwnDirectory } from '../private/ownership.ts'
 import { commonPlaces, existingPlaces, openPrivatePlace } from '../private/place.ts'
 import { type JobRecord, readJobRecord } from '../records/job-record.ts'

@@ -7,6 +7,7 @@
 
 import { type FileHandle, open } from 'node:fs/promises'
 import { CacheError } from '../errors.ts'
+import { unlessMissing } from '../files/missing.ts'
 
 export interface ArchiveHeader {
   readonly key: string
@@ -21,9 +22,8 @@ const READ_BYTES = 1_048_576
 
 export async function openIfThere(path: string): Promise<FileHandle | undefined> {
   try {
-    return await open(path, 'r+') // for writing as well: only so may its times be set
+    return await unlessMissing(open(path, 'r+')) // for writing as well: only so may its times be set
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
     throw unusable(path, error)
   }
 }

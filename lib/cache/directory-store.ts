@@ -13,7 +13,7 @@ import { createHash, randomBytes } from 'node:crypto'
 import { type FileHandle, link, open, readdir, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { CacheError } from '../errors.ts'
-import { makeDirectory } from '../make-directory.ts'
+import { makeDirectory } from '../files/make-directory.ts'
 import {
   encodeHeader,
   HEADER_BYTES,

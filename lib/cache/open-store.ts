@@ -6,7 +6,7 @@
 
 import { access, constants } from 'node:fs/promises'
 import { CacheError } from '../errors.ts'
-import { makeDirectory } from '../make-directory.ts'
+import { makeDirectory } from '../files/make-directory.ts'
 import { DirectoryStore } from './directory-store.ts'
 import { absolutePath, type JobFiles, toLatin1 } from './job-files.ts'
 import type { CacheStore } from './store.ts'

@@ -14,6 +14,7 @@ import { randomBytes } from 'node:crypto'
 import { mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { isMissing } from '../files/missing.ts'
 import { findOwnCgroup } from './cgroup-place.ts'
 
 /** @returns the directory of a group to be made; undefined on a host without such groups */
@@ -79,7 +80,7 @@ export function removeCgroup(directory: string): boolean {
     for (const group of groupsIn(directory).reverse()) rmdirSync(group)
     return true
   } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'ENOENT' // else EBUSY
+    return isMissing(error) // else EBUSY
   }
 }
 

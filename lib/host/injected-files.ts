@@ -7,7 +7,8 @@
 
 import { appendFile, lstat, readFile, rmdir, unlink } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { makeDirectory } from '../make-directory.ts'
+import { makeDirectory } from '../files/make-directory.ts'
+import { unlessMissing } from '../files/missing.ts'
 import { findForeignEntry } from '../private/ownership.ts'
 
 interface Note {
@@ -52,10 +53,7 @@ function notesIn(directory: string): string {
 }
 
 async function readNotes(directory: string): Promise<Note[]> {
-  const text = await readFile(notesIn(directory), 'utf8').catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return ''
-    throw error
-  })
+  const text = (await unlessMissing(readFile(notesIn(directory), 'utf8'))) ?? ''
   const lines = text.split('\n').slice(0, -1) // the last may be torn: its file was not made yet
   return lines.map((line) => JSON.parse(line) as Note)
 }

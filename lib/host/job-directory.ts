@@ -17,7 +17,7 @@ import {
 } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { ShellError } from '../errors.ts'
-import { makeDirectorySync } from '../make-directory.ts'
+import { makeDirectorySync } from '../files/make-directory.ts'
 import { isOwn } from '../private/ownership.ts'
 import { Handover } from './handover.ts'
 

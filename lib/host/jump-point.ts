@@ -5,8 +5,7 @@
  * @module
  */
 
-import { randomBytes } from 'node:crypto'
-import { rename, rm, writeFile } from 'node:fs/promises'
+import { replaceFile } from '../files/replace-file.ts'
 import { quoteWord } from '../shell/quote.ts'
 import { currentUser } from '../user.ts'
 
@@ -66,19 +65,7 @@ if [ -L ${quoteWord(directory)} ] || [ ! -O ${quoteWord(directory)} ] || [ ! -d 
 fi`
 }
 
-/**
- * Writes the script anew. By rename: what another user may have put there, a link for instance, is
- * not written to.
- *
- * @throws {Error} of the file system
- */
+/** @throws {Error} of the file system */
 export async function writeJumpPoint(script: string, path = JUMP_POINT_PATH): Promise<void> {
-  const temporary = `${path}.${randomBytes(6).toString('hex')}`
-  try {
-    await writeFile(temporary, script, { mode: 0o755, flag: 'wx' })
-    await rename(temporary, path)
-  } catch (error) {
-    await rm(temporary, { force: true })
-    throw error
-  }
+  await replaceFile(path, script, { mode: 0o755 })
 }

@@ -8,7 +8,8 @@
 import { constants } from 'node:fs'
 import { appendFile, open, readdir, realpath, rename, rm, rmdir, stat } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
-import { makeDirectory } from '../make-directory.ts'
+import { makeDirectory } from '../files/make-directory.ts'
+import { unlessMissing } from '../files/missing.ts'
 import { findForeignEntry, ownUid } from '../private/ownership.ts'
 import { createOwnName, isOfDeadProcess } from './agent-identity.ts'
 import { withLock } from './mutex.ts'
@@ -145,10 +146,7 @@ async function followLinks(path: string): Promise<string> {
  */
 async function readBytes(path: string): Promise<string | undefined> {
   const flags = constants.O_RDONLY | constants.O_NONBLOCK
-  await using handle = await open(path, flags).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return undefined
-    throw error
-  })
+  await using handle = await unlessMissing(open(path, flags))
   if (handle === undefined) return undefined
   if (!(await handle.stat()).isFile()) throw new Error(`${path} is not a regular file`)
   return await handle.readFile('latin1')

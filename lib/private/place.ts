@@ -18,7 +18,7 @@ import {
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { StateError } from '../errors.ts'
-import { makeDirectorySync } from '../make-directory.ts'
+import { makeDirectorySync } from '../files/make-directory.ts'
 import { currentUser } from '../user.ts'
 import { isInSafePlace, isOwnDirectory, ownUid } from './ownership.ts'
 

@@ -9,12 +9,12 @@ import { randomBytes } from 'node:crypto'
 import { closeSync, constants } from 'node:fs'
 import { join } from 'node:path'
 import { StateError } from '../errors.ts'
-import { makeDirectory } from '../make-directory.ts'
+import { makeDirectory } from '../files/make-directory.ts'
+import { readSmallFile } from '../files/read-bounded.ts'
+import { replaceFile } from '../files/replace-file.ts'
 import { lockFile } from '../private/lock.ts'
 import { openOwnFile } from '../private/open-own-file.ts'
 import { findForeignContent, findForeignWay } from '../private/ownership.ts'
-import { replaceFile } from '../private/replace-file.ts'
-import { readSmallFile } from '../read-bounded.ts'
 
 const { O_CREAT, O_RDWR } = constants
 

@@ -7,10 +7,12 @@
  */
 
 import { closeSync, constants, readFileSync } from 'node:fs'
-import { rename, rm, writeFile } from 'node:fs/promises'
+import { rm } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { StateError } from '../errors.ts'
 import type { JobResult } from '../events/event.ts'
+import { isMissing } from '../files/missing.ts'
+import { replaceFile } from '../files/replace-file.ts'
 import type { HostResources } from '../host/host-resources.ts'
 import type { SessionLeader } from '../host/processes.ts'
 import { openOwnFile } from '../private/open-own-file.ts'
@@ -95,13 +97,8 @@ export class RecordedJob {
 
   async #save(): Promise<void> {
     const text = JSON.stringify({ format: FORMAT, ...this.#record })
-    // By rename, so that a reader finds the old record or the new one. Not synced: it has to survive
-    // this process; when the machine dies, the job's processes die with it.
-    await this.#change(async () => {
-      const temporary = `${this.path}.new`
-      await writeFile(temporary, text, { mode: 0o600 })
-      await rename(temporary, this.path)
-    })
+    // It has to survive this process, not the machine: with that, the job's processes die as well.
+    await this.#change(() => replaceFile(this.path, text))
   }
 
   async #change(work: () => Promise<void>): Promise<void> {
@@ -127,7 +124,7 @@ export function readJobRecord(path: string): JobRecord | undefined {
     if (format === FORMAT) return record
     throw new Error(`its format is ${format}`)
   } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+    if (isMissing(cause)) return undefined
     throw new StateError(`The job record ${path} is not one this agent can read`, {
       hint: 'Check by hand whether a job left processes or containers behind, then remove the file.',
       cause,

@@ -9,18 +9,16 @@
 import { readdir, rm } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { explain } from '../errors.ts'
+import { makeDirectory } from '../files/make-directory.ts'
+import { TEMPORARY_SUFFIX } from '../files/replace-file.ts'
 import { createOwnName, isOfDeadProcess } from '../host/agent-identity.ts'
 import type { Logger } from '../log.ts'
-import { makeDirectory } from '../make-directory.ts'
 import { isOwnDirectory } from '../private/ownership.ts'
 import { commonPlaces, existingPlaces, openPrivatePlace } from '../private/place.ts'
 import { makeOwn } from './directory.ts'
 import { RecordedJob, readJobRecord } from './job-record.ts'
 
 const SUFFIX = '.json'
-
-/** Of a record that is being written. */
-const TEMPORARY_SUFFIX = '.json.new'
 
 /** Below one of the user's private places. */
 const RUN_RECORDS = 'run-records'

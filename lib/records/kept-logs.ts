@@ -8,6 +8,7 @@ import { createHash } from 'node:crypto'
 import { readdir, rm, rmdir, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { JobLog } from '../events/job-log.ts'
+import { isMissing } from '../files/missing.ts'
 import type { Logger } from '../log.ts'
 import { makeOwn } from './directory.ts'
 
@@ -147,8 +148,7 @@ async function reopen(path: string): Promise<JobLog> {
 }
 
 function isGone(error: unknown): boolean {
-  const { cause } = error as { cause?: NodeJS.ErrnoException }
-  return cause?.code === 'ENOENT'
+  return error instanceof Error && error.cause !== undefined && isMissing(error.cause)
 }
 
 function keyOf(id: string): string {

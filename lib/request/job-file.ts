@@ -7,7 +7,7 @@
 import { createReadStream } from 'node:fs'
 import { dirname } from 'node:path'
 import { FileError, RequestError } from '../errors.ts'
-import { readBounded } from '../read-bounded.ts'
+import { readBounded } from '../files/read-bounded.ts'
 import type { JobRequest } from './job-request.ts'
 import { embedLocalFiles } from './local-files.ts'
 import { type ParseOptions, parseJobRequest } from './parse-job-request.ts'

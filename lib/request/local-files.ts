@@ -10,7 +10,7 @@
 import { createReadStream } from 'node:fs'
 import { resolve } from 'node:path'
 import { type Problem, RequestError } from '../errors.ts'
-import { readBounded } from '../read-bounded.ts'
+import { readBounded } from '../files/read-bounded.ts'
 import { isRecord } from './shapes.ts'
 
 /**

@@ -10,9 +10,10 @@ import { existsSync } from 'node:fs'
 import { chown, readFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { ConfigError } from '../errors.ts'
-import { makeDirectory } from '../make-directory.ts'
+import { makeDirectory } from '../files/make-directory.ts'
+import { type Owner, replaceFile } from '../files/replace-file.ts'
 import { changeSettings } from '../settings/change-settings.ts'
-import { backUpFiles, type Owner, replaceFile, writePrivate } from './files.ts'
+import { backUpFiles } from './backup.ts'
 import { hasSystemd, runProgram, succeeds } from './run-program.ts'
 import { startService } from './start-service.ts'
 import {
@@ -62,10 +63,10 @@ export async function installService(options: InstallOptions): Promise<void> {
   const base = options.configFile ?? CONFIG_PATH
   const before = await readFile(base, 'utf8').catch(() => '') // none yet
   const { settings, defaults } = options
-  await writePrivate(CONFIG_PATH, await changeSettings(before, settings, defaults), owner)
+  await replaceFile(CONFIG_PATH, await changeSettings(before, settings, defaults), { owner })
   print(`Settings: ${CONFIG_PATH}`)
   await makeDirectories(options, owner)
-  await replaceFile(UNIT_PATH, unit, 0o644)
+  await replaceFile(UNIT_PATH, unit, { mode: 0o644 })
   print(`Unit: ${UNIT_PATH}`)
   if (isRunning) print('Restarting the service: a job that runs may go on to its end')
   await startService(old)
@@ -100,7 +101,7 @@ async function writeSecret({ secret, print }: InstallOptions, owner: Owner): Pro
     await chown(SECRET_PATH, owner.uid, owner.gid)
     return
   }
-  await writePrivate(SECRET_PATH, `${secret ?? randomBytes(32).toString('hex')}\n`, owner)
+  await replaceFile(SECRET_PATH, `${secret ?? randomBytes(32).toString('hex')}\n`, { owner })
   print(`Secret: ${SECRET_PATH}${secret === undefined ? ', new' : ''}`)
 }
 

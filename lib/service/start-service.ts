@@ -5,7 +5,7 @@
  */
 
 import { ServiceError } from '../errors.ts'
-import { type FileBackup, restoreFiles } from './files.ts'
+import { type FileBackup, restoreFiles } from './backup.ts'
 import { runProgram, succeeds } from './run-program.ts'
 import { CONFIG_PATH, SERVICE } from './unit.ts'
 

@@ -8,7 +8,7 @@
 import { appendFile, readFile, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { ConfigError } from '../errors.ts'
-import { makeDirectory } from '../make-directory.ts'
+import { makeDirectory } from '../files/make-directory.ts'
 import { runProgram, succeeds } from './run-program.ts'
 import { CONFIG_DIRECTORY, MADE_MEMBERS_PATH, MADE_USERS_PATH } from './unit.ts'
 

@@ -7,7 +7,7 @@
 import { createReadStream, existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { ConfigError } from '../errors.ts'
-import { MAX_SMALL_BYTES, readBounded } from '../read-bounded.ts'
+import { MAX_SMALL_BYTES, readBounded } from '../files/read-bounded.ts'
 import type { Layer } from './layers.ts'
 
 /** A secret that was found, and where. */

@@ -7,7 +7,7 @@
 import { createReadStream } from 'node:fs'
 import type { Document } from 'yaml'
 import { ConfigError } from '../errors.ts'
-import { MAX_SMALL_BYTES, readBounded } from '../read-bounded.ts'
+import { MAX_SMALL_BYTES, readBounded } from '../files/read-bounded.ts'
 import type { Given, Layer } from './layers.ts'
 import type { Problems } from './problems.ts'
 import type { Setting, SettingTable } from './setting.ts'

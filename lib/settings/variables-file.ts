@@ -6,7 +6,7 @@
 
 import type { Stats } from 'node:fs'
 import { ConfigError } from '../errors.ts'
-import { readSmallFile } from '../read-bounded.ts'
+import { readSmallFile } from '../files/read-bounded.ts'
 import type { Pair } from './value-type.ts'
 
 const FLAG = '--env-vars-file'

@@ -8,8 +8,8 @@ import { createPrivateKey, X509Certificate } from 'node:crypto'
 import { hostname, networkInterfaces } from 'node:os'
 import { join } from 'node:path'
 import { ConfigError } from '../errors.ts'
-import { replaceFile } from '../private/replace-file.ts'
-import { readSmallFile } from '../read-bounded.ts'
+import { readSmallFile } from '../files/read-bounded.ts'
+import { replaceFile } from '../files/replace-file.ts'
 import type { CertificateAndKey, Subject } from './self-signed.ts'
 
 export interface CertificateFiles {

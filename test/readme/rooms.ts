@@ -58,9 +58,9 @@ export const ROWS: readonly Readonly<Record<string, string>>[] = [
   },
   {
     async: 'waiting: for aborts, until deadlines, for several at once, in order',
+    files:
+      'replacing files, directories that others may be making, files without an end, names as bytes',
     'log.ts': "the agent's own log",
-    'make-directory.ts': 'directories that somebody else may be making',
-    'read-bounded.ts': 'files that somebody has named, unless they have no end',
     'slices.ts': 'long work in slices, between which everything else has its turn',
     'time.ts': 'Unix seconds',
     'trust.ts': 'certificate authorities of this host',

@@ -19,6 +19,7 @@ import {
 } from 'node:fs'
 import { open } from 'node:fs/promises'
 import { CacheError } from '../../errors.ts'
+import { isMissing } from '../../files/missing.ts'
 import { END_OF_TAR, encodeHeader, padding, type TarEntry } from '../../tar/header.ts'
 import { changed, notKept } from '../job-files.ts'
 
@@ -94,7 +95,7 @@ function look({ path, name }: Place, links: Map<string, string>): { entry: TarEn
       },
     }
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+    if (isMissing(error)) return undefined
     throw unreadable(path, error)
   }
 }

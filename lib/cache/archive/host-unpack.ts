@@ -28,7 +28,7 @@ import {
 } from 'node:fs'
 import { promisify } from 'node:util'
 import { CacheError } from '../../errors.ts'
-import { makeDirectorySync } from '../../make-directory.ts'
+import { makeDirectorySync } from '../../files/make-directory.ts'
 import type { TarEntry } from '../../tar/header.ts'
 import { type TarEvent, TarReader } from '../../tar/reader.ts'
 import { type FileOwner, inTheWay, type UnpackOptions } from '../job-files.ts'

@@ -5,6 +5,7 @@
  */
 
 import { constants, lstat, open, stat } from 'node:fs/promises'
+import { unlessMissing } from '../../files/missing.ts'
 import { makeWayFor } from '../../host/injected-files.ts'
 import { findForeignEntry } from '../../private/ownership.ts'
 import type { EncodedFile } from '../../request/job-request.ts'
@@ -63,16 +64,12 @@ function refuseForeign(path: string): void {
 
 /** @throws {Error} for everything but a regular file, a link to one, and nothing at all */
 async function isReplaceable(path: string): Promise<boolean> {
-  const found = await stat(path).catch(ignoreMissing)
+  const found = await unlessMissing(stat(path))
   if (found?.isFile()) return true
-  if (found !== undefined || (await lstat(path).catch(ignoreMissing)) !== undefined) {
+  if (found !== undefined || (await unlessMissing(lstat(path))) !== undefined) {
     throw new Error(NOT_REPLACEABLE)
   }
   return false
-}
-
-function ignoreMissing(error: NodeJS.ErrnoException): undefined {
-  if (error.code !== 'ENOENT') throw error
 }
 
 /**

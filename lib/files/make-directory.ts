@@ -11,6 +11,7 @@
 import { mkdirSync, statSync } from 'node:fs'
 import { mkdir, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
+import { isMissing } from './missing.ts'
 
 /**
  * @param mode of each that is made
@@ -51,8 +52,4 @@ export function makeDirectorySync(path: Buffer, mode = 0o777): boolean {
     if (statSync(path, { throwIfNoEntry: false })?.isDirectory()) return false
     throw error
   }
-}
-
-function isMissing(error: unknown): boolean {
-  return (error as NodeJS.ErrnoException).code === 'ENOENT'
 }

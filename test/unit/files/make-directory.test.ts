@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
-import { makeDirectory, makeDirectorySync } from '../../lib/make-directory.ts'
-import { rejection } from '../helpers/rejection.ts'
+import { makeDirectory, makeDirectorySync } from '../../../lib/files/make-directory.ts'
+import { rejection } from '../../helpers/rejection.ts'
 
 interface Context {
   root: string
