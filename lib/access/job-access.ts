@@ -19,8 +19,11 @@ export interface AccessOptions {
   readonly request: Pick<JobRequest, 'executor' | 'sshPublicKeys'>
   /** Of the user whose `~/.ssh` gets the keys. */
   readonly home: string
-  /** Which jobs get the script in `/tmp`: on a laptop only those that bring keys. */
-  readonly jumpPoint: 'always' | 'with-keys'
+  /**
+   * Which jobs get the script in `/tmp`: on a laptop only those that bring keys. `never`: nobody who
+   * has not logged in already gets in, whatever keys a job brings.
+   */
+  readonly jumpPoint: 'always' | 'never' | 'with-keys'
   readonly recorded: RecordedJob
   readonly log: Logger
 }
@@ -37,7 +40,8 @@ export class JobAccess {
   #directory: string | undefined
 
   constructor(options: AccessOptions) {
-    const { lines, problems } = decodeKeys(options.request.sshPublicKeys)
+    const keys = options.jumpPoint === 'never' ? [] : options.request.sshPublicKeys
+    const { lines, problems } = decodeKeys(keys)
     // Not the job's id: that one may hold a line break, and a key behind it.
     const tag = randomBytes(6).toString('hex')
     this.keys = lines.length === 0 ? undefined : formatKeys(tag, lines)

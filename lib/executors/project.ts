@@ -7,7 +7,7 @@
 import { ContentError } from '../errors.ts'
 import { decodeBase64 } from '../request/base64.ts'
 import type { EncodedVariable, JobRequest } from '../request/job-request.ts'
-import type { JobConfig } from '../settings/job-config.ts'
+import { type JobConfig, variablesOf } from '../settings/job-config.ts'
 
 const NAME = 'SEMAPHORE_PROJECT_ID'
 
@@ -19,7 +19,7 @@ const NAME = 'SEMAPHORE_PROJECT_ID'
  */
 export function projectOf(request: JobRequest, config: JobConfig): string {
   const [main] = request.compose?.containers ?? []
-  const variables = [...(main?.envVars ?? []), ...config.hostVariables, ...request.envVars]
+  const variables = [...(main?.envVars ?? []), ...variablesOf(config, request.envVars)]
   const given = variables.findLast(({ name }) => name === NAME)
   if (given !== undefined) return decode(given)
   return main === undefined ? (config.jobEnvironment[NAME] ?? '') : ''

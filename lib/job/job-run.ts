@@ -16,7 +16,7 @@ import type { SessionLeader } from '../host/processes.ts'
 import type { Logger } from '../log.ts'
 import type { RecordedJob } from '../records/job-record.ts'
 import type { JobRequest } from '../request/job-request.ts'
-import type { JobConfig } from '../settings/job-config.ts'
+import { type JobConfig, variablesOf } from '../settings/job-config.ts'
 import { CompletionNotifier, pendingCallbacks } from './completion-notifier.ts'
 import { recoverDeadRuns } from './dead-runs.ts'
 import { Job, type JobOptions } from './job.ts'
@@ -51,7 +51,8 @@ export class JobRun {
     const { request, config, recorded, log, callbackDeadline, onCallbackFailed } = options
     const { home, callbackRetryAttempts: attempts } = config
     this.#options = options
-    this.access = new JobAccess({ request, home, recorded, log, jumpPoint: options.jumpPoint })
+    const jumpPoint = config.fleet === undefined ? options.jumpPoint : 'never'
+    this.access = new JobAccess({ request, home, recorded, log, jumpPoint })
     this.notifier = new CompletionNotifier({
       ...{ callbacks: request.callbacks, attempts, recorded, log },
       ...{ deadline: callbackDeadline, onFailure: onCallbackFailed },
@@ -92,8 +93,11 @@ export class JobRun {
     const { request, config, log } = this.#options
     const job = new Job({
       ...{ ...options, request, executor, log },
-      hooks: { preJob: config.preJobHookPath, postJob: config.postJobHookPath },
-      hostVariables: config.hostVariables,
+      hooks: {
+        ...{ preJob: config.preJobHookPath, postJob: config.postJobHookPath },
+        rules: config.fleet,
+      },
+      variables: variablesOf(config, request.envVars),
       limits: timeLimitsOf(request, config),
     })
     this.#job = job

@@ -8,12 +8,12 @@ import { explain } from '../errors.ts'
 import { EXIT_TRAP_TITLE, STEP_TITLES } from '../events/block-titles.ts'
 import type { JobResult } from '../events/event.ts'
 import type { Executor, OnOutput, RunOptions, WriteBlock } from '../executors/executor.ts'
-import { readSmallFile } from '../files/read-bounded.ts'
 import type { Logger } from '../log.ts'
 import type { Command, EncodedVariable, JobRequest } from '../request/job-request.ts'
 import { decodeVariables, foreseeExports, resultVariables } from './content.ts'
+import { readyHook } from './hook.ts'
 import { isUnforeseen, type JobBlocks } from './job-blocks.ts'
-import type { Outcome, Step } from './plan.ts'
+import type { HookStep, Outcome, Step } from './plan.ts'
 import { askForResult, describeSelfStop, RESULT_QUERY } from './self-stop.ts'
 
 export interface JobStepsOptions {
@@ -21,8 +21,8 @@ export interface JobStepsOptions {
   readonly executor: Executor
   readonly blocks: JobBlocks
   readonly log: Logger
-  /** The host's own, for every job; the request's win over them. */
-  readonly hostVariables?: readonly EncodedVariable[]
+  /** To be exported; of two with one name the later counts. Default: the request's. */
+  readonly variables?: readonly EncodedVariable[]
   /** Somebody may want to look at a failed job in its shell. */
   readonly keepsFailedShell: boolean
   /** The job's stop: an outcome does not count once it is aborted. */
@@ -56,7 +56,7 @@ export class JobSteps {
       case 'command':
         return await this.#command(step.command)
       case 'hook':
-        return await this.#hook(step.title, step.path)
+        return await this.#hook(step)
       case 'check-result':
         return await this.#checkResult()
       case 'end-shell':
@@ -75,7 +75,7 @@ export class JobSteps {
         signal,
         block: this.#writeBlock,
         directives: [...directives.map(({ directive }) => directive), RESULT_QUERY],
-        exports: await foreseeExports(this.#requestedVariables()),
+        exports: await foreseeExports(this.#variables),
       })
       this.#isPrepared = ready
       return ready ? { kind: 'passed' } : { kind: 'failed', exitCode: 1 }
@@ -88,12 +88,12 @@ export class JobSteps {
   }
 
   async #export(): Promise<Outcome> {
-    return await this.#exportVariables(this.#requestedVariables())
+    return await this.#exportVariables(this.#variables)
   }
 
-  #requestedVariables(): readonly EncodedVariable[] {
-    const { request, hostVariables = [] } = this.#options
-    return [...hostVariables, ...request.envVars]
+  get #variables(): readonly EncodedVariable[] {
+    const { request, variables = request.envVars } = this.#options
+    return variables
   }
 
   async #exportVariables(encoded: readonly EncodedVariable[]): Promise<Outcome> {
@@ -117,16 +117,11 @@ export class JobSteps {
     })
   }
 
-  async #hook(title: string, path: string): Promise<Outcome> {
-    return await this.#block(title, async (onOutput) => {
-      let text: string
-      try {
-        text = readSmallFile(path)
-      } catch (error) {
-        await onOutput(`The hook ${path} cannot be read: ${(error as Error).message}\n`)
-        return 1
-      }
-      return await this.#runDirective(text, onOutput)
+  async #hook(step: HookStep): Promise<Outcome> {
+    const { executor } = this.#options
+    return await this.#block(step.title, async (onOutput) => {
+      const directive = await readyHook(step, executor, this.#runOptions(onOutput))
+      return directive === undefined ? 1 : await this.#runDirective(directive, onOutput)
     })
   }
 

@@ -33,8 +33,8 @@ export interface JobOptions {
   readonly onResult: (result: JobResult) => Promise<void>
   readonly log: Logger
   readonly hooks?: Hooks
-  /** The host's own, for every job; the request's win over them. */
-  readonly hostVariables?: readonly EncodedVariable[]
+  /** To be exported; of two with one name the later counts. Default: the request's. */
+  readonly variables?: readonly EncodedVariable[]
   readonly limits?: TimeLimits
   /**
    * After a failure, once it is told and before anything of the job is removed: resolves when that

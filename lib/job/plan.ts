@@ -8,6 +8,7 @@
 import { hookTitle } from '../events/block-titles.ts'
 import type { JobResult } from '../events/event.ts'
 import type { Command, JobRequest } from '../request/job-request.ts'
+import type { FleetRules } from '../settings/job-config.ts'
 
 export type Phase =
   | 'prepare'
@@ -34,9 +35,20 @@ export interface JobState {
 
 export type Step =
   | { readonly kind: 'prepare' | 'export' | 'inject' | 'check-result' | 'end-shell' }
-  | { readonly kind: 'hook'; readonly title: string; readonly path: string }
+  | HookStep
   | { readonly kind: 'command'; readonly command: Command }
   | { readonly kind: 'export-result'; readonly result: JobResult }
+
+export interface HookStep {
+  readonly kind: 'hook'
+  readonly title: string
+  /** A file of this host. */
+  readonly path: string
+  /** `inline`: its text is a directive of the job; else what runs it, with its path. */
+  readonly style: 'bash' | 'inline' | 'source'
+  /** Told before it runs. */
+  readonly warning?: string
+}
 
 /** How a step ended. */
 export type Outcome =
@@ -55,6 +67,8 @@ export type Outcome =
 export interface Hooks {
   readonly preJob?: string | undefined
   readonly postJob?: string | undefined
+  /** Of a fleet's jobs: how they run. Others are sourced, and one that fails before a job fails it. */
+  readonly rules?: FleetRules | undefined
 }
 
 export type Plan = Pick<
@@ -77,9 +91,9 @@ export function nextStep(plan: Plan, state: JobState): Step | undefined {
     case 'end-shell':
       return { kind: state.phase }
     case 'pre-job-hook':
-      return hookStep('pre', plan.hooks.preJob)
+      return preJobHook(plan.hooks)
     case 'post-job-hook':
-      return hookStep('post', plan.hooks.postJob)
+      return postJobHook(plan.hooks)
     case 'export-result':
       return { kind: 'export-result', result: state.result ?? 'failed' }
     case 'commands':
@@ -95,7 +109,16 @@ export function nextStep(plan: Plan, state: JobState): Step | undefined {
 
 /** @returns the state after the step that {@link nextStep} gave ended with `outcome` */
 export function advance(plan: Plan, state: JobState, outcome: Outcome): JobState {
-  return skipEmpty(plan, follow(state, outcome))
+  return skipEmpty(plan, follow(state, isForgiven(plan, state, outcome) ? PASSED : outcome))
+}
+
+const PASSED: Outcome = { kind: 'passed' }
+
+/** The job goes on as if nothing had been. */
+function isForgiven({ hooks }: Plan, { phase }: JobState, { kind }: Outcome): boolean {
+  return (
+    phase === 'pre-job-hook' && kind === 'failed' && hooks.rules?.failOnPreJobHookError === false
+  )
 }
 
 function follow(state: JobState, outcome: Outcome): JobState {
@@ -174,9 +197,23 @@ function commandsOf(plan: Plan, { phase, result }: JobState): readonly Command[]
   return result === 'passed' ? plan.epilogueOnPass : plan.epilogueOnFail
 }
 
-function hookStep(which: 'post' | 'pre', path: string | undefined): Step | undefined {
+function preJobHook({ preJob: path, rules }: Hooks): HookStep | undefined {
   if (path === undefined) return undefined
-  return { kind: 'hook', title: hookTitle(which), path }
+  const step = { kind: 'hook', title: hookTitle('pre'), path } as const
+  if (rules === undefined) return { ...step, style: 'inline' }
+  const { sourcePreJobHook, failOnPreJobHookError } = rules
+  const what = failOnPreJobHookError ? 'fail the job' : 'proceed with the job even'
+  return {
+    ...step,
+    style: sourcePreJobHook ? 'source' : 'bash',
+    warning: `The agent is configured to ${what} if the pre-job hook fails.`,
+  }
+}
+
+function postJobHook({ postJob: path, rules }: Hooks): HookStep | undefined {
+  if (path === undefined) return undefined
+  const style = rules === undefined ? 'inline' : 'bash'
+  return { kind: 'hook', title: hookTitle('post'), path, style }
 }
 
 /** What `SEMAPHORE_JOB_RESULT` may say when a job stops itself; anything else means `stopped`. */

@@ -45,6 +45,17 @@ export interface FleetRules {
   readonly failOnPreJobHookError: boolean
 }
 
+/**
+ * What a job's shell exports: the host's variables and the job's own. Of two with one name the later
+ * counts.
+ */
+export function variablesOf(
+  { hostVariables, fleet }: Pick<JobConfig, 'fleet' | 'hostVariables'>,
+  own: readonly EncodedVariable[],
+): readonly EncodedVariable[] {
+  return fleet === undefined ? [...hostVariables, ...own] : [...own, ...hostVariables]
+}
+
 /** A file or directory of this host, and where the main container has it. Both absolute. */
 export interface HostFile {
   readonly source: string

@@ -5,6 +5,7 @@
  */
 
 import { isIPv6 } from 'node:net'
+import { resolve } from 'node:path'
 import { ConfigError } from '../errors.ts'
 import { checkAgentName } from './agent-name.ts'
 import { defaultStateDirectories, type JobConfig, toJobConfig } from './job-config.ts'
@@ -122,7 +123,8 @@ async function readStartConfig(
   const layers = await findLayers(START_SETTINGS, sources, problems, 'commas or white space')
   const values = readSettings(START_SETTINGS, layers, problems)
   const { endpoint, token, tokenFile, configFile, stateDir, name, nameFromEnv, ...rest } = values
-  const { sourcePreJobHook, failOnPreJobHookError, ...settings } = rest
+  const { sourcePreJobHook, failOnPreJobHookError, ...others } = rest
+  const settings = { ...others, ...absoluteHooks(values) }
   const stateDirectories =
     stateDir === undefined ? defaultStateDirectories(environment, isRoot) : [stateDir]
   const fleet = { sourcePreJobHook, failOnPreJobHookError }
@@ -153,6 +155,16 @@ function checkEndpoint(given: string | undefined): string {
   throw new ConfigError('--endpoint: expected host or host:port', {
     hint: 'Leave out everything behind it, e.g. ci.example.com or ci.example.com:8443.',
   })
+}
+
+/** A job's shell is in another directory than the agent. */
+function absoluteHooks({ preJobHookPath, postJobHookPath, shutdownHookPath }: Values) {
+  const absolute = (path: string | undefined) => path && resolve(path)
+  return {
+    preJobHookPath: absolute(preJobHookPath),
+    postJobHookPath: absolute(postJobHookPath),
+    shutdownHookPath: absolute(shutdownHookPath),
+  }
 }
 
 const SCHEME = /^https?:\/\//i

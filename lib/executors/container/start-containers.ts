@@ -227,26 +227,24 @@ function guessOwner(user: string): Owner | undefined {
   return uid === undefined ? undefined : { uid: Number(uid), gid: Number(gid ?? 0) }
 }
 
-/** @returns undefined when one is missing that must not be */
+/** @returns undefined when some are missing that must not be */
 async function existingMounts({
   hostFiles,
   failOnMissingFiles,
   socketPath,
   onOutput,
 }: StartRequest): Promise<readonly Mount[] | undefined> {
-  const mounts: Mount[] = [{ source: socketPath, target: SOCKET_IN_CONTAINER }]
-  for (const mount of hostFiles) {
-    if (existsSync(mount.source)) {
-      mounts.push(mount)
-      continue
-    }
-    if (failOnMissingFiles) {
-      await onOutput(`The host has no ${mount.source}, which --files names.\n`)
-      return undefined
-    }
-    await onOutput(`Skipping ${mount.source}: the host has no such file.\n`)
+  const existing = hostFiles.filter(({ source }) => existsSync(source))
+  const missing = hostFiles.filter((mount) => !existing.includes(mount))
+  for (const { source } of missing) {
+    await onOutput(
+      failOnMissingFiles
+        ? `The host has no ${source}, which --files names.\n`
+        : `Skipping ${source}: the host has no such file.\n`,
+    )
   }
-  return mounts
+  if (failOnMissingFiles && missing.length > 0) return undefined
+  return [{ source: socketPath, target: SOCKET_IN_CONTAINER }, ...existing]
 }
 
 /** {@link settleAll} for results of different types. */

@@ -29,12 +29,12 @@ import type { EncodedFile } from '../../request/job-request.ts'
 import { bootScript, OWN_STEPS, SHELL_ARGUMENTS } from '../../shell/boot.ts'
 import { formatExports } from '../../shell/exports.ts'
 import { createToken } from '../../shell/marks.ts'
+import { quoteWord } from '../../shell/quote.ts'
 import { Session } from '../../shell/session.ts'
 import { openHostTerminal } from '../../terminal/host-terminal.ts'
 import type { HostTerminal } from '../../terminal/program.ts'
 import { findProgram } from '../../terminal/script.ts'
 import { pathAfter, toolboxPrelude } from '../../toolbox/toolbox-files.ts'
-import { currentUser } from '../../user.ts'
 import type {
   Executor,
   OnOutput,
@@ -45,6 +45,7 @@ import type {
 } from '../executor.ts'
 import { runExitTrap } from '../exit-trap.ts'
 import type { SharedOptions } from '../kind.ts'
+import { withDefaults } from './environment.ts'
 import { injectHostFiles } from './inject-files.ts'
 import { stopHostJob } from './stop.ts'
 import { HostToolbox } from './toolbox.ts'
@@ -52,6 +53,11 @@ import { HostToolbox } from './toolbox.ts'
 export interface HostOptions extends SharedOptions {
   /** Awaited for each shell before a directive runs in it. */
   readonly onLeader?: ((leader: SessionLeader) => Promise<void>) | undefined
+  /**
+   * Whether login shells of the job's user get its variables, by a line in the profile: of jobs side
+   * by side each would get those of all. Default true.
+   */
+  readonly tellsLogins?: boolean
 }
 
 /** A login script may ask the network for something; one that asks the keyboard never ends. */
@@ -72,7 +78,8 @@ export class HostExecutor implements Executor {
   #toolbox: HostToolbox | undefined
   /** By which the job's shell is known. */
   #boot = ''
-  #profiled = false
+  /** There is a file with variables. */
+  #exported = false
   #count = 0
   /** Once the job's stop has begun. */
   #stopping: Promise<void> | undefined
@@ -189,7 +196,7 @@ export class HostExecutor implements Executor {
     signal.throwIfAborted()
     const token = createToken()
     const directory = this.#jobDirectory().path
-    const prelude = toolboxPrelude(this.#path(TOOLBOX))
+    const prelude = `${this.#variablesPrelude()}${toolboxPrelude(this.#path(TOOLBOX))}`
     const script = bootScript({ token, directory, steps: this.#steps, prelude })
     const boot = await this.#jobDirectory().handover.write(BOOT, script)
     this.#boot = boot
@@ -245,13 +252,20 @@ export class HostExecutor implements Executor {
     this.#stopping.catch(() => undefined) // for whoever waits
   }
 
+  /** Of a shell that replaces the first one, and has not got them by its login. */
+  #variablesPrelude(): string {
+    if (!this.#exported || this.#options.tellsLogins !== false) return ''
+    return `\\builtin . ${quoteWord(variablesFile(this.#jobDirectory().path))} 2>/dev/null\n`
+  }
+
   /** For login shells: those of a person, and one that replaces the job's own. */
   async #keepVariables(exports: Buffer, onOutput: OnOutput): Promise<void> {
     const file = variablesFile(this.#jobDirectory().path)
     try {
       await appendFile(file, exports, { mode: 0o600 })
-      if (!this.#profiled) await addToLoginProfile(this.#prepared().home, file)
-      this.#profiled = true
+      const { tellsLogins = true } = this.#options
+      if (tellsLogins && !this.#exported) await addToLoginProfile(this.#prepared().home, file)
+      this.#exported = true
     } catch (error) {
       // The job's shell gets them all the same.
       const reason = error instanceof Error ? error.message : String(error)
@@ -276,18 +290,5 @@ export class HostExecutor implements Executor {
   #prepared(): HostResources {
     if (this.#resources === undefined) throw new RangeError('the executor has not been prepared')
     return this.#resources
-  }
-}
-
-/** A service may be started with hardly any environment; a login shell expects these. */
-function withDefaults(environment: Readonly<Record<string, string>>): Record<string, string> {
-  const user = currentUser()
-  return {
-    HOME: user.home,
-    USER: user.name,
-    LOGNAME: user.name,
-    PATH: DEFAULT_PATH,
-    TERM: 'xterm-256color',
-    ...environment,
   }
 }

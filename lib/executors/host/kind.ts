@@ -14,7 +14,9 @@ export const hostKind: ExecutorKind = {
   planResources: planHostResources,
   create: async (request, options) => {
     const { HostExecutor } = await import('./executor.ts')
-    return new HostExecutor({ ...sharedOptions(request, options), onLeader: options.onLeader })
+    const { config, onLeader } = options
+    const tellsLogins = config.fleet === undefined
+    return new HostExecutor({ ...sharedOptions(request, options), onLeader, tellsLogins })
   },
   attach: async (_target, options) => {
     const { attachToHost } = await import('./attach.ts')

@@ -141,4 +141,21 @@ test('hooks run before the commands and after the epilogues; a failing first one
   ])
 })
 
+test('in a fleet a failing pre-job hook changes nothing, unless it is said to', () => {
+  const planFor = (failOnPreJobHookError: boolean) => ({
+    ...PLAN,
+    hooks: {
+      ...{ preJob: 'pre', postJob: 'post' },
+      rules: { sourcePreJobHook: false, failOnPreJobHookError },
+    },
+  })
+
+  assert.equal(walk(planFor(false), { pre: failed(), post: failed() }), walk(planFor(false), {}))
+  assert.equal(walk(planFor(true), { pre: failed() }).slice(3), [
+    ...['pre', 'result=failed', 'a1', 'a2', 'f1', 'post', '=> failed'],
+  ])
+  const stopped = { kind: 'stopped', result: 'stopped' } as const
+  assert.equal(walk(planFor(false), { pre: stopped }).slice(-2), ['pre', '=> stopped'])
+})
+
 test.run()

@@ -458,4 +458,28 @@ test('names with a meaning of their own in JavaScript are unknown keys at most',
   assert.is(parseJobRequest(document).executor, 'shell')
 })
 
+test('a job as a control plane with agents of its own hands it out', () => {
+  const request = parseJobRequest({
+    job_id: '5c0bbb53-4e5b-4e3b-9d6f-6b1f0a3c2d11',
+    job_name: 'Build',
+    compose: { containers: [], image_pull_credentials: null, host_setup_commands: null },
+    env_vars: [
+      { name: 'A', value: 'MQ==' },
+      { name: 'A', value: 'Mg==' },
+    ],
+    files: null,
+    ssh_public_keys: [],
+    commands: [{ directive: 'make', alias: '' }],
+    epilogue_always_commands: null,
+    callbacks: { finished: 'https://cp/finished', teardown_finished: 'https://cp/gone' },
+    logger: { method: 'push', url: 'https://cp/api/v1/logs/1', token: 'ey.x.y' },
+  })
+
+  assert.is(request.executor, 'shell')
+  assert.equal(request.commands, [{ directive: 'make', alias: undefined }])
+  assert.is(request.envVars.length, 2) // the later one counts when they are exported
+  assert.is(request.logger.method, 'push')
+  assert.equal(request.unknownKeys, ['job_name'])
+})
+
 test.run()
