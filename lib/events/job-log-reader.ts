@@ -6,6 +6,8 @@
 
 /** What a reader needs of the log: it shares nothing else with the writer or other readers. */
 export interface ReadableLog {
+  /** Of its file, for messages. */
+  readonly path: string
   readonly lineCount: number
   /** Bytes in whole lines; more may lie in the file, half written. */
   readonly size: number

@@ -94,6 +94,10 @@ export class JobLog implements EventSink, ReadableLog {
     return log
   }
 
+  get path(): string {
+    return this.#file.path
+  }
+
   get lineCount(): number {
     return this.#index.lineCount
   }

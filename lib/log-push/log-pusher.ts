@@ -37,8 +37,8 @@ export interface LogPusherOptions {
   readonly client: OutboundClient
   /** Aborting ends pushing at once: nobody is there to be told any more. */
   readonly signal: AbortSignal
-  /** Between tries, with jitter. Default 500 to 10,000, see lib/log-push/README.md. */
-  readonly pausesMs?: { readonly first: number; readonly longest: number }
+  /** Between tries, with jitter. Default 500 and 10,000 ms, see lib/log-push/README.md. */
+  readonly delays?: { readonly firstMs: number; readonly maxMs: number }
 }
 
 export interface FinishOptions {

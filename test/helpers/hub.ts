@@ -51,6 +51,7 @@ export class Hub {
   readonly #manners = new Manners(this.#violations)
   readonly #directory = mkdtempSync(join(tmpdir(), 'hub-'))
   readonly #scheme: 'http' | 'https'
+  #port = 0
   readonly #server: ReturnType<typeof createServer> | ReturnType<typeof createTlsServer>
 
   constructor(options: HubOptions) {
@@ -75,10 +76,12 @@ export class Hub {
   /** @param port of an earlier one, for agents that still know it */
   async listen(port = 0): Promise<void> {
     await new Promise<void>((resolve) => this.#server.listen(port, '127.0.0.1', resolve))
+    this.#port = (this.#server.address() as AddressInfo).port
   }
 
+  /** Also while it does not listen. */
   get port(): number {
-    return (this.#server.address() as AddressInfo).port
+    return this.#port
   }
 
   /** For `--endpoint`. */
@@ -133,6 +136,7 @@ export class Hub {
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const record = this.#record(request)
     const { fault } = record
+    const { socket } = request // the request lets go of it when it is cut off
     let isAnswered = false
     response.once('close', () => {
       record.endedAt = performance.now()
@@ -146,14 +150,14 @@ export class Hub {
       const isDelayed = typeof fault === 'object' && fault.delayMs !== undefined
       if (isDelayed) await new Promise((resolve) => setTimeout(resolve, fault.delayMs))
       const answer = bogusAnswer(fault) ?? this.#answer(record, bytes)
-      if (fault === 'lost' || fault === 'hang' || request.socket.destroyed) return
+      if (fault === 'lost' || fault === 'hang' || socket.destroyed) return
       isAnswered = true
       send(response, answer, record)
       this.#afterAnswer(record, answer)
     } catch (error) {
       if (!request.destroyed) this.#violations.add(`The double failed: ${String(error)}`)
     } finally {
-      if (!isAnswered && fault !== 'hang') request.socket.destroy()
+      if (!isAnswered && fault !== 'hang') socket.destroy()
     }
   }
 

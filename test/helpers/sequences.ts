@@ -6,16 +6,7 @@
  * @module
  */
 
-/** @returns numbers below `below`, always the same for a seed. @see "mulberry32" by Tommy Ettinger */
-function createRandom(seed: number): (below: number) => number {
-  let state = seed >>> 0
-  return (below) => {
-    state = (state + 0x6d2b79f5) >>> 0
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1)
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)
-    return ((mixed ^ (mixed >>> 14)) >>> 0) % below
-  }
-}
+import { createRandom, type Random } from './random.ts'
 
 const NAMES = ['a', 'status', 'flags', 'i', 'x', 'line', 'REPLY', 'now', 'file', 'token']
 const BUILTINS = ['read', 'printf', 'set', 'trap', 'exit', 'eval', 'test', 'jobs', 'local', 'stty']
@@ -42,7 +33,6 @@ const SHELL_OPTIONS = [
 const SIGNALS = ['USR1', 'USR2', 'TERM', 'HUP', 'INT', 'WINCH']
 const VALUES = ['1', 'two words', '', '-n', '*', 'a:b', "it's", '\\', '$HOME', 'Ü', '0x10']
 
-type Random = (below: number) => number
 type Snippet = (pick: (values: readonly string[]) => string, random: Random) => string
 
 const SNIPPETS: readonly Snippet[] = [

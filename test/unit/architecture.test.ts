@@ -17,7 +17,7 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   citty: ['agent.ts', 'lib/cli/'],
   hono: ['lib/http/'],
   'node-statsd': ['lib/metrics/'],
-  jose: ['lib/http/'],
+  jose: ['lib/http/', 'lib/log-push/log-token.ts'],
   'reflect-metadata': ['lib/tls/'],
   'prom-client': ['lib/metrics/'],
   shlex: ['lib/request/'],

@@ -1,0 +1,84 @@
+/**
+ * How much of a log goes into one request, and that piece of it.
+ *
+ * @module
+ */
+
+import type { Place } from '../events/job-log-index.ts'
+import type { ReadableLog } from '../events/job-log-reader.ts'
+
+/** The server's own bounds for one request. @see lib/log-push/README.md */
+const MAX_LINES = 2_000
+const MAX_BYTES = 1_000_000
+
+const NEWLINE = 0x0a
+
+export interface Batch {
+  /** Whole lines. */
+  readonly bytes: Uint8Array
+  readonly lines: number
+}
+
+/**
+ * A server that is short of something takes half as much more easily; one that is well again gets
+ * more with each batch. What it refuses as too large is not tried again.
+ */
+export class BatchSize {
+  #share = 1
+  #largestShare = 1
+
+  get lines(): number {
+    return Math.max(1, Math.floor(MAX_LINES * this.#share))
+  }
+
+  get bytes(): number {
+    return Math.max(1, Math.floor(MAX_BYTES * this.#share))
+  }
+
+  halve(): void {
+    this.#share = Math.max(this.#share / 2, 1 / MAX_LINES)
+  }
+
+  /** @param batch the refused one: no larger one is sent any more */
+  refuse({ bytes }: Batch): void {
+    this.#share = Math.min(this.#share, bytes.length / MAX_BYTES) / 2
+    this.#largestShare = this.#share
+  }
+
+  grow(): void {
+    this.#share = Math.min(this.#share * 2, this.#largestShare)
+  }
+
+  /** Whether so much waits that waiting for more is of no use. */
+  isReached(log: ReadableLog, { line, offset }: Place): boolean {
+    return log.lineCount - line >= this.lines || log.size - offset >= this.bytes
+  }
+}
+
+/**
+ * At least one line, and that one alone where it is longer than the size; a place at the end of the
+ * log is the caller's mistake.
+ *
+ * @throws {JobLogError} when the file cannot be read
+ */
+export async function readBatch(log: ReadableLog, from: Place, size: BatchSize): Promise<Batch> {
+  const waiting = log.size - from.offset
+  for (let length = size.bytes; ; length *= 2) {
+    const bytes = await log.readBytes(from.offset, Math.min(length, waiting))
+    const batch = wholeLines(bytes, size.lines)
+    if (batch.lines > 0) return length === size.bytes ? batch : wholeLines(bytes, 1)
+    if (length >= waiting) throw new RangeError(`${log.path} has no line at ${from.line}`)
+  }
+}
+
+function wholeLines(bytes: Uint8Array, most: number): Batch {
+  let end = 0
+  let lines = 0
+  while (lines < most) {
+    const newline = bytes.indexOf(NEWLINE, end)
+    if (newline === -1) break
+    end = newline + 1
+    lines++
+  }
+  return { bytes: bytes.subarray(0, end), lines }
+}

@@ -1,0 +1,75 @@
+/**
+ * The token that lets a job's log in, and the next one before it expires.
+ *
+ * @module
+ */
+
+import { decodeJwt } from 'jose'
+
+/** Before a token expires, at the most; of a short life a tenth. */
+const MARGIN_SECONDS = 120
+
+/** Until a refresh that failed is tried again, while the token is still good. */
+const RETRY_MS = 30_000
+
+export type RefreshToken = (signal: AbortSignal) => Promise<string>
+
+export class LogToken {
+  readonly #refresh: RefreshToken
+  readonly #onFailure: (error: unknown) => void
+  #token: string
+  #dueAt: number
+  #isRefused = false
+
+  /** @param onFailure told of a refresh that failed while the token is still good */
+  constructor(token: string, refresh: RefreshToken, onFailure: (error: unknown) => void) {
+    this.#token = token
+    this.#dueAt = dueAt(token)
+    this.#refresh = refresh
+    this.#onFailure = onFailure
+  }
+
+  /** @throws whatever refreshing throws, when there is no token that may be good */
+  async get(signal: AbortSignal): Promise<string> {
+    if (this.#isRefused) await this.#renew(signal)
+    if (performance.now() < this.#dueAt) return this.#token
+    try {
+      await this.#renew(signal)
+    } catch (error) {
+      this.#onFailure(error)
+      this.#dueAt = performance.now() + RETRY_MS
+    }
+    return this.#token
+  }
+
+  /** The server does not take it: another one is asked for before the next use. */
+  refuse(): void {
+    this.#isRefused = true
+  }
+
+  async #renew(signal: AbortSignal): Promise<void> {
+    this.#token = await this.#refresh(signal)
+    this.#isRefused = false
+    this.#dueAt = dueAt(this.#token)
+  }
+}
+
+/**
+ * By this host's clock, read once, as the token arrives. One that has expired by then says that the
+ * two clocks differ, or that it was kept for long: the server decides.
+ */
+function dueAt(token: string): number {
+  const lifetime = expiry(token) - Date.now() / 1_000
+  if (lifetime <= 0) return Number.POSITIVE_INFINITY
+  const margin = Math.min(MARGIN_SECONDS, lifetime / 10)
+  return performance.now() + (lifetime - margin) * 1_000
+}
+
+/** In unix seconds; never for what is no JWT. */
+function expiry(token: string): number {
+  try {
+    return decodeJwt(token).exp ?? Number.POSITIVE_INFINITY
+  } catch {
+    return Number.POSITIVE_INFINITY // the server knows what it is
+  }
+}
