@@ -37,16 +37,15 @@ type Part = 'unit' | 'e2e'
 type Engine = 'newer' | 'own'
 
 interface RunMode extends Pick<FileOptions, 'environment' | 'limitMs' | 'network'> {
-  readonly atOnce: number
   /** Said of the files, where it is not what they always run on. */
   readonly on?: string
 }
 
 /** Some wait for time limits of their own: a minute on a machine with much else to do. */
-const UNIT: RunMode = { limitMs: 180_000, atOnce: availableParallelism() }
+const UNIT: RunMode = { limitMs: 180_000 }
 
 /** Fifty jobs in a row, an image to make, a stop of every kind in five places: minutes on a slow machine. */
-const E2E: RunMode = { limitMs: isLongRun() ? LONG_RUN_LIMIT_MS : 600_000, atOnce: 1 }
+const E2E: RunMode = { limitMs: isLongRun() ? LONG_RUN_LIMIT_MS : 600_000 }
 
 const results: FileResult[] = []
 const stop = new AbortController()
@@ -67,7 +66,11 @@ async function main(): Promise<void> {
   const ofPart = (part: Part) => files.filter((file) => partOf(file) === part && wants(part))
 
   if (whole) await Promise.all([check(LINT), check(TYPES)])
-  if (!onNewerEngine) await runFiles(ofPart('unit'), UNIT)
+  if (!onNewerEngine) {
+    const units = ofPart('unit')
+    const workers = Array.from({ length: availableParallelism() }, () => runQueues([units], UNIT))
+    await Promise.all(workers)
+  }
   const engines = new Set<Engine>()
   if (!onNewerEngine) engines.add('own')
   if (onNewerEngine || positionals.length === 0) engines.add('newer')
@@ -90,9 +93,12 @@ async function runEndToEnd(files: readonly string[], engines: ReadonlySet<Engine
     if (engines.has('newer') && (await check(NEWER_ENGINE))) {
       runs.push([lanesOnNewerEngine(files), await newerEngineMode()])
     }
-    for (const [{ alone }, mode] of runs) await runFiles(alone, mode)
+    for (const [{ alone }, mode] of runs) await runQueues([[...alone]], mode)
     await Promise.all(
-      runs.flatMap(([{ besides }, mode]) => besides.map((lane) => runFiles(lane, mode))),
+      runs.flatMap(([{ besides, rest }, mode]) => {
+        const shared = [...rest]
+        return besides.map((lane) => runQueues([[...lane], shared], mode))
+      }),
     )
   } finally {
     if (engines.has('newer')) await check(NEWER_ENGINE_END)
@@ -106,19 +112,14 @@ async function newerEngineMode(): Promise<RunMode> {
   return { ...E2E, environment, network, on: 'the newer engine' }
 }
 
-async function runFiles(
-  files: readonly string[],
-  { atOnce, on, ...options }: RunMode,
-): Promise<void> {
-  const queue = [...files]
-  const work = async () => {
-    for (let file = queue.shift(); file !== undefined; file = queue.shift()) {
-      stop.signal.throwIfAborted()
-      const result = await runFile(file, { ...options, signal: stop.signal })
-      record(on === undefined ? result : { ...result, file: `${file}, on ${on}` })
-    }
+/** One file after the other, of a queue when those before it are empty; others may take of it, too. */
+async function runQueues(queues: readonly string[][], { on, ...options }: RunMode): Promise<void> {
+  const next = () => queues.find((queue) => queue.length > 0)?.shift()
+  for (let file = next(); file !== undefined; file = next()) {
+    stop.signal.throwIfAborted()
+    const result = await runFile(file, { ...options, signal: stop.signal })
+    record(on === undefined ? result : { ...result, file: `${file}, on ${on}` })
   }
-  await Promise.all(Array.from({ length: atOnce }, work))
 }
 
 async function check(what: Check): Promise<boolean> {

@@ -64,8 +64,9 @@ async function runJobs(served: ServedAgent, images: readonly string[]): Promise<
 async function makeImageWithVolume(): Promise<string> {
   const image = `agent-test/volume-${process.pid}`
   const { text } = await callEngine('POST', '/containers/create', {
-    Image: 'agent-test/bare',
+    Image: BARE,
     Cmd: ['x'],
+    Labels: { 'agent.job': createJobId() }, // other test files do not take it for theirs
   })
   const { Id } = JSON.parse(text) as { Id: string }
   const changes = encodeURIComponent('VOLUME /data')

@@ -15,8 +15,9 @@ export async function createImage(
   changes: readonly string[],
   programs: DerivedImage['programs'] = {},
 ): Promise<TestImage> {
-  const name = `agent-test/${createJobId()}`
-  await deriveImage(name, { from, changes, programs })
+  const id = createJobId()
+  const name = `agent-test/${id}`
+  await deriveImage(name, { from, changes, programs, labels: { 'agent.job': id } })
   return {
     name,
     async remove() {

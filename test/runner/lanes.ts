@@ -11,14 +11,26 @@ export interface Lanes {
   readonly alone: readonly string[]
   /** Those of one lane go one after the other, the lanes beside each other. */
   readonly besides: ReadonlyArray<readonly string[]>
+  /** Whichever lane is at its end takes the next of these. */
+  readonly rest: readonly string[]
 }
 
 /** The path of the jump point is fixed: every served job of the other tests writes there. */
 const ALONE = /jump-point/
 
-/** As a whole: each would see the other's containers. */
-const LOOKS_AT_ENGINE =
+/** On it they know their own things by their labels. */
+const ON_ENGINE =
   /engineObjects|callEngine|startEngineProxy|helpers\/(container|engine|engine-suite|images|machine|plain-shells)\.ts/
+
+/** They look at nothing but their own jobs, directories and servers. */
+const TO_THEMSELVES = /cache-backends|session|shell-job|sftp-store/
+
+/** By how long they take, from a minute and a half to half a minute: the last to end are short ones. */
+const LONG = [
+  ...['stop', 'session', 'time-limits', 'cache-backends', 'session-damage', 'container-options'],
+  ...['cache-fidelity', 'toolbox', 'many-container-jobs', 'services', 'install', 'injected-files'],
+  ...['plain-bash', 'sftp-store', 'exit-trap', 'service', 'shell-job', 'service-jobs'],
+].map((name) => `test/e2e/${name}.test.ts`)
 
 const RUNS_CONTAINERS = /agent-test\/|dockercompose|helpers\/(container-job|in-job)\.ts/
 
@@ -33,12 +45,12 @@ const NOT_ABOUT_ENGINE = new RegExp(
 
 export function lanesOf(files: readonly string[]): Lanes {
   const together = files.filter((file) => !ALONE.test(file))
+  const isAnywhere = (file: string) => TO_THEMSELVES.test(file) || mentions(file, ON_ENGINE)
+  const onHost = together.filter((file) => !isAnywhere(file))
   return {
     alone: files.filter((file) => ALONE.test(file)),
-    besides: [
-      together.filter((file) => mentions(file, LOOKS_AT_ENGINE)),
-      together.filter((file) => !mentions(file, LOOKS_AT_ENGINE)),
-    ],
+    besides: [onHost, [], []],
+    rest: longestFirst(together.filter(isAnywhere)),
   }
 }
 
@@ -50,7 +62,13 @@ export function lanesOnNewerEngine(files: readonly string[]): Lanes {
   return {
     alone: suites.filter((file) => ALONE.test(file)),
     besides: [suites.filter((file) => !ALONE.test(file)).toReversed()],
+    rest: [],
   }
+}
+
+function longestFirst(files: readonly string[]): string[] {
+  const rank = (file: string) => (LONG.includes(file) ? LONG.indexOf(file) : LONG.length)
+  return files.toSorted((a, b) => rank(a) - rank(b))
 }
 
 function mentions(file: string, what: RegExp): boolean {

@@ -64,6 +64,8 @@ export interface DerivedImage {
   readonly changes: readonly string[]
   /** Programs to add, by their paths. */
   readonly programs?: Readonly<Record<string, string | Buffer>>
+  /** Of the container that it is made of, and its own. */
+  readonly labels?: Readonly<Record<string, string>>
 }
 
 /** Images that differ from another in what they declare. */
@@ -119,8 +121,9 @@ async function makeImage(name: string, make: (tar: string) => Promise<void>): Pr
 
 /** Shares the layers of the one it comes from. */
 export async function deriveImage(name: string, image: DerivedImage): Promise<void> {
-  const { from, changes, programs = {} } = image
-  const created = await callJson('/containers/create', { Image: from, Cmd: ['bash'] })
+  const { from, changes, programs = {}, labels = {} } = image
+  const config = { Image: from, Cmd: ['bash'], Labels: labels }
+  const created = await callJson('/containers/create', config)
   const { Id } = JSON.parse(expectStatus(created, 201, name)) as { Id: string }
   try {
     const archive = `/containers/${Id}/archive?path=/`
