@@ -87,8 +87,11 @@ function childrenOf(pid: number): string | undefined {
 
 const ASK_AGAIN_MS = 100
 
-/** Once nobody is connected: it waits for that, and the agent with it. */
-const CLOSE = `setTimeout(() => process.getBuiltinModule('inspector').close(), 20)`
+/**
+ * Once nobody is connected: it waits for that, and the agent with it. And after the loop has looked
+ * for events: Node acts on a signal twice, and what is still to come would open it again.
+ */
+const CLOSE = `setTimeout(() => setImmediate(() => process.getBuiltinModule('inspector').close()), 20)`
 
 interface Answer {
   readonly id: number
@@ -98,11 +101,17 @@ interface Answer {
 /** By the debugger's protocol, which SIGUSR1 opens on the binary as on any Node. */
 async function collectedBytes({ agent }: ServedAgent): Promise<number> {
   const addresses = () => agent.stderr.match(/(?<=listening on )ws:\/\/\S+/g) ?? []
+  const refusals = () => agent.stderr.match(/^Starting inspector .+ failed/gm) ?? []
   const isClosed = () => agent.stderr.match(/ending on ws:/g)?.length === addresses().length
+  const answers = () => addresses().length + refusals().length
   const known = addresses().length
+  // Again, as long as another test's agent has the port, which is fixed; but one signal at a time:
+  // what a slow agent has not come to yet would open it again later.
   await waitFor(async () => {
-    agent.signal('SIGUSR1') // again, as long as another test's agent has the port, which is fixed
-    await sleep(ASK_AGAIN_MS)
+    const before = answers()
+    agent.signal('SIGUSR1')
+    await waitFor(() => answers() > before, 'the agent answers to SIGUSR1')
+    if (addresses().length === known) await sleep(ASK_AGAIN_MS)
     return addresses().length > known
   }, 'the debugger listens')
   const socket = new WebSocket(addresses().at(-1) ?? '')
