@@ -5,18 +5,18 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import * as assert from 'uvu/assert'
 import { type FinishedJob, type RunOptions, runAgent, runJob } from '../helpers/agent.ts'
+import { besideSuite } from '../helpers/beside-suite.ts'
 import { containerJob } from '../helpers/container-job.ts'
-import { engineSuite } from '../helpers/engine-suite.ts'
 import { blocksOf } from '../helpers/events.ts'
 import { processesMatching } from '../helpers/host.ts'
 import { eventsIn, followLog, whenFree, withAgent } from '../helpers/served-agent.ts'
 
 const TITLE = 'Ending the job at its time limit'
 
-const test = engineSuite('time limits')
+const test = besideSuite('time limits', 8)
 
 /** No machine is so slow that a job does not come to its command by then, and none waits long for it. */
-const LONG_ENOUGH = '8s'
+const LONG_ENOUGH = '15s'
 
 function shellJob(directives: readonly string[], rest: object = {}) {
   return {
@@ -38,34 +38,34 @@ function assertEnded({ events, result, code }: FinishedJob, problem: RegExp) {
   return blocks
 }
 
-for (const [executor, wrap] of [
-  ['host', shellJob],
-  ['container', (directives: readonly string[]) => containerJob({}, directives)],
+for (const [executor, seconds, wrap] of [
+  ['host', 4711, shellJob],
+  ['container', 4712, (directives: readonly string[]) => containerJob({}, directives)],
 ] as const) {
   test(`${executor}: a job that takes too long fails, and says what ran`, async () => {
-    const job = wrap(['(sleep 4711; true)'])
+    const job = wrap([`(sleep ${seconds}; true)`])
     const finished = await runJob(job, { args: ['--job-timeout', LONG_ENOUGH] })
 
-    const blocks = assertEnded(finished, /^The job has taken longer than its limit of 8 s\.\n/)
+    const blocks = assertEnded(finished, /^The job has taken longer than its limit of 15 s\.\n/)
     const report = blocks.at(-1)?.output ?? ''
-    assert.match(report, /\nRunning for \d+(\.\d)? s: \(sleep 4711; true\)\n/)
+    assert.match(report, new RegExp(`\\nRunning for [\\d.]+ s: \\(sleep ${seconds}; true\\)\\n`))
     assert.match(
       report,
       /\nIts processes:\nbash \(\d+\): \w+.*\n {2}bash .*\n {4}sleep \(\d+\): sleeping/,
     )
     assert.not.ok(blocks.some(({ directive }) => directive === 'echo epilogue'))
-    assert.equal(processesMatching('sleep 4711'), [])
+    assert.equal(processesMatching(`sleep ${seconds}`), [])
   })
 
   test(`${executor}: a job that prints goes on, and one that is silent ends`, async () => {
     const job = {
-      ...wrap(['for i in {1..12}; do echo $i; sleep 0.8; done', 'sleep 1000']),
-      no_output_timeout_in_seconds: 8,
+      ...wrap(['for i in {1..24}; do echo $i; sleep 0.8; done', 'sleep 1000']),
+      no_output_timeout_in_seconds: 15,
     }
     const finished = await runJob(job, { args: ['--no-output-timeout', '1h', '--job-timeout=0s'] })
 
-    const blocks = assertEnded(finished, /^There has been no output for 8 s\.\n/)
-    assert.match(blocks.find(({ directive }) => directive.startsWith('for'))?.output ?? '', '12\n')
+    const blocks = assertEnded(finished, /^There has been no output for 15 s\.\n/)
+    assert.match(blocks.find(({ directive }) => directive.startsWith('for'))?.output ?? '', '24\n')
     assert.is(blocks.at(-2)?.directive, 'sleep 1000')
   })
 }
@@ -74,21 +74,21 @@ const SETTINGS: readonly [string, RunOptions, object][] = [
   [
     'the shorter one is the request’s',
     { args: ['--job-timeout', '1h'] },
-    { timeout_in_seconds: 6 },
+    { timeout_in_seconds: 10 },
   ],
   [
     'the shorter one is the agent’s',
-    { args: ['--job-timeout', '6s'] },
+    { args: ['--job-timeout', '10s'] },
     { timeout_in_seconds: 100 },
   ],
-  ['0 is none', { environment: { SEMAPHORE_AGENT_JOB_TIMEOUT: '6s' } }, { timeout_in_seconds: 0 }],
+  ['0 is none', { environment: { SEMAPHORE_AGENT_JOB_TIMEOUT: '10s' } }, { timeout_in_seconds: 0 }],
 ]
 
 for (const [title, options, rest] of SETTINGS) {
   test(`of two limits the shorter one counts: ${title}`, async () => {
     const finished = await runJob(shellJob(['sleep 1000'], rest), options)
 
-    assertEnded(finished, /^The job has taken longer than its limit of 6 s\.\n/)
+    assertEnded(finished, /^The job has taken longer than its limit of 10 s\.\n/)
   })
 }
 
@@ -102,7 +102,7 @@ test('a limit that is not reached changes nothing', async () => {
 
 test('an epilogue that takes too long fails a job that would have passed', async () => {
   const epilogues = { epilogue_always_commands: [{ directive: 'sleep 1000' }] }
-  const finished = await runJob(shellJob(['true'], epilogues), { args: ['--job-timeout', '6s'] })
+  const finished = await runJob(shellJob(['true'], epilogues), { args: ['--job-timeout', '10s'] })
 
   const blocks = assertEnded(finished, /\nRunning for [\d.]+ s: sleep 1000\n/)
   assert.ok(blocks.some(({ directive, exitCode }) => directive === 'true' && exitCode === 0))
@@ -112,7 +112,7 @@ test('a service that never gets ready is waited for no longer than the job may t
   // It has a health check, which never passes.
   const service = { name: 'never', image: 'agent-test/postgres', entrypoint: 'sleep 1000' }
   const finished = await runJob(
-    containerJob({}, ['echo no'], { services: [service], timeout_in_seconds: 8 }),
+    containerJob({}, ['echo no'], { services: [service], timeout_in_seconds: 15 }),
     { args: ['--service-start-timeout', '1h'] },
   )
 
