@@ -14,6 +14,9 @@ import { callEngine } from '../setup/engine.ts'
 
 const test = proxySuite('engine faults')
 
+/** On a slow machine; it waits a minute for an engine that is to be back. */
+const AT_ONCE_MS = 30_000
+
 /** Starts sooner, but has no program besides bash. */
 const BARE = 'agent-test/bare'
 
@@ -236,7 +239,7 @@ test('an engine that dies under a command fails the job at once, and is cleared 
   await waitFor(() => job.stdout.includes('now\\n'), 'the command runs')
 
   await proxy.die()
-  await waitFor(() => job.stdout.includes('"job_finished"'), 'the job is over', 5_000)
+  await waitFor(() => job.stdout.includes('"job_finished"'), 'the job is over', AT_ONCE_MS)
   await proxy.revive()
   const finished = await job.finished
 
@@ -258,7 +261,7 @@ test('what an engine that stays away keeps is named, with how to remove it', asy
   await waitFor(() => job.stdout.includes('now\\n'), 'the command runs')
 
   await proxy.die()
-  await waitFor(() => job.stdout.includes('"job_finished"'), 'the job is over', 5_000)
+  await waitFor(() => job.stdout.includes('"job_finished"'), 'the job is over', AT_ONCE_MS)
   job.signal('SIGINT') // else it waits a minute for the engine
   await waitFor(() => job.stderr.includes('once more'), 'the first signal was heard')
   job.signal('SIGINT')
@@ -285,7 +288,7 @@ test('what an engine kept while it was away is removed by the next start of agen
   await waitFor(async () => (await log()).includes('now\\n'), 'the command runs')
 
   await proxy.die()
-  await waitFor(async () => (await log()).includes('"job_finished"'), 'the job is over', 5_000)
+  await waitFor(async () => (await log()).includes('"job_finished"'), 'the job is over', AT_ONCE_MS)
   const next = await served.killAndRestart()
   assert.not.equal(await engineObjects(), before)
   await proxy.revive()

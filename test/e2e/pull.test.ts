@@ -174,7 +174,7 @@ test('an image that waits for its turn in the engine is not given up while other
   t.gate.breakNext(/^\/v2\/slow\d\/blobs\/sha256:/, 'trickle', 100)
   const slow = ['slow1', 'slow2', 'slow3'].map((image) => ({ image }))
   const running = await startJob(jobWith(t, [...slow, { image: 'b:1' }]), {
-    args: ['--pull-stall-timeout', '1s', ...PULL_ONLY],
+    args: ['--pull-stall-timeout', '3s', ...PULL_ONLY],
   })
 
   const { events } = await running.finished

@@ -28,7 +28,7 @@ test.after(async (t) => {
 const BYTES = 15_500_000
 
 /** Before there were limits, the worst of these took a minute. */
-const DEAF_MS = 5_000
+const DEAF_MS = 15_000
 
 const filled = (head: string, item: string, tail: string) =>
   `${head}${item.repeat(Math.floor(BYTES / item.length))}${tail}`

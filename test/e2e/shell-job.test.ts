@@ -282,7 +282,7 @@ test('TERM comes first, KILL after the grace period, or at the second Ctrl-C', a
     ],
   }
   for (const [args, signals] of [
-    [['--stop-grace-period', '2s'], 1],
+    [['--stop-grace-period', '4s'], 1],
     [['--stop-grace-period', '10m'], 2],
   ] as const) {
     const job = await startJob(stubborn, { home: t.home, args })

@@ -11,7 +11,7 @@ import { createJobId } from './job-id.ts'
 const BINARY = resolve('dist/agent')
 
 /** Longer than any test job; a hang must not look like a slow machine. */
-const TIME_LIMIT_MS = 60_000
+const TIME_LIMIT_MS = 120_000
 
 export interface RunOptions {
   readonly home?: string
@@ -19,7 +19,7 @@ export interface RunOptions {
   readonly input?: string
   readonly cwd?: string
   readonly environment?: Readonly<Record<string, string>>
-  /** It is killed after that. Default: a minute. */
+  /** It is killed after that. Default: two minutes. */
   readonly limitMs?: number
   /** Words before the agent's path, as `setpriv …`. */
   readonly prefix?: readonly string[]

@@ -9,7 +9,7 @@ const POLL_MS = 10
 export async function waitFor(
   condition: () => boolean | Promise<boolean>,
   what: string,
-  limitMs = 30_000,
+  limitMs = 60_000,
 ): Promise<void> {
   const deadline = performance.now() + limitMs
   while (!(await condition())) {

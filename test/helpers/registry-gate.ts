@@ -14,7 +14,7 @@ export interface Visit {
 
 /**
  * An HTTP status; a connection cut instead of an answer; an answer that never comes; one that comes
- * within 3 s, piece by piece; or one that is held back until a promise resolves.
+ * within 6 s, piece by piece; or one that is held back until a promise resolves.
  */
 export type Fault = number | 'drop' | 'stall' | 'trickle' | Promise<void>
 
@@ -88,7 +88,7 @@ async function trickle(from: IncomingMessage, to: ServerResponse): Promise<void>
   const size = Math.ceil(body.length / PIECES)
   for (let at = 0; at < body.length && !to.destroyed; at += size) {
     to.write(body.subarray(at, at + size))
-    await sleep(100)
+    await sleep(200)
   }
   to.end()
 }
