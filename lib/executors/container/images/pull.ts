@@ -21,6 +21,7 @@ import type { PullPolicy } from '../../../request/job-request.ts'
 import type { RunOptions } from '../../executor.ts'
 import { retryTransient } from '../retry-transient.ts'
 import { PullProgress } from './pull-progress.ts'
+import { pullShared } from './shared-pulls.ts'
 import { StallWatch } from './stall-watch.ts'
 
 export interface WantedImage {
@@ -134,6 +135,30 @@ async function pullTogether(
 }
 
 async function pull(
+  docker: DockerClient,
+  requirement: ImageRequirement,
+  options: PullOptions,
+): Promise<void> {
+  const { reference, platform = '' } = requirement
+  const { signal, onOutput, logins } = options
+  const startedAt = performance.now()
+  const isOwn = await pullShared({
+    key: JSON.stringify([
+      docker.socketPath,
+      reference.text,
+      platform,
+      chooseLogin(logins, reference),
+    ]),
+    signal,
+    pull: () => pullOwn(docker, requirement, options),
+    onWait: () => onOutput(`Waiting for ${reference.text}, which another job pulls\n`),
+  })
+  if (isOwn) return
+  const seconds = ((performance.now() - startedAt) / 1_000).toFixed(1)
+  await onOutput(`${reference.text}: pulled by another job, after ${seconds} s\n`)
+}
+
+async function pullOwn(
   docker: DockerClient,
   requirement: ImageRequirement,
   options: PullOptions,
