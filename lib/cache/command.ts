@@ -6,33 +6,34 @@
  */
 
 import { CacheError, toLine } from '../errors.ts'
-import { absolutePath, fromLatin1, type JobFiles, md5Of, toLatin1 } from './job-files.ts'
+import { type ByteString, decodeBytes, encodeBytes } from '../files/byte-string.ts'
+import { absolutePath, type JobFiles, md5Of } from './job-files.ts'
 import { branchOf, LOCK_FILES, restoreKeys, storeKey } from './lock-files.ts'
 import { findMatch } from './match-key.ts'
 import { type CacheConfig, openStore } from './open-store.ts'
 import type { CacheStore } from './store.ts'
 import { placeOf, transferIn, transferOut } from './transfer.ts'
 
-/** Texts are latin1, as everything from the job: one character a byte. */
 export interface CacheCall {
   /** Of the asking shell, as are its user and group. */
-  readonly directory: string
+  readonly directory: ByteString
   readonly uid: number
   readonly gid: number
-  readonly args: readonly string[]
+  readonly args: readonly ByteString[]
   /** Those that are not empty. */
-  readonly variables: Readonly<Record<string, string>>
+  readonly variables: Readonly<Record<string, ByteString>>
   readonly files: JobFiles
   readonly config: CacheConfig
   /** Prints a line, or several, to the asker. */
-  readonly write: (text: string) => Promise<void>
+  readonly write: (text: ByteString) => Promise<void>
   readonly signal: AbortSignal
 }
 
 /** What the commands work with. */
-interface Work extends CacheCall {
+interface Work extends Omit<CacheCall, 'variables'> {
+  readonly variables: Readonly<Record<string, string>>
   readonly store: CacheStore
-  /** As {@link CacheCall.say}, but takes ordinary text, as do the variables. */
+  /** As {@link CacheCall.write}, of ordinary text. */
   readonly print: (text: string) => Promise<void>
 }
 
@@ -67,9 +68,9 @@ const COMMANDS = new Map<string, readonly [Command, counts: readonly number[]]>(
 export async function runCache(call: CacheCall): Promise<number> {
   const { write, signal } = call
   const variables = toTexts(call.variables)
-  const print = (text: string) => write(toLatin1(text))
+  const print = (text: string) => write(encodeBytes(text))
   const onError = variables['CACHE_FAIL_ON_ERROR'] === 'true' ? 1 : 0
-  const [name = '', ...args] = call.args.map(fromLatin1)
+  const [name = '', ...args] = call.args.map(decodeBytes)
   const [command, counts] = COMMANDS.get(name) ?? []
   if (command === undefined || !counts?.includes(args.length)) {
     await print(`error: ${describeMisuse(name, args, command !== undefined)}\n${USAGE}`)
@@ -97,12 +98,12 @@ function describeMisuse(name: string, args: readonly string[], known: boolean): 
 
 function toTexts(variables: CacheCall['variables']): Readonly<Record<string, string>> {
   return Object.fromEntries(
-    Object.entries(variables).map(([name, value]) => [name, fromLatin1(value)]),
+    Object.entries(variables).map(([name, value]) => [name, decodeBytes(value)]),
   )
 }
 
 /** @param path as it came: unlike a key it need not be text */
-async function store(work: Work, key?: string, path?: string): Promise<number> {
+async function store(work: Work, key?: string, path?: ByteString): Promise<number> {
   if (key !== undefined && path !== undefined) {
     await storePath(work, key, path)
     return 0
@@ -111,14 +112,14 @@ async function store(work: Work, key?: string, path?: string): Promise<number> {
   if (found.length === 0) await work.print('Nothing to store in cache.')
   for (const { file, prefix, path: place, md5 } of found) {
     await work.print(`Detected ${file}.\nUsing default cache path '${place}'.`)
-    await storePath(work, storeKey(prefix, branchOf(work.variables), md5), toLatin1(place))
+    await storePath(work, storeKey(prefix, branchOf(work.variables), md5), encodeBytes(place))
   }
   return 0
 }
 
-async function storePath(work: Work, rawKey: string, path: string): Promise<void> {
+async function storePath(work: Work, rawKey: string, path: ByteString): Promise<void> {
   const { directory, files, print, signal } = work
-  const shown = fromLatin1(path)
+  const shown = decodeBytes(path)
   if (path === '' || !(await files.exists(placeOf(directory, path), signal))) {
     return await print(`'${shown}' doesn't exist locally.`)
   }
@@ -163,7 +164,7 @@ async function restoreFirst(work: Work, rawKeys: readonly string[]): Promise<voi
     const startedAt = performance.now()
     const root = await transferOut(work, opened.archive)
     await print(
-      `Restored: ${fromLatin1(root)}. Duration: ${since(startedAt)}. Size: ${humanSize(opened.bytes)}.`,
+      `Restored: ${decodeBytes(root)}. Duration: ${since(startedAt)}. Size: ${humanSize(opened.bytes)}.`,
     )
     return
   }
@@ -240,7 +241,7 @@ async function detect({ directory, variables, files, signal }: Work): Promise<re
   const home = variables['HOME'] ?? ''
   const found: Detected[] = []
   for (const { file, caches } of LOCK_FILES) {
-    const place = absolutePath(directory, file)
+    const place = absolutePath(directory, encodeBytes(file))
     if (!(await files.exists(place, signal))) continue
     const md5 = await md5Of(files, place, signal)
     for (const { prefix, path } of caches) {

@@ -1,13 +1,14 @@
 /**
  * The files of a job as `cache` sees them, wherever the job runs.
  *
- * Paths are absolute and latin1, one character a byte: names are bytes, of which only most are UTF-8.
+ * Paths are absolute and bytes: only most of them are UTF-8.
  *
  * @module
  */
 
 import { createHash } from 'node:crypto'
 import { CacheError } from '../errors.ts'
+import { type ByteString, bytes, decodeBytes } from '../files/byte-string.ts'
 
 /** Whose the restored files become; absent = as they were stored. */
 export interface FileOwner {
@@ -17,7 +18,7 @@ export interface FileOwner {
 
 export interface UnpackOptions {
   /** For relative names. */
-  readonly directory: string
+  readonly directory: ByteString
   readonly owner: FileOwner | undefined
   readonly signal: AbortSignal
 }
@@ -25,14 +26,14 @@ export interface UnpackOptions {
 /** Implemented for the host and for containers. */
 export interface JobFiles {
   /** Whether something stands there; a link counts, wherever it leads. */
-  exists(path: string, signal: AbortSignal): Promise<boolean>
+  exists(path: ByteString, signal: AbortSignal): Promise<boolean>
 
   /**
    * The content of a file; links are followed.
    *
    * @throws {CacheError} when it cannot be read
    */
-  read(path: string, signal: AbortSignal): AsyncIterable<Uint8Array>
+  read(path: ByteString, signal: AbortSignal): AsyncIterable<Uint8Array>
 
   /**
    * What stands at `path` as a tar, in which it and everything below it is called `name`. Each piece
@@ -40,7 +41,7 @@ export interface JobFiles {
    *
    * @throws {CacheError} when something in it cannot be read, or `path` itself is nothing to keep
    */
-  pack(path: string, name: string, signal: AbortSignal): AsyncIterable<Buffer>
+  pack(path: ByteString, name: ByteString, signal: AbortSignal): AsyncIterable<Buffer>
 
   /**
    * Takes a tar apart: relative names under `directory`, absolute ones where they were.
@@ -48,19 +49,23 @@ export interface JobFiles {
    * @returns the name of the tar's outermost entry
    * @throws {CacheError} for a tar that is damaged, or reaches beyond its outermost entry
    */
-  unpack(tar: AsyncIterable<Uint8Array>, options: UnpackOptions): Promise<string>
+  unpack(tar: AsyncIterable<Uint8Array>, options: UnpackOptions): Promise<ByteString>
 }
 
 /** @throws {CacheError} when the file cannot be read */
-export async function md5Of(files: JobFiles, path: string, signal: AbortSignal): Promise<string> {
+export async function md5Of(
+  files: JobFiles,
+  path: ByteString,
+  signal: AbortSignal,
+): Promise<string> {
   const hash = createHash('md5')
   for await (const chunk of files.read(path, signal)) hash.update(chunk)
   return hash.digest('hex')
 }
 
 /** For a path at which there is no file, directory or link: not any more, or never. */
-export function notKept(path: string): CacheError {
-  return new CacheError(`${fromLatin1(path)} is neither a file nor a directory nor a link`, {
+export function notKept(path: ByteString): CacheError {
+  return new CacheError(`${decodeBytes(path)} is neither a file nor a directory nor a link`, {
     hint: 'Store a file, a directory or a link: pipes, sockets and devices cannot be cached.',
   })
 }
@@ -76,24 +81,14 @@ export function inTheWay(path: string, is: string, inArchive: string): CacheErro
 }
 
 /** For a file that became shorter: what is stored would be half of one version of it. */
-export function changed(path: string, cause?: unknown): CacheError {
-  return new CacheError(`${fromLatin1(path)} has changed while it was read`, {
+export function changed(path: ByteString, cause?: unknown): CacheError {
+  return new CacheError(`${decodeBytes(path)} has changed while it was read`, {
     hint: 'Store it when nothing writes to it any longer.',
     cause,
   })
 }
 
 /** A path as the asker wrote it, as an absolute one. */
-export function absolutePath(directory: string, path: string): string {
-  return path.startsWith('/') ? path : `${directory}/${path}`
-}
-
-/** Text of our own as the bytes it is in UTF-8. */
-export function toLatin1(text: string): string {
-  return Buffer.from(text).toString('latin1')
-}
-
-/** Bytes of the job as text to show, or to name a key with. */
-export function fromLatin1(bytes: string): string {
-  return Buffer.from(bytes, 'latin1').toString()
+export function absolutePath(directory: ByteString, path: ByteString): ByteString {
+  return path.startsWith('/') ? path : bytes`${directory}/${path}`
 }

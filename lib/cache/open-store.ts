@@ -6,9 +6,10 @@
 
 import { access, constants } from 'node:fs/promises'
 import { CacheError } from '../errors.ts'
+import { type ByteString, encodeBytes } from '../files/byte-string.ts'
 import { makeDirectory } from '../files/make-directory.ts'
 import { DirectoryStore } from './directory-store.ts'
-import { absolutePath, type JobFiles, toLatin1 } from './job-files.ts'
+import { absolutePath, type JobFiles } from './job-files.ts'
 import type { CacheStore } from './store.ts'
 
 /** The cache of the jobs on this host, unless their variables name another one. */
@@ -31,8 +32,8 @@ export interface CacheConfig extends CacheDefaults {
 interface StoreContext {
   /** As text; empty ones left out. */
   readonly variables: Readonly<Record<string, string>>
-  /** Latin1; for relative paths. */
-  readonly directory: string
+  /** For relative paths. */
+  readonly directory: ByteString
   readonly files: JobFiles
   readonly config: CacheConfig
   readonly signal: AbortSignal
@@ -85,7 +86,7 @@ async function openSftp(context: StoreContext): Promise<CacheStore> {
 async function readKnownHosts(context: StoreContext): Promise<string> {
   const { variables, files, signal } = context
   const path = `${variables['HOME'] ?? ''}/.ssh/known_hosts`
-  if (!(await files.exists(toLatin1(path), signal))) return ''
+  if (!(await files.exists(encodeBytes(path), signal))) return ''
   return (await readSmall(context, path)).toString()
 }
 
@@ -95,7 +96,7 @@ async function readSmall(
 ): Promise<Buffer> {
   const chunks: Uint8Array[] = []
   let bytes = 0
-  for await (const chunk of files.read(absolutePath(directory, toLatin1(path)), signal)) {
+  for await (const chunk of files.read(absolutePath(directory, encodeBytes(path)), signal)) {
     bytes += chunk.length
     if (bytes > MAX_FILE_BYTES) {
       throw new CacheError(`The file ${path} is larger than a key or a list of hosts may be`, {

@@ -6,13 +6,14 @@
 
 import { posix } from 'node:path'
 import { CacheError } from '../errors.ts'
+import { type ByteString, bytes, mapBytes } from '../files/byte-string.ts'
 import { compress, decompress } from './archive/compress.ts'
 import { absolutePath, type JobFiles } from './job-files.ts'
 import type { CacheStore } from './store.ts'
 
 interface Transfer {
   /** Of the asking shell, as are its user and group. */
-  readonly directory: string
+  readonly directory: ByteString
   readonly uid: number
   readonly gid: number
   readonly files: JobFiles
@@ -21,13 +22,13 @@ interface Transfer {
 }
 
 /**
- * @param path latin1, as the job wrote it
+ * @param path as the job wrote it
  * @returns bytes stored; undefined when the key is there already
  */
 export async function transferIn(
   { directory, files, store, signal }: Transfer,
   key: string,
-  path: string,
+  path: ByteString,
 ): Promise<number | undefined> {
   const place = placeOf(directory, path)
   const name = tidy(path)
@@ -40,11 +41,11 @@ export async function transferIn(
   return await store.store(key, compress(tar), signal)
 }
 
-/** @returns what was restored, latin1 */
+/** @returns what was restored */
 export async function transferOut(
   { directory, uid, gid, files, signal }: Transfer,
   archive: AsyncIterable<Uint8Array>,
-): Promise<string> {
+): Promise<ByteString> {
   // As tar does it: root gives files back to their owners, everybody else makes them their own.
   const owner = uid === 0 ? undefined : { uid, gid }
   const root = await files.unpack(decompress(archive), { directory, owner, signal })
@@ -55,11 +56,12 @@ export async function transferOut(
 }
 
 /** Of a path as the job wrote it; with a slash at the end, where one says that a link is to be followed. */
-export function placeOf(directory: string, path: string): string {
-  return tidy(absolutePath(directory, path)) + (/\/\.?$/.test(path) ? '/' : '')
+export function placeOf(directory: ByteString, path: ByteString): ByteString {
+  const place = tidy(absolutePath(directory, path))
+  return /\/\.?$/.test(path) ? bytes`${place}/` : place
 }
 
 /** Without `.`, `..` where it can be told, and a slash at the end. */
-function tidy(path: string): string {
-  return posix.normalize(path).replace(/(.)\/$/, '$1')
+function tidy(path: ByteString): ByteString {
+  return mapBytes(path, (it) => posix.normalize(it).replace(/(.)\/$/, '$1'))
 }

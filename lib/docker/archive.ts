@@ -4,6 +4,7 @@
  * @module
  */
 
+import { bytesOf } from '../files/byte-string.ts'
 import { type ArchiveEntry, packArchive } from '../tar/pack.ts'
 import { type DockerClient, segment } from './client.ts'
 
@@ -137,8 +138,9 @@ const GO_MODE_TYPE =
 
 /** By hand: a query made of strings could only carry UTF-8. */
 function archivePath(containerId: string, path: Uint8Array): string {
-  const encoded = Buffer.from(path)
-    .toString('latin1')
-    .replace(/[^\w./-]/g, (byte) => `%${byte.charCodeAt(0).toString(16).padStart(2, '0')}`)
+  const encoded = bytesOf(path).replace(
+    /[^\w./-]/g,
+    (byte) => `%${byte.charCodeAt(0).toString(16).padStart(2, '0')}`,
+  )
   return `/containers/${segment(containerId)}/archive?path=${encoded}`
 }

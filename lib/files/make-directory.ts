@@ -11,6 +11,7 @@
 import { mkdirSync, statSync } from 'node:fs'
 import { mkdir, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
+import { bufferOf, bytesOf, mapBytes } from './byte-string.ts'
 import { isMissing } from './missing.ts'
 
 /**
@@ -44,7 +45,7 @@ export function makeDirectorySync(path: Buffer, mode = 0o777): boolean {
     mkdirSync(path, { mode })
     return true
   } catch (error) {
-    const parent = Buffer.from(dirname(path.toString('latin1')), 'latin1')
+    const parent = bufferOf(mapBytes(bytesOf(path), dirname))
     if (isMissing(error) && !path.equals(parent)) {
       if (!makeDirectorySync(parent, mode)) throw error
       return makeDirectorySync(path, mode)

@@ -5,14 +5,13 @@
  */
 
 import { dirname } from 'node:path'
+import { bytes, encodeBytes } from '../files/byte-string.ts'
 import { quoteWord } from '../shell/quote.ts'
 import { identifySelf, lifeOf } from './agent-identity.ts'
 import { addText, changeText, cutText, type SharedFile } from './shared-file.ts'
 
 /** In each of our lines, so that they are found again; behind it who has written it. */
 const TAG = '# added by the job agent, removed with the job'
-
-const OWN_LINE = new RegExp(`^.*${TAG}.*$`, 'gm')
 
 /** bash reads the first of these that exists; ours must not hide the others. */
 const HEADER = `# created by the job agent, removed with the job
@@ -26,7 +25,7 @@ export async function addToLoginProfile(home: string, file: string): Promise<voi
 
 /** Takes the line away again, and the file when nobody else has written to it. Repeatable. */
 export async function removeFromLoginProfile(home: string, file: string): Promise<void> {
-  const name = Buffer.from(quoteWord(file)).toString('latin1')
+  const name = encodeBytes(quoteWord(file))
   await removeLines(home, (line) => line.includes(` . ${name} ${TAG}`))
 }
 
@@ -40,8 +39,8 @@ export async function removeDeadProfileLines(home: string): Promise<void> {
 
 async function removeLines(home: string, isMeant: (line: string) => boolean): Promise<void> {
   await changeText(profileIn(home), (content) => {
-    const own = [...content.matchAll(OWN_LINE)].map(([line]) => line)
-    return own.filter(isMeant).reduce((rest, line) => cutText(rest, `\n${line}\n`), content)
+    const own = content.split('\n').filter((line) => line.includes(TAG) && isMeant(line))
+    return own.reduce((rest, line) => cutText(rest, bytes`\n${line}\n`), content)
   })
 }
 

@@ -8,6 +8,7 @@
 import { constants } from 'node:fs'
 import { appendFile, open, readdir, realpath, rename, rm, rmdir, stat } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
+import { type ByteString, bufferOf, bytes, bytesOf, encodeBytes } from '../files/byte-string.ts'
 import { makeDirectory } from '../files/make-directory.ts'
 import { unlessMissing } from '../files/missing.ts'
 import { findForeignEntry, ownUid } from '../private/ownership.ts'
@@ -51,26 +52,26 @@ export async function addText({ home, name, header }: SharedFile, text: string):
 
 /** Every other byte of the file stays as it is. Repeatable. @throws {Error} of the file system */
 export async function removeText(file: SharedFile, text: string): Promise<void> {
-  const own = Buffer.from(text).toString('latin1')
+  const own = encodeBytes(text)
   await changeText(file, (content) => cutText(content, own))
 }
 
 /** What is left without it. Lines that somebody has added behind it stay lines of their own. */
-export function cutText(content: string, text: string): string {
+export function cutText(content: ByteString, text: ByteString): ByteString {
   const start = content.indexOf(text)
   if (start < 0) return content
   const [before, after] = [content.slice(0, start), content.slice(start + text.length)]
   const isJoined = /[^\n]$/.test(before) && /^[^\n]/.test(after)
-  return `${before}${isJoined ? '\n' : ''}${after}`
+  return isJoined ? bytes`${before}\n${after}` : bytes`${before}${after}`
 }
 
 /**
- * @param change of the whole content, as latin1; is called again when somebody changed it meanwhile
+ * @param change of the whole content; is called again when somebody changed it meanwhile
  * @throws {Error} of the file system
  */
 export async function changeText(
   { home, name, header }: SharedFile,
-  change: (content: string) => string,
+  change: (content: ByteString) => ByteString,
 ): Promise<void> {
   const file = await followLinks(join(home, name))
   const content = await readBytes(file).catch(() => undefined) // told below, if it matters
@@ -99,7 +100,7 @@ async function findDeadTemporaries(file: string): Promise<string[]> {
 async function tryChange(
   file: string,
   header: string,
-  change: (content: string) => string,
+  change: (content: ByteString) => ByteString,
 ): Promise<boolean> {
   const before = await stat(file).catch(() => undefined) // gone: there is nothing to remove
   const content = await readBytes(file)
@@ -115,7 +116,7 @@ async function tryChange(
   const temporary = `${file}${TEMPORARY}${createOwnName()}`
   try {
     await using handle = await open(temporary, 'wx', 0o600)
-    await handle.writeFile(rest, 'latin1')
+    await handle.writeFile(bufferOf(rest))
     await handle.chown(before.uid, before.gid)
     await handle.chmod(before.mode & 0o777)
     const now = await stat(file)
@@ -141,13 +142,13 @@ async function followLinks(path: string): Promise<string> {
 }
 
 /**
- * latin1 keeps every byte as it is, of files in any encoding; what is added here is UTF-8. A job may
- * have left a FIFO there: whoever waited for its other end would never start again.
+ * The file may be in any encoding. A job may have left a FIFO there: opening it must not wait for a
+ * writer that never comes.
  */
-async function readBytes(path: string): Promise<string | undefined> {
+async function readBytes(path: string): Promise<ByteString | undefined> {
   const flags = constants.O_RDONLY | constants.O_NONBLOCK
   await using handle = await unlessMissing(open(path, flags))
   if (handle === undefined) return undefined
   if (!(await handle.stat()).isFile()) throw new Error(`${path} is not a regular file`)
-  return await handle.readFile('latin1')
+  return bytesOf(await handle.readFile())
 }

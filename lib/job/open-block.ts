@@ -6,6 +6,7 @@
 
 import { blockEnd, type JobEvent } from '../events/event.ts'
 import type { JobLog } from '../events/job-log.ts'
+import { bytes, bytesOf, decodeBytes } from '../files/byte-string.ts'
 import { nowInSeconds } from '../time.ts'
 
 interface OpenBlock {
@@ -28,15 +29,15 @@ export async function closeOpenBlock(jobLog: JobLog, reason: string): Promise<vo
 async function findOpenBlock(jobLog: JobLog): Promise<OpenBlock | undefined> {
   let started: OpenBlock['started'] | undefined
   let lastLine = ''
-  let rest = ''
+  let rest = bytes``
   const { signal } = new AbortController()
   for await (const chunk of jobLog.read(0, { follow: false, signal })) {
-    const lines = (rest + Buffer.from(chunk).toString('latin1')).split('\n')
-    rest = lines.pop() ?? ''
+    const lines = bytes`${rest}${bytesOf(chunk)}`.split('\n')
+    rest = lines.pop() ?? bytes``
     for (const line of lines) {
       // Most lines are output: they are recognized by their beginning and not parsed.
       if (line.startsWith('{"event":"cmd_started"')) {
-        started = JSON.parse(Buffer.from(line, 'latin1').toString()) as OpenBlock['started']
+        started = JSON.parse(decodeBytes(line)) as OpenBlock['started']
       } else if (line.startsWith('{"event":"cmd_finished"')) started = undefined
       lastLine = line
     }

@@ -1,7 +1,6 @@
 /**
- * What an archive says of an entry, and the blocks it says it in. Written and read by hand: names are
- * bytes (latin1 here), and a cache has to give
- * back those that are not UTF-8: tar-stream writes every name as UTF-8 and reads extended headers
+ * The header of an archive's entry, and the blocks that hold it. Written and read by hand: names are
+ * bytes, and a cache has to give back those that are not UTF-8: tar-stream writes every name as UTF-8 and reads extended headers
  * so, whatever `filenameEncoding` says, and so does npm's `tar`. Both also lose times after 2038 or
  * before 1970. Pure.
  *
@@ -9,9 +8,11 @@
  * @module
  */
 
+import { type ByteString, bytes } from '../files/byte-string.ts'
+
 export interface TarEntry {
-  /** latin1, without a slash at its end. */
-  readonly name: string
+  /** Without a slash at its end. */
+  readonly name: ByteString
   /** `other`: devices and the like, which no cache keeps. */
   readonly type: 'directory' | 'file' | 'link' | 'other' | 'symlink'
   readonly mode: number
@@ -21,8 +22,8 @@ export interface TarEntry {
   readonly size: number
   /** Unix seconds, whole. */
   readonly mtime: number
-  /** Of links, latin1; else empty. */
-  readonly target: string
+  /** Of links; else empty. */
+  readonly target: ByteString
 }
 
 export const BLOCK_BYTES = 512
@@ -50,7 +51,7 @@ export function padding(size: number): Buffer {
  * @param block to be filled with the header, or with its end
  */
 export function encodeHeader(entry: TarEntry, block: Buffer = Buffer.alloc(BLOCK_BYTES)): Buffer {
-  const name = entry.type === 'directory' ? `${entry.name}/` : entry.name
+  const name = entry.type === 'directory' ? bytes`${entry.name}/` : entry.name
   let records = ''
   if (cutOf(name) === undefined) records += paxRecord('path', name)
   if (entry.target.length > MAX_NAME_BYTES) records += paxRecord('linkpath', entry.target)
@@ -61,7 +62,7 @@ export function encodeHeader(entry: TarEntry, block: Buffer = Buffer.alloc(BLOCK
   encodeBlock(block, { ...entry, name }, FLAGS[entry.type])
   if (records === '') return block
   const content = Buffer.from(records, 'latin1')
-  const extension = { ...entry, name: 'PaxHeader', target: '', size: content.length }
+  const extension = { ...entry, name: bytes`PaxHeader`, target: bytes``, size: content.length }
   const first = encodeBlock(Buffer.alloc(BLOCK_BYTES), extension, 'x')
   return Buffer.concat([first, content, padding(content.length), block])
 }

@@ -6,6 +6,7 @@
  */
 
 import { CacheError } from '../errors.ts'
+import { type ByteString, bytes, bytesOf } from '../files/byte-string.ts'
 import { BLOCK_BYTES, checksum, padding, SPACE, type TarEntry, ZERO } from './header.ts'
 
 export type TarEvent =
@@ -39,6 +40,7 @@ const PAX_KEYS = new Set(['path', 'linkpath', 'size', 'uid', 'gid', 'mtime'])
 const SPARSE_FLAG = 'S'
 const SPARSE_KEY = 'GNU.sparse.'
 
+const NO_NAME = bytes``
 const NOTHING: Buffer = Buffer.alloc(0)
 /** Of all that stands in front of a header: names and their like. */
 const MAX_EXTENSION_BYTES = 1_048_576
@@ -54,7 +56,7 @@ export class TarReader {
   /** Then, bytes that mean nothing. */
   #skip = 0
   #isFile = false
-  #pax = new Map<string, string>()
+  #pax = new Map<string, ByteString>()
   /** Of the headers that gave it. */
   #paxBytes = 0
   #ended = false
@@ -103,7 +105,7 @@ export class TarReader {
     } else if (EXTENSIONS.includes(flagOf(bytes))) {
       const size = number(bytes, 124, 12)
       this.#paxBytes += bytes.length
-      this.#extend(flagOf(bytes), bytes.toString('latin1', BLOCK_BYTES, BLOCK_BYTES + size))
+      this.#extend(flagOf(bytes), bytesOf(bytes, BLOCK_BYTES, BLOCK_BYTES + size))
     } else {
       const entry = this.#begin(bytes)
       yield { type: 'entry', entry, bytes }
@@ -111,9 +113,9 @@ export class TarReader {
     }
   }
 
-  #extend(flag: string, content: string): void {
-    if (flag === 'L') this.#pax.set('path', content.replace(/\0.*$/s, ''))
-    if (flag === 'K') this.#pax.set('linkpath', content.replace(/\0.*$/s, ''))
+  #extend(flag: string, content: ByteString): void {
+    if (flag === 'L') this.#pax.set('path', untilNul(content))
+    if (flag === 'K') this.#pax.set('linkpath', untilNul(content))
     if (flag !== 'x') return
     for (let at = 0; at < content.length; ) {
       const digits = /^\d+(?= )/.exec(content.slice(at, at + MAX_LENGTH_DIGITS))?.[0] ?? ''
@@ -148,7 +150,7 @@ export class TarReader {
       gid: value('gid', 116, 8),
       size: type === 'file' ? size : 0,
       mtime: Math.floor(value('mtime', 136, 12)),
-      target: isLink(type) ? (pax.get('linkpath') ?? text(block, 157, 100)) : '',
+      target: isLink(type) ? (pax.get('linkpath') ?? text(block, 157, 100)) : NO_NAME,
     }
     if (Math.max(name.length, entry.target.length) > MAX_PATH_BYTES)
       throw damaged('a name is too long')
@@ -159,6 +161,11 @@ export class TarReader {
   }
 }
 
+function untilNul(content: ByteString): ByteString {
+  const end = content.indexOf('\0')
+  return end === -1 ? content : content.slice(0, end)
+}
+
 function isLink(type: TarEntry['type']): boolean {
   return type === 'link' || type === 'symlink'
 }
@@ -167,15 +174,15 @@ function flagOf(block: Buffer): string {
   return String.fromCharCode(block[156] ?? 0)
 }
 
-function shortName(block: Buffer): string {
+function shortName(block: Buffer): ByteString {
   const name = text(block, 0, 100)
-  const prefix = block.toString('latin1', 257, 263) === 'ustar\0' ? text(block, 345, 155) : ''
-  return prefix === '' ? name : `${prefix}/${name}`
+  const prefix = bytesOf(block, 257, 263) === 'ustar\0' ? text(block, 345, 155) : NO_NAME
+  return prefix === '' ? name : bytes`${prefix}/${name}`
 }
 
-function text(block: Buffer, at: number, length: number): string {
+function text(block: Buffer, at: number, length: number): ByteString {
   const end = block.indexOf(0, at)
-  return block.toString('latin1', at, end === -1 ? at + length : Math.min(end, at + length))
+  return bytesOf(block, at, end === -1 ? at + length : Math.min(end, at + length))
 }
 
 /** Octal digits, or base 256 where the first bit is set. */

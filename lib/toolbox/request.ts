@@ -7,18 +7,19 @@
  * @module
  */
 
-/** Texts are latin1: one character a byte, whatever the job's names hold. */
+import { type ByteString, bytes, mapBytes } from '../files/byte-string.ts'
+
 export interface ToolboxRequest {
   readonly id: string
   /** The asking shell's. */
-  readonly directory: string
+  readonly directory: ByteString
   /** As the asker says: proven nowhere. */
   readonly uid: number
   readonly gid: number
-  readonly command: string
-  readonly args: readonly string[]
+  readonly command: ByteString
+  readonly args: readonly ByteString[]
   /** Those that are not empty. */
-  readonly variables: Readonly<Record<string, string>>
+  readonly variables: Readonly<Record<string, ByteString>>
 }
 
 export type Message =
@@ -31,19 +32,19 @@ const MAX_REQUEST_CHARACTERS = 262_144
 /** Of all requests whose end has not come. Then the oldest go: who still waits for one asks again. */
 const MAX_OPEN_CHARACTERS = 4_194_304
 
-/** Words and variables of one. */
+/** Arguments and variables of one. */
 const MAX_FIELDS = 1_000
 
 /** Puts the requests of one asker together; how many characters it holds is bounded. */
 export class RequestReader {
-  readonly #open = new Map<string, string>()
+  readonly #open = new Map<string, ByteString>()
   #openCharacters = 0
 
   /** @returns what this line completes; one that is no sentence of ours is skipped */
-  take(line: string): Message | undefined {
-    const [, id, sign, part = ''] = /^(\d{1,20}-\d{1,20}) ([!+.~])(.*)$/s.exec(line) ?? []
+  take(line: ByteString): Message | undefined {
+    const [head = '', id, sign] = /^(\d{1,20}-\d{1,20}) ([!+.~])/.exec(line) ?? []
     if (id === undefined) return undefined
-    const text = this.#remove(id) + part
+    const text = bytes`${this.#remove(id)}${line.slice(head.length)}`
     if (sign === '~') return undefined
     if (sign === '!') return { type: 'cancel', id }
     if (text.length > MAX_REQUEST_CHARACTERS) return undefined
@@ -57,24 +58,24 @@ export class RequestReader {
     return undefined
   }
 
-  #remove(id: string): string {
+  #remove(id: string): ByteString {
     const text = this.#open.get(id)
-    if (text === undefined) return ''
+    if (text === undefined) return bytes``
     this.#open.delete(id)
     this.#openCharacters -= id.length + text.length
     return text
   }
 }
 
-function parseRequest(id: string, text: string): Message | undefined {
+function parseRequest(id: string, text: ByteString): Message | undefined {
   const [directory, uid, gid, count, ...fields] = text
     .split('\t', MAX_FIELDS)
     .slice(0, -1)
     .map(unescapeField)
-  const words = fields.slice(0, Number(count))
-  const [command, ...args] = words
+  const argv = fields.slice(0, Number(count))
+  const [command, ...args] = argv
   if (directory === undefined || command === undefined) return undefined
-  const variables = fields.slice(words.length).map((field) => {
+  const variables = fields.slice(argv.length).map((field) => {
     const at = field.indexOf('=')
     return [field.slice(0, at), field.slice(at + 1)] as const
   })
@@ -92,6 +93,6 @@ function parseRequest(id: string, text: string): Message | undefined {
 
 const ESCAPES: Readonly<Record<string, string>> = { '%25': '%', '%0A': '\n', '%09': '\t' }
 
-function unescapeField(field: string): string {
-  return field.replace(/%25|%0A|%09/g, (code) => ESCAPES[code] ?? code)
+function unescapeField(field: ByteString): ByteString {
+  return mapBytes(field, (it) => it.replace(/%25|%0A|%09/g, (code) => ESCAPES[code] ?? code))
 }

@@ -6,9 +6,10 @@
 
 import { LinkedAbort } from '../async/abort.ts'
 import { createGate } from '../async/in-order.ts'
-import { absolutePath, type FileOwner, type JobFiles, md5Of, toLatin1 } from '../cache/job-files.ts'
+import { absolutePath, type FileOwner, type JobFiles, md5Of } from '../cache/job-files.ts'
 import type { CacheConfig } from '../cache/open-store.ts'
 import { toLine } from '../errors.ts'
+import { type ByteString, bytes, encodeBytes } from '../files/byte-string.ts'
 import { RequestReader, type ToolboxRequest } from './request.ts'
 
 export interface ToolboxServerOptions {
@@ -17,14 +18,14 @@ export interface ToolboxServerOptions {
   /** Who asks here; absent = as each says, for a server that only the job's user and root can reach. */
   readonly user?: FileOwner | undefined
   /**
-   * Puts lines (latin1, each with its newline) at the end of what the asker of that id reads. The
+   * Puts lines (each with its newline) at the end of what the asker of that id reads. The
    * ids are numbers and a dash: safe as names of files.
    */
-  readonly reply: (id: string, lines: readonly string[]) => Promise<void>
+  readonly reply: (id: string, lines: readonly ByteString[]) => Promise<void>
 }
 
 /** An asker learns by this, again and again, that somebody is there: what follows may take its time. */
-const HEARD = '!\n'
+const HEARD = bytes`!\n`
 
 /** Askers wait ten times as long before they give up. */
 const HEARD_INTERVAL_MS = 2_000
@@ -57,7 +58,7 @@ export class ToolboxServer {
   }
 
   /** A line that a program of the job has written. */
-  take(line: string): void {
+  take(line: ByteString): void {
     if (this.#closed.signal.aborted) return
     const message = this.#reader.take(line)
     if (message?.type === 'cancel') this.#running.get(message.id)?.abort()
@@ -110,9 +111,9 @@ export class ToolboxServer {
   }
 
   async #answer(request: ToolboxRequest, signal: AbortSignal): Promise<void> {
-    const send = (...lines: readonly string[]) => this.#options.reply(request.id, lines)
-    const write = async (text: string) => {
-      if (!signal.aborted) await send(...text.split('\n').map((line) => `+${line}\n`))
+    const send = (...lines: readonly ByteString[]) => this.#options.reply(request.id, lines)
+    const write = async (text: ByteString) => {
+      if (!signal.aborted) await send(...text.split('\n').map((line) => bytes`+${line}\n`))
     }
     try {
       await send(HEARD)
@@ -120,23 +121,22 @@ export class ToolboxServer {
         signal.throwIfAborted()
         return await this.#serve(request, write, signal)
       })
-      await send(`=${exitCode}\n`)
+      await send(encodeBytes(`=${exitCode}\n`))
     } catch (error) {
       if (signal.aborted) return // nobody waits any more
-      await send(`-${toLatin1(toLine(error))}\n`).catch(() => undefined) // the job's end, or its engine's
+      await send(encodeBytes(`-${toLine(error)}\n`)).catch(() => undefined) // the job's end, or its engine's
     }
   }
 
   async #serve(
     request: ToolboxRequest,
-    write: (text: string) => Promise<void>,
+    write: (text: ByteString) => Promise<void>,
     signal: AbortSignal,
   ): Promise<number> {
     const { files, cache, user } = this.#options
     if (request.command === 'checksum') {
-      await write(
-        await md5Of(files, absolutePath(request.directory, request.args[0] ?? ''), signal),
-      )
+      const [path = bytes``] = request.args
+      await write(encodeBytes(await md5Of(files, absolutePath(request.directory, path), signal)))
       return 0
     }
     const { runCache } = await import('../cache/command.ts')
@@ -145,6 +145,6 @@ export class ToolboxServer {
 }
 
 /** To whom it was promised, when the one who did the work is gone. */
-export const LOST_ANSWER: readonly string[] = [
-  '-the agent was cut off from this job in the middle of it. Try again.\n',
+export const LOST_ANSWER: readonly ByteString[] = [
+  bytes`-the agent was cut off from this job in the middle of it. Try again.\n`,
 ]

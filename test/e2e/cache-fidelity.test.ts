@@ -10,6 +10,7 @@ import { DirectoryStore } from '../../lib/cache/directory-store.ts'
 import { END_OF_TAR, encodeHeader, padding, type TarEntry } from '../../lib/tar/header.ts'
 import { cacheSuite } from '../helpers/engine-suite.ts'
 import { inJob, PLACES } from '../helpers/in-job.ts'
+import { tarEntry } from '../helpers/tar-entry.ts'
 
 const test = cacheSuite('cache: fidelity')
 
@@ -191,16 +192,8 @@ for (const place of PLACES) {
   })
 }
 
-const entry = (type: TarEntry['type'], name: string, size = 0, target = ''): TarEntry => ({
-  name,
-  type,
-  mode: 0o755,
-  uid: 0,
-  gid: 0,
-  size,
-  mtime: 0,
-  target,
-})
+const entry = (type: TarEntry['type'], name: string, size = 0, target = ''): TarEntry =>
+  tarEntry({ name, type, mode: 0o755, size, mtime: 0, target })
 
 async function* give(pieces: readonly Buffer[]): AsyncGenerator<Buffer, void> {
   yield* pieces

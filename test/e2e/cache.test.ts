@@ -14,6 +14,7 @@ import { cacheSuite } from '../helpers/engine-suite.ts'
 import { blocksOf } from '../helpers/events.ts'
 import { waitFor } from '../helpers/host.ts'
 import { describeJob, inJob, PLACES } from '../helpers/in-job.ts'
+import { tarEntry } from '../helpers/tar-entry.ts'
 import { run } from '../setup/run.ts'
 
 const test = cacheSuite('cache')
@@ -170,8 +171,7 @@ const LOOK_AT_ALL = `for d in ${paths.join(' ')}; do [[ $(<$d/f) == $d ]] || ech
 
 /** With holes, where it is unpacked: nothing but zeros. */
 async function* createHugeTar(name: string, size: number): AsyncGenerator<Buffer, void> {
-  const rest = { mode: 0o644, uid: 0, gid: 0, mtime: 0, target: '' }
-  yield encodeHeader({ name, type: 'file', size, ...rest })
+  yield encodeHeader(tarEntry({ name, size, mtime: 0 }))
   const zeros = Buffer.alloc(4 * 2 ** 20)
   for (let left = size; left > 0; left -= zeros.length) yield zeros
   yield END_OF_TAR

@@ -19,6 +19,7 @@ import {
 } from 'node:fs'
 import { open } from 'node:fs/promises'
 import { CacheError } from '../../errors.ts'
+import { type ByteString, bufferOf, bytes, bytesOf, decodeBytes } from '../../files/byte-string.ts'
 import { isMissing } from '../../files/missing.ts'
 import { END_OF_TAR, encodeHeader, padding, type TarEntry } from '../../tar/header.ts'
 import { changed, notKept } from '../job-files.ts'
@@ -32,24 +33,23 @@ const SMALL_FILE_BYTES = 65_536
 const AS_IT_WAS = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK
 
 interface Place {
-  readonly path: string
-  readonly name: string
+  readonly path: ByteString
+  readonly name: ByteString
 }
 
 /**
- * @param path latin1
  * @param name of the outermost entry in the tar
  * @throws {CacheError} when something cannot be read
  */
 export async function* packHostPath(
-  path: string,
-  name: string,
+  path: ByteString,
+  name: ByteString,
   signal: AbortSignal,
 ): AsyncGenerator<Buffer, void> {
-  const links = new Map<string, string>()
+  const links = new Map<string, ByteString>()
   const places: Place[] = [{ path, name }]
   let pieces: Buffer[] = []
-  let bytes = 0
+  let size = 0
   for (let place = places.pop(); place !== undefined; place = places.pop()) {
     const found = look(place, links)
     if (found === undefined) {
@@ -60,28 +60,31 @@ export async function* packHostPath(
     if (entry.type === 'directory') places.push(...children(place))
     const content = smallContent(place, entry)
     pieces.push(encodeHeader(entry), ...content)
-    bytes += entry.size + 512
-    if (bytes < PIECE_BYTES && content.length > 0 === entry.size > 0) continue
+    size += entry.size + 512
+    if (size < PIECE_BYTES && content.length > 0 === entry.size > 0) continue
 
     signal.throwIfAborted()
     yield Buffer.concat(pieces)
     pieces = []
-    bytes = 0
+    size = 0
     if (content.length === 0 && entry.size > 0) yield* largeContent(place, entry, signal)
   }
   yield Buffer.concat([...pieces, END_OF_TAR])
 }
 
 /** @returns undefined for what no cache keeps, and what has gone since its directory was read */
-function look({ path, name }: Place, links: Map<string, string>): { entry: TarEntry } | undefined {
+function look(
+  { path, name }: Place,
+  links: Map<string, ByteString>,
+): { entry: TarEntry } | undefined {
   try {
-    const stats = lstatSync(toPath(path))
+    const stats = lstatSync(bufferOf(path))
     const type = typeOf(stats)
     if (type === undefined) return undefined
     const known =
       stats.isFile() && stats.nlink > 1 ? links.get(`${stats.dev}:${stats.ino}`) : undefined
     if (stats.isFile() && stats.nlink > 1) links.set(`${stats.dev}:${stats.ino}`, known ?? name)
-    const target = type === 'symlink' ? readlinkSync(toPath(path), 'buffer').toString('latin1') : ''
+    const target = type === 'symlink' ? bytesOf(readlinkSync(bufferOf(path), 'buffer')) : bytes``
     return {
       entry: {
         name,
@@ -108,13 +111,13 @@ function typeOf(stats: Stats): 'directory' | 'file' | 'symlink' | undefined {
 
 /** The last first: they are taken from the end. */
 function children({ path, name }: Place): Place[] {
-  const above = path.endsWith('/') ? path : `${path}/`
+  const above = path.endsWith('/') ? path : bytes`${path}/`
   try {
-    return readdirSync(toPath(path), 'buffer')
-      .map((child) => child.toString('latin1'))
+    return readdirSync(bufferOf(path), 'buffer')
+      .map((child) => bytesOf(child))
       .sort()
       .reverse()
-      .map((child) => ({ path: above + child, name: `${name}/${child}` }))
+      .map((child) => ({ path: bytes`${above}${child}`, name: bytes`${name}/${child}` }))
   } catch (error) {
     throw unreadable(path, error)
   }
@@ -125,7 +128,7 @@ function smallContent({ path }: Place, { type, size }: TarEntry): Buffer[] {
   if (type !== 'file' || size === 0 || size > SMALL_FILE_BYTES) return []
   try {
     const content = Buffer.allocUnsafe(size)
-    const file = openSync(toPath(path), AS_IT_WAS)
+    const file = openSync(bufferOf(path), AS_IT_WAS)
     try {
       let read = 0
       while (read < size) {
@@ -147,7 +150,7 @@ async function* largeContent(
   { size }: TarEntry,
   signal: AbortSignal,
 ): AsyncGenerator<Buffer, void> {
-  const file = await open(toPath(path), AS_IT_WAS).catch((error) =>
+  const file = await open(bufferOf(path), AS_IT_WAS).catch((error) =>
     Promise.reject(unreadable(path, error)),
   )
   try {
@@ -166,14 +169,9 @@ async function* largeContent(
   }
 }
 
-function toPath(path: string): Buffer {
-  return Buffer.from(path, 'latin1')
-}
-
-function unreadable(path: string, cause: unknown): CacheError {
-  const shown = Buffer.from(path, 'latin1').toString()
+function unreadable(path: ByteString, cause: unknown): CacheError {
   const reason = cause instanceof Error ? cause.message : String(cause)
-  return new CacheError(`${shown} cannot be read: ${reason}`, {
+  return new CacheError(`${decodeBytes(path)} cannot be read: ${reason}`, {
     hint: "Let the agent's user read it, or store less.",
     cause,
   })

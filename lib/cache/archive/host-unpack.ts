@@ -28,10 +28,11 @@ import {
 } from 'node:fs'
 import { promisify } from 'node:util'
 import { CacheError } from '../../errors.ts'
+import { type ByteString, bufferOf, bytes } from '../../files/byte-string.ts'
 import { makeDirectorySync } from '../../files/make-directory.ts'
 import type { TarEntry } from '../../tar/header.ts'
 import { type TarEvent, TarReader } from '../../tar/reader.ts'
-import { type FileOwner, inTheWay, type UnpackOptions } from '../job-files.ts'
+import { absolutePath, type FileOwner, inTheWay, type UnpackOptions } from '../job-files.ts'
 import { PathGuard } from './path-guard.ts'
 
 /** Below this a write to the page cache is quicker than a hop to the thread pool. */
@@ -51,7 +52,7 @@ const writeLarge = promisify(write)
 export async function unpackToHost(
   tar: AsyncIterable<Uint8Array>,
   { directory, owner, signal }: UnpackOptions,
-): Promise<string> {
+): Promise<ByteString> {
   const reader = new TarReader()
   const writer = new HostWriter(directory, owner)
   try {
@@ -74,20 +75,20 @@ export async function unpackToHost(
 }
 
 class HostWriter {
-  readonly #directory: string
+  readonly #directory: ByteString
   readonly #owner: FileOwner | undefined
   readonly #guard = new PathGuard()
   readonly #directories: Array<readonly [path: Buffer, entry: TarEntry]> = []
   readonly #user = process.geteuid?.()
   #file: { readonly fd: number; readonly entry: TarEntry; position: number } | undefined
 
-  constructor(directory: string, owner: FileOwner | undefined) {
+  constructor(directory: ByteString, owner: FileOwner | undefined) {
     this.#directory = directory
     this.#owner = owner
   }
 
-  get root(): string {
-    return this.#guard.root ?? ''
+  get root(): ByteString {
+    return this.#guard.root ?? bytes``
   }
 
   /** @returns a promise only when it takes time */
@@ -129,7 +130,7 @@ class HostWriter {
         }
         return
       case 'symlink':
-        this.#create(path, () => symlinkSync(Buffer.from(entry.target, 'latin1'), path))
+        this.#create(path, () => symlinkSync(bufferOf(entry.target), path))
         this.#give(entry, (uid, gid) => lchownSync(path, uid, gid))
         lutimesSync(path, ...timesOf(entry))
         return
@@ -216,8 +217,8 @@ class HostWriter {
     change(uid, gid)
   }
 
-  #path(name: string): Buffer {
-    return Buffer.from(name.startsWith('/') ? name : `${this.#directory}/${name}`, 'latin1')
+  #path(name: ByteString): Buffer {
+    return bufferOf(absolutePath(this.#directory, name))
   }
 }
 
@@ -231,10 +232,10 @@ function isHole(bytes: Buffer): boolean {
   return bytes.length >= HOLE_BYTES && bytes.equals(ZEROS.subarray(0, bytes.length))
 }
 
-function parentOf(name: string): string {
+function parentOf(name: ByteString): ByteString {
   const at = name.lastIndexOf('/')
-  if (at === -1) return '.'
-  return at === 0 ? '/' : name.slice(0, at)
+  if (at === -1) return bytes`.`
+  return at === 0 ? bytes`/` : name.slice(0, at)
 }
 
 function failure(cause: unknown): CacheError {

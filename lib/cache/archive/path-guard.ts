@@ -6,6 +6,7 @@
  */
 
 import { CacheError } from '../../errors.ts'
+import type { ByteString } from '../../files/byte-string.ts'
 import type { TarEntry } from '../../tar/header.ts'
 
 /** Of all names, with what it takes to remember each: three million files of a usual tree. */
@@ -15,13 +16,13 @@ const FILE_BYTES = 64
 const DIRECTORY_BYTES = 512
 
 export class PathGuard {
-  #root: string | undefined
+  #root: ByteString | undefined
   #remembered = 0
   readonly #directories = new Set<string>()
   readonly #files = new Set<string>()
 
   /** The name of the outermost entry, which is the first. */
-  get root(): string | undefined {
+  get root(): ByteString | undefined {
     return this.#root
   }
 
@@ -42,12 +43,17 @@ export class PathGuard {
     else this.#files.delete(name) // a link now stands there: nothing may be linked to it
   }
 
-  #begin(name: string, type: TarEntry['type']): void {
+  #begin(name: ByteString, type: TarEntry['type']): void {
     const relative = name.startsWith('/') ? name.slice(1) : name
     const parts = relative.split('/')
     // In the place of a directory one stands in nothing else can be put.
     const isMisplaced = parts.at(-1) === '.' && type !== 'directory'
-    if (relative === '' || parts.includes('..') || name.includes('\0') || isMisplaced) {
+    if (
+      relative === '' ||
+      parts.some((part) => part === '..') ||
+      name.includes('\0') ||
+      isMisplaced
+    ) {
       throw refusal(name)
     }
     this.#root = name

@@ -17,6 +17,14 @@ import {
 } from '../../cache/job-files.ts'
 import { getTar, putTar, statPath } from '../../docker/archive.ts'
 import { CacheError, DockerRefusedError } from '../../errors.ts'
+import {
+  type ByteString,
+  bufferOf,
+  bytes,
+  decodeBytes,
+  encodeBytes,
+  mapBytes,
+} from '../../files/byte-string.ts'
 import { encodeHeader, type TarEntry } from '../../tar/header.ts'
 import { DamagedTarError, TarReader } from '../../tar/reader.ts'
 import { rewriteTar } from '../../tar/rewrite.ts'
@@ -46,7 +54,7 @@ export class ContainerFiles implements JobFiles {
     this.#where = where
   }
 
-  async exists(path: string, signal: AbortSignal): Promise<boolean> {
+  async exists(path: ByteString, signal: AbortSignal): Promise<boolean> {
     const done = await this.#awaitTurn(signal)
     try {
       return (await this.#stat(path, signal)) !== undefined
@@ -55,7 +63,7 @@ export class ContainerFiles implements JobFiles {
     }
   }
 
-  async *read(path: string, signal: AbortSignal): AsyncGenerator<Uint8Array, void> {
+  async *read(path: ByteString, signal: AbortSignal): AsyncGenerator<Uint8Array, void> {
     const done = await this.#awaitTurn(signal)
     try {
       await requireReadable(this.#where, path, signal)
@@ -73,10 +81,14 @@ export class ContainerFiles implements JobFiles {
     }
   }
 
-  async *pack(path: string, name: string, signal: AbortSignal): AsyncGenerator<Buffer, void> {
-    const rename = (found: string) => {
+  async *pack(
+    path: ByteString,
+    name: ByteString,
+    signal: AbortSignal,
+  ): AsyncGenerator<Buffer, void> {
+    const rename = (found: ByteString) => {
       const slash = found.indexOf('/')
-      return slash === -1 ? name : name + found.slice(slash)
+      return slash === -1 ? name : bytes`${name}${found.slice(slash)}`
     }
     const { user } = this.#where
     let count = 0
@@ -106,13 +118,13 @@ export class ContainerFiles implements JobFiles {
   async unpack(
     tar: AsyncIterable<Uint8Array>,
     { directory, owner, signal }: UnpackOptions,
-  ): Promise<string> {
+  ): Promise<ByteString> {
     let failure: unknown
     const { guard, input: placed, outermost } = placeEntries(tar, { directory, owner })
     const done = await this.#awaitTurn(signal)
     try {
       const first = await placed.next() // by then the outermost entry is known
-      const parents = await this.#prepareParents(outermost() ?? '/', owner, signal)
+      const parents = await this.#prepareParents(outermost() ?? bytes`/`, owner, signal)
       const all = (async function* () {
         try {
           yield parents
@@ -125,7 +137,7 @@ export class ContainerFiles implements JobFiles {
       })()
       const { docker, containerId } = this.#where
       await putTar(docker, containerId, all, signal)
-      return guard.root ?? ''
+      return guard.root ?? bytes``
     } catch (error) {
       signal.throwIfAborted()
       throw failure ?? conflictOf(error) // the engine's is only the echo of the source's own
@@ -135,45 +147,44 @@ export class ContainerFiles implements JobFiles {
     }
   }
 
-  async #stat(path: string, signal: AbortSignal) {
+  async #stat(path: ByteString, signal: AbortSignal) {
     if (UNSEEN.test(path)) throw unseen(path)
-    const bytes = Buffer.from(path, 'latin1')
-    return await statPath(this.#where.docker, this.#where.containerId, bytes, signal)
+    return await statPath(this.#where.docker, this.#where.containerId, bufferOf(path), signal)
   }
 
-  async #get(path: string, signal: AbortSignal): Promise<AsyncIterable<Uint8Array>> {
+  async #get(path: ByteString, signal: AbortSignal): Promise<AsyncIterable<Uint8Array>> {
     const { docker, containerId } = this.#where
     try {
-      return await getTar(docker, containerId, Buffer.from(path, 'latin1'), signal)
+      return await getTar(docker, containerId, bufferOf(path), signal)
     } catch (error) {
       if (error instanceof DockerRefusedError && error.status === 404) throw unreadable(path)
       throw error
     }
   }
 
-  async #followLinks(path: string, signal: AbortSignal): Promise<string> {
+  async #followLinks(path: ByteString, signal: AbortSignal): Promise<ByteString> {
     let place = path
     for (let count = 0; count < MAX_LINKS; count++) {
       const stat = await this.#stat(place, signal)
       if (stat === undefined || !stat.isLink) return place
-      place = Buffer.from(stat.linkTarget).toString('latin1')
+      place = encodeBytes(stat.linkTarget)
     }
     return place
   }
 
   /** @returns the parents that are missing, as entries of a tar, outermost first */
   async #prepareParents(
-    path: string,
+    path: ByteString,
     owner: FileOwner = { uid: 0, gid: 0 },
     signal: AbortSignal,
   ): Promise<Buffer> {
     const missing: TarEntry[] = []
-    let parent = posix.dirname(path)
+    let parent = mapBytes(path, posix.dirname)
     while (parent !== '/' && (await this.#stat(parent, signal)) === undefined) {
       const mtime = Math.floor(Date.now() / 1_000)
-      const rest = { mode: DIRECTORY_MODE, ...owner, size: 0, mtime, target: '' }
+      const rest = { mode: DIRECTORY_MODE, ...owner, size: 0, mtime, target: bytes`` }
       missing.unshift({ name: parent.slice(1), type: 'directory', ...rest })
-      parent = posix.dirname(parent)
+      parent = mapBytes(parent, posix.dirname)
     }
     await requireWritable(this.#where, parent, path, signal)
     return Buffer.concat(missing.map((entry) => encodeHeader(entry)))
@@ -210,15 +221,17 @@ function conflictOf(error: unknown): unknown {
     : inTheWay(path, 'a directory', 'not')
 }
 
-function unseen(path: string): CacheError {
-  const place = Buffer.from(path, 'latin1')
-  return new CacheError(`The engine does not see what the kernel has in memory, as in ${place}`, {
-    hint: "Use a directory on the container's disk.",
-  })
+function unseen(path: ByteString): CacheError {
+  return new CacheError(
+    `The engine does not see what the kernel has in memory, as in ${decodeBytes(path)}`,
+    {
+      hint: "Use a directory on the container's disk.",
+    },
+  )
 }
 
-function unreadable(path: string): CacheError {
-  return new CacheError(`${Buffer.from(path, 'latin1')} is no file that can be read`, {
+function unreadable(path: ByteString): CacheError {
+  return new CacheError(`${decodeBytes(path)} is no file that can be read`, {
     hint: 'Name one that exists.',
   })
 }

@@ -9,6 +9,7 @@ import type { FileOwner } from '../../cache/job-files.ts'
 import type { DockerClient } from '../../docker/client.ts'
 import { runExec } from '../../docker/exec.ts'
 import { CacheError } from '../../errors.ts'
+import { type ByteString, decodeBytes } from '../../files/byte-string.ts'
 import type { TarEntry } from '../../tar/header.ts'
 import type { ContainerUser } from './container-user.ts'
 import { quoteBytes } from './quote-bytes.ts'
@@ -22,16 +23,16 @@ export interface UserIn {
 
 /**
  * @returns the user's groups
- * @throws {CacheError} when the user cannot reach or read what stands at this path (latin1)
+ * @throws {CacheError} when the user cannot reach or read what stands at this path
  */
 export async function requireReadable(
   where: UserIn,
-  path: string,
+  path: ByteString,
   signal: AbortSignal,
 ): Promise<readonly number[]> {
   const word = quoteBytes(path)
   const test = `[[ -r ${word} || -L ${word} ]] && echo "\${GROUPS[*]}"`
-  const output = await require(where, test, `read ${toText(path)}`, signal)
+  const output = await require(where, test, `read ${decodeBytes(path)}`, signal)
   return output.split(/\s+/).map(Number)
 }
 
@@ -43,14 +44,14 @@ export async function requireReadable(
  */
 export async function requireWritable(
   where: UserIn,
-  directory: string,
-  place: string,
+  directory: ByteString,
+  place: ByteString,
   signal: AbortSignal,
 ) {
   const [parent, word] = [quoteBytes(directory), quoteBytes(place)]
   const isOpen = `! -d ${word} || -L ${word} || -w ${word} || -O ${word}`
   const test = `[[ -w ${parent} && -x ${parent} && ( ${isOpen} ) ]]`
-  await require(where, test, `write to ${toText(directory)}`, signal)
+  await require(where, test, `write to ${decodeBytes(directory)}`, signal)
 }
 
 /** By the bits alone. */
@@ -66,7 +67,7 @@ export function mayRead(
 
 /** For an entry of a tar that the user may not read. */
 export function unreadableEntry(user: FileOwner, { name }: TarEntry): CacheError {
-  return refusal(user, `read ${toText(name)}`)
+  return refusal(user, `read ${decodeBytes(name)}`)
 }
 
 async function require(
@@ -89,8 +90,4 @@ function refusal({ uid, gid }: FileOwner, what: string): CacheError {
   return new CacheError(`The job's user (${uid}:${gid}) may not ${what}`, {
     hint: 'Change who owns it, or its mode, or the user of the main container.',
   })
-}
-
-function toText(path: string): string {
-  return Buffer.from(path, 'latin1').toString()
 }

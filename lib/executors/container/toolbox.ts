@@ -12,6 +12,7 @@ import { onAbort } from '../../async/abort.ts'
 import type { CacheConfig } from '../../cache/open-store.ts'
 import { attachExec } from '../../docker/exec.ts'
 import { readFrames } from '../../docker/frames.ts'
+import type { ByteString } from '../../files/byte-string.ts'
 import { LineReader } from '../../toolbox/lines.ts'
 import { LOST_ANSWER, ToolboxServer } from '../../toolbox/server.ts'
 import { type Asker, Askers, type AskersOptions } from './askers.ts'
@@ -118,8 +119,9 @@ export class ContainerToolbox {
     }
   }
 
-  #take(line: string, socket: Duplex, servers: Map<number, ToolboxServer>): void {
-    const [, from, said = ''] = /^(\d+|\?) (.*)$/s.exec(line) ?? []
+  #take(line: ByteString, socket: Duplex, servers: Map<number, ToolboxServer>): void {
+    const [head = '', from] = /^(\d+|\?) /.exec(line) ?? []
+    const said = line.slice(head.length)
     if (from !== '?') servers.get(Number(from))?.take(said)
     else if (/^\d{1,10}$/.test(said)) {
       this.#admit(Number(said), socket, servers).catch(() => undefined) // it will ask again
@@ -136,7 +138,7 @@ export class ContainerToolbox {
 
   #openServer({ owner, files }: Asker, socket: Duplex): ToolboxServer {
     const { cache } = this.#options
-    const send = (id: string, lines: readonly string[]) =>
+    const send = (id: string, lines: readonly ByteString[]) =>
       reply(socket, nameOf(owner.uid, id), lines)
     return new ToolboxServer({ files, cache, user: owner, reply: send })
   }
@@ -147,7 +149,7 @@ function nameOf(uid: number, id: string): string {
   return `${uid}.${id}`
 }
 
-async function reply(socket: Duplex, name: string, lines: readonly string[]): Promise<void> {
+async function reply(socket: Duplex, name: string, lines: readonly ByteString[]): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<void>()
   const text = lines.map((line) => `${name} ${line}`).join('')
   socket.write(text, 'latin1', (error) => (error ? reject(error) : resolve()))

@@ -10,6 +10,7 @@ import { posix } from 'node:path'
 import { type JobFiles, notKept, type UnpackOptions } from '../../cache/job-files.ts'
 import type { DockerClient } from '../../docker/client.ts'
 import { CacheError } from '../../errors.ts'
+import { type ByteString, bytes, mapBytes } from '../../files/byte-string.ts'
 import { TarReader } from '../../tar/reader.ts'
 import { rewriteTar } from '../../tar/rewrite.ts'
 import { type ContainerUser, runAs, UserProgramError } from './container-user.ts'
@@ -40,7 +41,7 @@ export class UserFiles implements JobFiles {
     this.#where = where
   }
 
-  async exists(path: string, signal: AbortSignal): Promise<boolean> {
+  async exists(path: ByteString, signal: AbortSignal): Promise<boolean> {
     const word = quoteBytes(path)
     const script = `[[ ! -e ${word} && ! -L ${word} ]] || echo yes`
     let found = false
@@ -48,7 +49,7 @@ export class UserFiles implements JobFiles {
     return found
   }
 
-  async *read(path: string, signal: AbortSignal): AsyncGenerator<Uint8Array, void> {
+  async *read(path: ByteString, signal: AbortSignal): AsyncGenerator<Uint8Array, void> {
     const reader = new TarReader()
     for await (const chunk of this.#tar(path, '-h', signal)) {
       for (const event of reader.push(chunk)) {
@@ -59,9 +60,13 @@ export class UserFiles implements JobFiles {
     reader.end()
   }
 
-  async *pack(path: string, name: string, signal: AbortSignal): AsyncGenerator<Buffer, void> {
+  async *pack(
+    path: ByteString,
+    name: ByteString,
+    signal: AbortSignal,
+  ): AsyncGenerator<Buffer, void> {
     const base = memberOf(path)
-    const rename = (found: string) => name + found.slice(base.length)
+    const rename = (found: ByteString) => bytes`${name}${found.slice(base.length)}`
     let count = 0
     yield* rewriteTar(this.#tar(path, '', signal), (entry) => {
       if (count++ === 0 && entry.type === 'other') throw notKept(path)
@@ -75,12 +80,12 @@ export class UserFiles implements JobFiles {
   async unpack(
     tar: AsyncIterable<Uint8Array>,
     { directory, owner, signal }: UnpackOptions,
-  ): Promise<string> {
+  ): Promise<ByteString> {
     const { guard, input } = placeEntries(tar, { directory, owner })
     try {
       const script = 'exec tar -x -p -o -C / -f -'
       for await (const _ of runAs({ ...this.#where, script, input, signal }));
-      return guard.root ?? ''
+      return guard.root ?? bytes``
     } catch (error) {
       throw this.#explain(error)
     } finally {
@@ -89,11 +94,11 @@ export class UserFiles implements JobFiles {
   }
 
   async *#tar(
-    path: string,
+    path: ByteString,
     options: string,
     signal: AbortSignal,
   ): AsyncGenerator<Uint8Array, void> {
-    const directory = path.endsWith('/') ? path : posix.dirname(path)
+    const directory = path.endsWith('/') ? path : mapBytes(path, posix.dirname)
     const script = `cd -- ${quoteBytes(directory)} || exit
 tar -c ${options} -f - ${quoteBytes(memberOf(path))} & tar=$!
 ${END_WITH_INPUT}`
@@ -121,6 +126,6 @@ ${END_WITH_INPUT}`
 }
 
 /** As tar is told, and calls it: never anything that looks like an option. */
-function memberOf(path: string): string {
-  return path.endsWith('/') ? '.' : `./${posix.basename(path)}`
+function memberOf(path: ByteString): ByteString {
+  return path.endsWith('/') ? bytes`.` : bytes`./${mapBytes(path, (it) => posix.basename(it))}`
 }

@@ -6,23 +6,24 @@
 
 import { constants } from 'node:fs'
 import { lstat, open } from 'node:fs/promises'
-import { fromLatin1, type JobFiles, type UnpackOptions } from '../../cache/job-files.ts'
+import type { JobFiles, UnpackOptions } from '../../cache/job-files.ts'
 import { CacheError } from '../../errors.ts'
+import { type ByteString, bufferOf, decodeBytes } from '../../files/byte-string.ts'
 
 const { O_NONBLOCK, O_RDONLY } = constants
 
 export class HostFiles implements JobFiles {
-  async exists(path: string): Promise<boolean> {
-    return await lstat(Buffer.from(path, 'latin1')).then(
+  async exists(path: ByteString): Promise<boolean> {
+    return await lstat(bufferOf(path)).then(
       () => true,
       () => false, // in a directory that cannot be searched it is as good as absent
     )
   }
 
-  async *read(path: string, signal: AbortSignal): AsyncGenerator<Uint8Array, void> {
+  async *read(path: ByteString, signal: AbortSignal): AsyncGenerator<Uint8Array, void> {
     try {
       // Not to wait for the other end of a pipe: that would take one of Node's four threads.
-      const file = await open(Buffer.from(path, 'latin1'), O_RDONLY | O_NONBLOCK)
+      const file = await open(bufferOf(path), O_RDONLY | O_NONBLOCK)
       if (!(await file.stat()).isFile()) {
         await file.close()
         throw new Error('it is no file')
@@ -30,19 +31,23 @@ export class HostFiles implements JobFiles {
       yield* file.createReadStream({ signal }) as AsyncIterable<Uint8Array>
     } catch (cause) {
       signal.throwIfAborted()
-      throw new CacheError(`${fromLatin1(path)} cannot be read: ${(cause as Error).message}`, {
+      throw new CacheError(`${decodeBytes(path)} cannot be read: ${(cause as Error).message}`, {
         hint: "Let the agent's user read it.",
         cause,
       })
     }
   }
 
-  async *pack(path: string, name: string, signal: AbortSignal): AsyncGenerator<Buffer, void> {
+  async *pack(
+    path: ByteString,
+    name: ByteString,
+    signal: AbortSignal,
+  ): AsyncGenerator<Buffer, void> {
     const { packHostPath } = await import('../../cache/archive/host-pack.ts')
     yield* packHostPath(path, name, signal)
   }
 
-  async unpack(tar: AsyncIterable<Uint8Array>, options: UnpackOptions): Promise<string> {
+  async unpack(tar: AsyncIterable<Uint8Array>, options: UnpackOptions): Promise<ByteString> {
     const { unpackToHost } = await import('../../cache/archive/host-unpack.ts')
     return await unpackToHost(tar, options)
   }

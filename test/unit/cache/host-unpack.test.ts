@@ -14,7 +14,9 @@ import { join } from 'node:path'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { unpackToHost } from '../../../lib/cache/archive/host-unpack.ts'
+import { encodeBytes } from '../../../lib/files/byte-string.ts'
 import { END_OF_TAR, encodeHeader, padding, type TarEntry } from '../../../lib/tar/header.ts'
+import { tarEntry } from '../../helpers/tar-entry.ts'
 
 const test = suite<{ directory: string }>('cache: unpacking on the host')
 
@@ -31,16 +33,8 @@ test.after.each((t) => {
   rmSync(t.directory, { recursive: true, force: true })
 })
 
-const entry = (type: TarEntry['type'], name: string, size = 0): TarEntry => ({
-  name,
-  type,
-  mode: 0o700,
-  uid: NOBODY,
-  gid: NOBODY,
-  size,
-  mtime: 1_000,
-  target: '',
-})
+const entry = (type: TarEntry['type'], name: string, size = 0): TarEntry =>
+  tarEntry({ name, type, mode: 0o700, uid: NOBODY, gid: NOBODY, size, mtime: 1_000 })
 
 async function* pack(): AsyncGenerator<Buffer, void> {
   yield encodeHeader(entry('directory', '.'))
@@ -54,7 +48,11 @@ test("somebody else's directory that may be written to is filled, and keeps its 
   const shared = 'shared'
   mkdirSync(shared)
   chmodSync(shared, 0o777)
-  const options = { directory: shared, owner: undefined, signal: new AbortController().signal }
+  const options = {
+    directory: encodeBytes(shared),
+    owner: undefined,
+    signal: new AbortController().signal,
+  }
   process.seteuid?.(NOBODY)
 
   await unpackToHost(pack(), options)
@@ -68,7 +66,11 @@ test("somebody else's directory that may be written to is filled, and keeps its 
 
 test('a directory of one’s own gets the mode and the time of the archive', async (t) => {
   utimesSync(t.directory, 5, 5)
-  const options = { directory: t.directory, owner: undefined, signal: new AbortController().signal }
+  const options = {
+    directory: encodeBytes(t.directory),
+    owner: undefined,
+    signal: new AbortController().signal,
+  }
 
   await unpackToHost(pack(), options)
 

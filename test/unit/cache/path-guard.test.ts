@@ -17,8 +17,10 @@ import * as assert from 'uvu/assert'
 import { unpackToHost } from '../../../lib/cache/archive/host-unpack.ts'
 import { PathGuard } from '../../../lib/cache/archive/path-guard.ts'
 import { CacheError } from '../../../lib/errors.ts'
+import { encodeBytes } from '../../../lib/files/byte-string.ts'
 import { END_OF_TAR, encodeHeader, padding, type TarEntry } from '../../../lib/tar/header.ts'
 import { rejection } from '../../helpers/rejection.ts'
+import { tarEntry } from '../../helpers/tar-entry.ts'
 
 interface Context {
   /** Has `inside`, where archives are unpacked, and `outside` with a file `secret`. */
@@ -40,16 +42,17 @@ test.after.each((t) => {
 
 type Part = readonly [type: TarEntry['type'], name: string, target?: string]
 
-const toEntry = ([type, name, target = '']: Part): TarEntry => ({
-  name,
-  type,
-  mode: 0o755,
-  uid: process.getuid?.() ?? 0,
-  gid: process.getgid?.() ?? 0,
-  size: type === 'file' ? 4 : 0,
-  mtime: 0,
-  target,
-})
+const toEntry = ([type, name, target]: Part): TarEntry =>
+  tarEntry({
+    name,
+    type,
+    mode: 0o755,
+    uid: process.getuid?.() ?? 0,
+    gid: process.getgid?.() ?? 0,
+    size: type === 'file' ? 4 : 0,
+    mtime: 0,
+    ...(target !== undefined && { target }),
+  })
 
 async function* pack(parts: readonly Part[]): AsyncGenerator<Buffer, void> {
   for (const part of parts) {
@@ -106,7 +109,7 @@ const TAMPERED: Readonly<Record<string, readonly Part[]>> = {
 for (const [what, parts] of Object.entries(TAMPERED)) {
   test(`${what} is refused, and nothing outside changes`, async (t) => {
     const options = {
-      directory: join(t.directory, 'inside'),
+      directory: encodeBytes(join(t.directory, 'inside')),
       owner: undefined,
       signal: new AbortController().signal,
     }
@@ -126,7 +129,11 @@ for (const [what, parts] of Object.entries(TAMPERED)) {
 test('a link that stands where a directory of the archive goes is neither followed nor replaced', async (t) => {
   const directory = join(t.directory, 'inside')
   symlinkSync('../outside', join(directory, 'root'))
-  const options = { directory, owner: undefined, signal: new AbortController().signal }
+  const options = {
+    directory: encodeBytes(directory),
+    owner: undefined,
+    signal: new AbortController().signal,
+  }
 
   const error = await rejection(unpackToHost(pack([root, ['file', 'root/secret']]), options))
 

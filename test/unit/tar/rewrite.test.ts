@@ -2,23 +2,15 @@
 
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
+import { bytes } from '../../../lib/files/byte-string.ts'
 import { END_OF_TAR, encodeHeader, padding, type TarEntry } from '../../../lib/tar/header.ts'
 import { TarReader } from '../../../lib/tar/reader.ts'
 import { rewriteTar } from '../../../lib/tar/rewrite.ts'
+import { type EntryText, tarEntry } from '../../helpers/tar-entry.ts'
 
 const test = suite('cache: rewritten tars')
 
-const entry = (name: string, rest: Partial<TarEntry> = {}): TarEntry => ({
-  name,
-  type: 'file',
-  mode: 0o644,
-  uid: 0,
-  gid: 0,
-  size: 0,
-  mtime: 1_600_000_000,
-  target: '',
-  ...rest,
-})
+const entry = (name: string, rest: EntryText = {}): TarEntry => tarEntry({ name, ...rest })
 
 type Part = readonly [TarEntry, content: Buffer]
 
@@ -68,10 +60,10 @@ const SIZES = [100, 512, 32_768, 262_144, 2_097_152]
 test('names, owners and what is left out change, and nothing else, however the tar comes', async () => {
   const change = (it: TarEntry): TarEntry => ({
     ...it,
-    name: `some/where/${it.name}`,
+    name: bytes`some/where/${it.name}`,
     uid: 1_000,
     gid: 3_000_000,
-    target: it.target === '' ? '' : `some/where/${it.target}`,
+    target: it.target === '' ? it.target : bytes`some/where/${it.target}`,
   })
   const isKept = ({ type, name }: TarEntry) => type !== 'other' && name !== 'd/left-out'
   const expected = pack(

@@ -9,6 +9,7 @@ import * as assert from 'uvu/assert'
 import { CacheError } from '../../../lib/errors.ts'
 import { END_OF_TAR, encodeHeader, padding, type TarEntry } from '../../../lib/tar/header.ts'
 import { TarReader } from '../../../lib/tar/reader.ts'
+import { type EntryText, tarEntry } from '../../helpers/tar-entry.ts'
 
 interface Context {
   directory: string
@@ -24,17 +25,7 @@ test.after.each((t) => {
   rmSync(t.directory, { recursive: true, force: true })
 })
 
-const entry = (rest: Partial<TarEntry>): TarEntry => ({
-  name: 'name',
-  type: 'file',
-  mode: 0o644,
-  uid: 1_000,
-  gid: 1_000,
-  size: 0,
-  mtime: 1_600_000_000,
-  target: '',
-  ...rest,
-})
+const entry = (rest: EntryText): TarEntry => tarEntry({ uid: 1_000, gid: 1_000, ...rest })
 
 const pack = (entry: TarEntry, content = Buffer.alloc(0)): Buffer =>
   Buffer.concat([encodeHeader(entry), content, padding(content.length)])
