@@ -20,6 +20,7 @@ const EXIT_INTERNAL = 1
 /** Runs the command that `argv` (without the program's name) begins with; never rejects. */
 export async function dispatchCommand(main: CommandDef, argv: readonly string[]): Promise<void> {
   surviveClosedStreams()
+  stayClosed()
   try {
     await dispatch(main, argv)
   } catch (error) {
@@ -30,6 +31,14 @@ export async function dispatchCommand(main: CommandDef, argv: readonly string[])
 /** A reader that has gone away (`agent --help | head -1`) must end neither a command nor a job. */
 function surviveClosedStreams(): void {
   for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined)
+}
+
+/**
+ * On this signal Node opens a debugger: who reaches it over loopback, any user of the host, has the
+ * agent run any code. Node's `--disable-sigusr1` would block the signal in every job as well.
+ */
+function stayClosed(): void {
+  process.on('SIGUSR1', () => undefined)
 }
 
 async function dispatch(main: CommandDef, argv: readonly string[]): Promise<void> {

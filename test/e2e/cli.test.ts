@@ -32,6 +32,9 @@ const job = (...directives: string[]) => ({
   commands: directives.map((directive) => ({ directive })),
 })
 
+/** By each the agent has had its turn. */
+const SOME_MORE = Array<string>(5).fill('true')
+
 test('version and help are printed, and end with 0', async () => {
   const { version } = JSON.parse(await readFile('package.json', 'utf8'))
 
@@ -53,6 +56,16 @@ test('version and help are printed, and end with 0', async () => {
       assert.match(stdout, flag)
     }
   }
+})
+
+test('SIGUSR1 opens no debugger on the agent, and reaches those whom a job sends it to', async () => {
+  const { code, stdout, stderr } = await runJob(
+    job('kill -USR1 $PPID', "bash -c 'kill -USR1 $$'; echo ended by $?", ...SOME_MORE),
+  )
+
+  assert.is(code, 0, stderr)
+  assert.match(stdout, 'ended by 138')
+  assert.not.match(stderr, 'Debugger')
 })
 
 test('the exit code is the result', async () => {

@@ -1,5 +1,6 @@
 /** What the runner prints: a line a file, the story of each failure, and the closing line. */
 
+import { LONG_RUN_JOBS } from '../helpers/long-run.ts'
 import type { FileResult } from './run-file.ts'
 
 /** Files above this are named at the end: the place to look when the tests get slow. */
@@ -17,7 +18,7 @@ export function printResult(result: FileResult): void {
   const failures = failuresOf(result)
   const counts = failures === 0 ? `${passed}` : `${passed} passed, ${failures} FAILED`
   console.log(`${failures === 0 ? 'ok  ' : 'FAIL'} ${file} (${counts}) ${seconds(result)}`)
-  if (failures === 0) return
+  if (failures === 0 && LONG_RUN_JOBS === 0) return // the figures are what a long run is for
   for (const problem of problems) console.log(indent(`${file} ${problem}`))
   if (output.trim() !== '') console.log(indent(output.trim()))
 }
