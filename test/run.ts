@@ -17,6 +17,7 @@ import { globSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { parseArgs } from 'node:util'
 import { LONG_RUN_JOBS, LONG_RUN_LIMIT_MS } from './helpers/long-run.ts'
+import { restoreProtections } from './helpers/protections.ts'
 import {
   BUILD,
   type Check,
@@ -101,6 +102,7 @@ async function runEndToEnd(files: readonly string[], engines: ReadonlySet<Engine
       }),
     )
   } finally {
+    restoreProtections()
     if (engines.has('newer')) await check(NEWER_ENGINE_END)
   }
 }

@@ -23,6 +23,7 @@ import { encode, runAgent, runJob, startJob } from '../helpers/agent.ts'
 import { blocksOf } from '../helpers/events.ts'
 import { waitFor } from '../helpers/host.ts'
 import { createJobId } from '../helpers/job-id.ts'
+import { onEveryHost } from '../helpers/protections.ts'
 import { followLog, serveAgent, shellJob, whenFree } from '../helpers/served-agent.ts'
 
 interface Context {
@@ -31,6 +32,7 @@ interface Context {
 }
 
 const test = suite<Context>('other user')
+const both = onEveryHost(test)
 
 /** The other one. */
 const OTHER = 65_534
@@ -67,7 +69,7 @@ test('where a job’s own directory was, nobody else can make one', async (t) =>
   assert.is(outputs[4], '0 700\n')
 })
 
-test('without a home, what another user puts in place of the directory is not believed', async (t) => {
+both('without a home, a directory that another user has made again is not believed', async (t) => {
   const victim = join(t.directory, 'victim')
   const go = join(t.directory, 'go')
   await writeFile(victim, 'precious')
@@ -177,7 +179,7 @@ for (const [what, prepare] of [
   ['directory', async (path: string) => await mkdir(path)],
   ['link to a directory', async (path: string) => await symlink(dirname(path), path)],
 ] as const) {
-  test(`no file is injected through another user’s ${what} in a directory open to all`, async (t) => {
+  both(`no file is injected through another user’s ${what} where all may write`, async (t) => {
     const open = join(t.directory, 'open')
     await mkdir(open)
     execFileSync('chmod', ['1777', open])
@@ -206,7 +208,7 @@ for (const [what, prepare] of [
   })
 }
 
-test('what another user has put where an injected file was is not removed through', async (t) => {
+both('what another user has put where an injected file was is not removed through', async (t) => {
   const open = join(t.directory, 'open')
   await mkdir(open)
   execFileSync('chmod', ['1777', open])
@@ -258,9 +260,11 @@ test('after a power cut the keys and the profile line go with the next start', a
   assert.not.ok(existsSync(join(t.home, '.ssh', 'authorized_keys')))
 })
 
-test('a FIFO in place of the agent’s log holds up neither the start nor a poll', async (t) => {
+both('a FIFO in place of the agent’s log holds up neither the start nor a poll', async (t) => {
   const log = join(t.directory, 'log')
+  execFileSync('chmod', ['1777', t.directory])
   execFileSync('mkfifo', [log])
+  await chown(log, OTHER, OTHER)
   const held = await serveAgent(['--log-file-path', log])
   try {
     assert.match(held.agent.stderr, /warn .*The log is not kept in .*\/log/)
@@ -274,6 +278,7 @@ test('a FIFO in place of the agent’s log holds up neither the start nor a poll
   try {
     await rename(log, `${log}-away`)
     execFileSync('mkfifo', [log])
+    await chown(log, OTHER, OTHER)
     const answers = await Promise.all(
       Array.from({ length: 8 }, () => served.ask('GET', '/agent_logs')),
     )
@@ -299,7 +304,7 @@ test('by default the agent’s log is in its state directory, closed to others',
   }
 })
 
-test('a state directory that others can write to is refused', async (t) => {
+both('a state directory that others can write to is refused', async (t) => {
   const state = join(t.directory, 'state')
   await mkdir(state)
   execFileSync('chmod', ['777', state])

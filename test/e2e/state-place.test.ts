@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { runAgent } from '../helpers/agent.ts'
+import { onEveryHost } from '../helpers/protections.ts'
 import { serveAgent } from '../helpers/served-agent.ts'
 
 interface Context {
@@ -13,6 +14,7 @@ interface Context {
 }
 
 const test = suite<Context>('state directory: place')
+const both = onEveryHost(test)
 
 const OTHER = 65_534
 
@@ -31,7 +33,7 @@ async function refusalOf(state: string): Promise<string> {
   return stderr
 }
 
-test('one in a directory of another user, or open to all, is refused, and not made', async (t) => {
+both('one in a directory of another user, or open to all, is refused, and not made', async (t) => {
   const [foreign, open] = [join(t.directory, 'foreign'), join(t.directory, 'open')]
   await mkdir(foreign)
   await chown(foreign, OTHER, OTHER)
@@ -44,7 +46,7 @@ test('one in a directory of another user, or open to all, is refused, and not ma
   assert.equal(await readdir(open), [])
 })
 
-test('another user’s link leads it nowhere', async (t) => {
+both('another user’s link leads it nowhere', async (t) => {
   await chmod(t.directory, 0o1777)
   const [link, target] = [join(t.directory, 'link'), join(t.directory, 'target')]
   await mkdir(target)
@@ -56,7 +58,7 @@ test('another user’s link leads it nowhere', async (t) => {
   assert.equal(await readdir(target), [])
 })
 
-test('own links, sticky directories and those of a group are ways to it', async (t) => {
+both('own links, sticky directories and those of a group are ways to it', async (t) => {
   const group = join(t.directory, 'group')
   await mkdir(group)
   await chown(group, 0, 50)
