@@ -4,6 +4,7 @@
  * @module
  */
 
+import { Readable } from 'node:stream'
 import { type Dispatcher, EnvHttpProxyAgent, request } from 'undici'
 import { Deadline } from './async/abort.ts'
 import { trustedAuthorities } from './trust.ts'
@@ -29,9 +30,16 @@ export interface TextPost {
 /** One call of many to the same server. */
 export interface Call extends Omit<TextPost, 'body'> {
   readonly method: 'GET' | 'POST' | 'PUT'
-  readonly body?: string | Uint8Array
+  readonly body?: string | Uint8Array | StreamedBody
   /** Of the answer, which is an error beyond that. Default 64 KiB. */
   readonly maxAnswerBytes?: number
+}
+
+/** Too large to be held: made while it is sent. For one call. */
+export interface StreamedBody {
+  readonly chunks: AsyncIterable<Uint8Array>
+  /** Of all chunks together; others are not sent. */
+  readonly bytes: number
 }
 
 /** Keeps its connections between calls; any number of calls at a time. */
@@ -152,8 +160,14 @@ async function dispatch<T>(
   { dispatcher, read }: Dispatch<T>,
 ): Promise<T> {
   using deadline = new Deadline(timeoutMs, ...(signal === undefined ? [] : [signal]))
-  const options = { method, headers, body, dispatcher, signal: deadline.signal }
+  const options = { method, dispatcher, signal: deadline.signal, ...toPayload(headers, body) }
   return await read(await request(url, options))
+}
+
+function toPayload(headers: Call['headers'], body: NonNullable<Call['body']>) {
+  if (typeof body === 'string' || body instanceof Uint8Array) return { headers, body }
+  const length = String(body.bytes)
+  return { headers: { ...headers, 'content-length': length }, body: Readable.from(body.chunks) }
 }
 
 function createDispatcher(url: string, options: EnvHttpProxyAgent.Options = {}): Dispatcher {

@@ -7,14 +7,17 @@
 
 import { explain } from '../errors.ts'
 import type { JobResult } from '../events/event.ts'
+import type { JobLog } from '../events/job-log.ts'
 import type { Executor } from '../executors/executor.ts'
 import type { CompletionNotifier } from '../job/completion-notifier.ts'
 import { JobRun } from '../job/job-run.ts'
 import type { Logger } from '../log.ts'
+import { wantsUpload } from '../log-upload/artifact-store.ts'
+import { uploadJobLog } from '../log-upload/upload.ts'
 import type { JobMetrics } from '../metrics/job-metrics.ts'
 import type { RecordedJob } from '../records/job-record.ts'
 import type { ExecutorName, JobRequest } from '../request/job-request.ts'
-import type { JobConfig } from '../settings/job-config.ts'
+import { type JobConfig, variablesOf } from '../settings/job-config.ts'
 import type { OpenedLog } from './open-log.ts'
 import { refusingExecutor } from './refusing-executor.ts'
 import type { Shutdown } from './shutdown.ts'
@@ -98,6 +101,7 @@ export class SupervisedJob {
   async run(opened: Promise<OpenedLog>): Promise<{ readonly cleanupFailed: boolean }> {
     const { log, metrics, request } = this.#options
     log.info(`The job begins (${request.executor})`)
+    let uploaded: Promise<void> | undefined
     try {
       const { jobLog, obstacle } = await opened
       const executor = await this.#prepareExecutor(obstacle)
@@ -105,12 +109,13 @@ export class SupervisedJob {
       await this.#jobRun.create(executor, { sink: jobLog, onResult }).run()
       await jobLog.close() // has happened already, unless its last line could not be written
       metrics.logEnded(jobLog.size)
+      uploaded = this.#upload(jobLog)
     } catch (error) {
       log.error(`The job cannot run: ${explain(error)}`)
       await this.#end('failed')
     }
     this.#over.resolve(this.#result)
-    await Promise.all([this.#jobRun.job?.clear(), this.#accessClosed])
+    await Promise.all([this.#jobRun.job?.clear(), this.#accessClosed, uploaded])
     this.#phase = 'reporting'
     return { cleanupFailed: this.#jobRun.job?.cleanupFailed ?? false }
   }
@@ -129,6 +134,16 @@ export class SupervisedJob {
     this.#result = result
     this.#accessClosed = this.#jobRun.access.close()
     await this.notifier.report(result)
+  }
+
+  /** As an artifact of the job, if the job's variables say so. */
+  async #upload(jobLog: JobLog): Promise<void> {
+    const { config, log, request, shutdown } = this.#options
+    const { id: jobId, logger } = request
+    const variables = variablesOf(config, request.envVars)
+    if (!wantsUpload(variables, jobLog, logger.maxSizeInBytes)) return
+    const signal = shutdown.at('callbackDeadline')
+    await uploadJobLog({ jobLog, jobId, variables, log, signal })
   }
 
   /** A failure fails the job, in its log. */

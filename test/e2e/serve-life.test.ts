@@ -6,6 +6,8 @@ import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { type ControlPlane, startControlPlane } from '../helpers/control-plane.ts'
 import { waitFor } from '../helpers/host.ts'
+import { ARTIFACT_TOKEN } from '../helpers/hub/artifacts.ts'
+import { startHub } from '../helpers/hub.ts'
 import { createJobId } from '../helpers/job-id.ts'
 import {
   eventsIn,
@@ -180,6 +182,47 @@ test('callbacks that never succeed are counted and logged; the job ends all the 
     },
     ['--callback-retry-attempts', '2'],
   )
+})
+
+test('a log is uploaded when the job asks for it, before its teardown is told', async () => {
+  const hub = await startHub()
+  const stored: string[] = []
+  const plane = await startControlPlane((response) => {
+    stored.push(...hub.artifacts.stored.keys())
+    response.writeHead(200).end()
+  })
+  const variables = {
+    SEMAPHORE_AGENT_UPLOAD_JOB_LOGS: 'when-trimmed',
+    SEMAPHORE_ORGANIZATION_URL: hub.url,
+    SEMAPHORE_ARTIFACT_TOKEN: ARTIFACT_TOKEN,
+  }
+  const job = {
+    env_vars: Object.entries(variables).map(([name, value]) => ({
+      ...{ name, value: Buffer.from(value).toString('base64') },
+    })),
+    commands: [{ directive: 'echo one; echo two' }],
+  }
+  try {
+    await withAgent(async (served) => {
+      const whole = await submit(served, job)
+      await followLog(served, whole)
+      await whenFree(served)
+      const { teardown_finished } = callbacksTo(plane)
+      const logger = { max_size_in_bytes: 100 }
+      const trimmed = await submit(served, { ...job, logger, callbacks: { teardown_finished } })
+      await served.ask('GET', `/jobs/${trimmed}/log?follow=true`, ARCHIVATOR)
+
+      await waitFor(() => plane.calls.length === 1, 'the teardown is told')
+      const path = `artifacts/jobs/${trimmed}/agent/job_logs.txt`
+      assert.equal(stored, [path])
+      assert.match(String(hub.artifacts.stored.get(path)), 'echo one; echo two\none\ntwo\n')
+      assert.equal(hub.violations, [])
+      assert.not.match((await served.ask('GET', '/agent_logs')).text, ARTIFACT_TOKEN)
+    })
+  } finally {
+    await plane.close()
+    await hub.close()
+  }
 })
 
 test('TERM without a job ends the agent with 0', async () => {

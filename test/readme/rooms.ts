@@ -35,6 +35,7 @@ export const ROWS: readonly Readonly<Record<string, string>>[] = [
   {
     aws: 'signed calls of AWS: a login for its registry',
     'log-push': "a job's log on its way to the control plane, position by position",
+    'log-upload': "a job's log as an artifact of the job, in plain text",
     settings: 'the tables of all settings, and where their values come from',
     toolbox: 'the commands inside a job: their text, their requests, who answers them',
   },
