@@ -156,14 +156,14 @@ export class DockerVersionError extends AgentError {
 export class ImagePullError extends AgentError {
   readonly code = 'ERR_IMAGE_PULL_FAILED'
   /** Whether another try may succeed. */
-  readonly passing: boolean
+  readonly transient: boolean
 
   constructor(
     message: string,
-    { passing = false, ...rest }: { passing?: boolean; hint: string; cause?: unknown },
+    { transient = false, ...rest }: { transient?: boolean; hint: string; cause?: unknown },
   ) {
     super(message, rest)
-    this.passing = passing
+    this.transient = transient
   }
 }
 
@@ -176,14 +176,14 @@ export class ContainerError extends AgentError {
 export class AwsError extends AgentError {
   readonly code = 'ERR_AWS_FAILED'
   /** Whether another try may succeed. */
-  readonly passing: boolean
+  readonly transient: boolean
 
   constructor(
     message: string,
-    { passing = false, ...rest }: { passing?: boolean; hint: string; cause?: unknown },
+    { transient = false, ...rest }: { transient?: boolean; hint: string; cause?: unknown },
   ) {
     super(message, rest)
-    this.passing = passing
+    this.transient = transient
   }
 }
 

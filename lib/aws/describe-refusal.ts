@@ -19,7 +19,7 @@ export interface Refusal {
   readonly message: string
   readonly hint: string
   /** Whether the same call may succeed a little later. */
-  readonly passing: boolean
+  readonly transient: boolean
 }
 
 /** AWS takes signatures that are up to five minutes off. */
@@ -62,14 +62,14 @@ export function describeRefusal(
     const minutes = Math.round(Math.abs(skew) / 60_000)
     const side = skew > 0 ? 'ahead of' : 'behind'
     return {
-      passing: false,
+      transient: false,
       message: `${message}. The clock of this host is ${minutes} minutes ${side} the one of AWS, which takes 5 at most`,
       hint: 'Set the clock, e.g. by "timedatectl set-ntp true" or by starting chrony, and run the job again.',
     }
   }
   const hint = HINTS.find(([pattern]) => pattern.test(code))?.[1]
-  const passing = status >= 500 || status === 429 || THROTTLED.test(code)
-  return { message, hint: hint ?? DEFAULT_HINT, passing }
+  const transient = status >= 500 || status === 429 || THROTTLED.test(code)
+  return { message, hint: hint ?? DEFAULT_HINT, transient }
 }
 
 /** ECR answers in JSON, STS in XML; a proxy in between in anything. */

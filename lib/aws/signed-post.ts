@@ -55,7 +55,7 @@ async function send(keys: AwsKeys, call: AwsCall): Promise<TextAnswer> {
     const { host } = new URL(url)
     const reason = cause instanceof Error ? cause.message : String(cause)
     throw new AwsError(`AWS cannot be reached at ${host} to ${action}: ${reason}`, {
-      passing: true,
+      transient: true,
       hint: 'Check AWS_REGION, and that this host reaches AWS: HTTPS_PROXY and AWS_ENDPOINT_URL say how.',
       cause,
     })

@@ -7,8 +7,8 @@
 import { ImagePullError } from '../errors.ts'
 import { type DockerClient, segment } from './client.ts'
 import { adviceOn, halfAnswered } from './failures.ts'
-import { isPassingFailure } from './passing-failure.ts'
 import type { ImageReference } from './reference.ts'
+import { isTransientFailure } from './transient-failure.ts'
 
 /** What the agent wants to know of an image. */
 export interface ImageInfo {
@@ -141,7 +141,7 @@ export async function* pullImage(
   for await (const message of parseLines(chunks, docker.socketPath)) {
     if (message.error !== undefined) {
       throw new ImagePullError(`Image "${reference.text}" could not be pulled: ${message.error}`, {
-        passing: isPassingFailure(message.error),
+        transient: isTransientFailure(message.error),
         hint: adviceOn(
           message.error,
           'Check the name and the tag, and that its registry lets this host read it.',

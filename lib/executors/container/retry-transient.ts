@@ -5,7 +5,7 @@
  */
 
 import { retry } from '../../async/retry.ts'
-import { isPassingFailure } from '../../docker/passing-failure.ts'
+import { isTransientFailure } from '../../docker/transient-failure.ts'
 import { AwsError, DockerRefusedError, ImagePullError } from '../../errors.ts'
 import type { RunOptions } from '../executor.ts'
 
@@ -35,7 +35,7 @@ export async function retryTransient<T>(
 
 function isTransient(error: unknown): boolean {
   if (error instanceof DockerRefusedError) {
-    return error.status === 429 || isPassingFailure(error.reason)
+    return error.status === 429 || isTransientFailure(error.reason)
   }
-  return (error instanceof ImagePullError || error instanceof AwsError) && error.passing
+  return (error instanceof ImagePullError || error instanceof AwsError) && error.transient
 }

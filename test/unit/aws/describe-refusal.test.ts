@@ -42,7 +42,7 @@ test('only the first line of a reason is told: the others repeat what was signed
 
 test('what passes by itself is told from what stays', () => {
   const passes = (status: number, code: string) =>
-    describeRefusal(CALL, { status, date: DATE, text: ecrSays(code, '') }, NOW).passing
+    describeRefusal(CALL, { status, date: DATE, text: ecrSays(code, '') }, NOW).transient
 
   assert.is(passes(400, 'ThrottlingException'), true)
   assert.is(passes(429, ''), true)

@@ -55,7 +55,7 @@ test('the addresses of AWS are those of the region, and the proxy is the way to 
     'api.ecr.cn-north-1.amazonaws.com.cn:443',
   ])
   assert.instance(error, AwsError)
-  assert.is((error as AwsError).passing, true)
+  assert.is((error as AwsError).transient, true)
   assert.match(error.message, 'AWS cannot be reached at sts.eu-central-1.amazonaws.com')
   assert.not.match(error.message, 's3cret')
 })

@@ -102,7 +102,7 @@ test('a pull that fails later has the reason of the engine', async ({ daemon, do
 
   assert.instance(error, ImagePullError)
   assert.is(error.message, 'Image "r:5000/app:1" could not be pulled: no space')
-  assert.is((error as ImagePullError).passing, false)
+  assert.is((error as ImagePullError).transient, false)
 })
 
 test('a pull that broke off for want of the registry may pass another time', async ({
@@ -114,7 +114,7 @@ test('a pull that broke off for want of the registry may pass another time', asy
   const error = await rejection(collect(pullImage(docker, app, { signal })))
 
   assert.instance(error, ImagePullError)
-  assert.is((error as ImagePullError).passing, true)
+  assert.is((error as ImagePullError).transient, true)
 })
 
 test('a pull cut in the middle of a message is the end of the engine', async ({

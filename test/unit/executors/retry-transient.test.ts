@@ -36,7 +36,7 @@ test('what passes is tried again, and each time announced with its delay', async
   const { result, output } = await outputOf(
     failing(
       refusal('Get "http://r/v2/": EOF'),
-      new AwsError('AWS is busy', { hint: '', passing: true }),
+      new AwsError('AWS is busy', { hint: '', transient: true }),
     ),
   )
 
@@ -48,7 +48,7 @@ test('what passes is tried again, and each time announced with its delay', async
 })
 
 test('the words of engines for what passes are known', async () => {
-  const passing = [
+  const transient = [
     refusal('toomanyrequests: You have reached your pull rate limit.'),
     refusal('received unexpected HTTP status: 503 Service Unavailable'),
     refusal('unexpected status from HEAD request to https://r/v2/a/manifests/1: 502 Bad Gateway'),
@@ -58,9 +58,9 @@ test('the words of engines for what passes are known', async () => {
     refusal('read tcp 1.2.3.4:1->5.6.7.8:443: read: connection reset by peer'),
     refusal('dial tcp: lookup r on 1.1.1.1:53: server misbehaving'),
     refusal('slow down', 429),
-    new ImagePullError('broke off', { hint: '', passing: true }),
+    new ImagePullError('broke off', { hint: '', transient: true }),
   ]
-  for (const error of passing) {
+  for (const error of transient) {
     const { result } = await outputOf(failing(error))
     assert.is(result, 2, error.message)
   }

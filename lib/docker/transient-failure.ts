@@ -1,15 +1,15 @@
 /**
- * Which failures of a registry pass by themselves. Pure.
+ * Which failures of a registry are transient. Pure.
  *
  * Engines hand on what the registry did as a sentence, with status 500 for nearly everything, so
- * the sentence has to tell. What is not known to pass is taken to stay: "not found" and "denied"
+ * the sentence has to tell. What is not known to be transient is taken to be permanent: "not found" and "denied"
  * come at once.
  *
  * @module
  */
 
 /** Words of the registry, of Go's HTTP client, and of containerd. */
-const PASSING: readonly RegExp[] = [
+const TRANSIENT: readonly RegExp[] = [
   /toomanyrequests|too many requests/i,
   /unexpected (HTTP )?status.*: (429|5\d\d)/i,
   /status code:? (429|5\d\d)/i,
@@ -23,6 +23,6 @@ const PASSING: readonly RegExp[] = [
 ]
 
 /** @param reason the engine's own words */
-export function isPassingFailure(reason: string): boolean {
-  return PASSING.some((pattern) => pattern.test(reason))
+export function isTransientFailure(reason: string): boolean {
+  return TRANSIENT.some((pattern) => pattern.test(reason))
 }
