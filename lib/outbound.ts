@@ -49,12 +49,12 @@ export interface OutboundClient {
    *
    * @throws {Error} when there was no answer, or not a whole one
    */
-  call(call: Call): Promise<TextAnswer>
+  call(call: Call): Promise<TextResponse>
   /** Ends the calls that are under way, too. */
   close(): Promise<void>
 }
 
-export interface TextAnswer {
+export interface TextResponse {
   readonly status: number
   /** The server's clock, as its `Date` header tells it; empty when it does not. */
   readonly date: string
@@ -94,7 +94,7 @@ export async function postJson({ body, token, ...rest }: Post): Promise<number> 
  *
  * @throws {Error} also for an answer that breaks off, or is longer than 64 KiB
  */
-export async function postText(post: TextPost): Promise<TextAnswer> {
+export async function postText(post: TextPost): Promise<TextResponse> {
   return await send(post, (answer) => readText(answer, MAX_ANSWER_BYTES))
 }
 
@@ -122,7 +122,7 @@ export function createOutboundClient(): OutboundClient {
 async function readText(
   { statusCode, headers, body }: Dispatcher.ResponseData,
   maxBytes: number,
-): Promise<TextAnswer> {
+): Promise<TextResponse> {
   const chunks: Uint8Array[] = []
   let size = 0
   for await (const chunk of body as AsyncIterable<Uint8Array>) {

@@ -7,7 +7,7 @@
 
 import { SignatureV4 } from '@smithy/signature-v4'
 import { AwsError } from '../errors.ts'
-import { postText, type TextAnswer } from '../outbound.ts'
+import { postText, type TextResponse } from '../outbound.ts'
 import { describeRefusal } from './describe-refusal.ts'
 import { Sha256 } from './sha256.ts'
 
@@ -45,7 +45,7 @@ export async function signedPost(keys: AwsKeys, call: AwsCall): Promise<string> 
   throw new AwsError(message, rest)
 }
 
-async function send(keys: AwsKeys, call: AwsCall): Promise<TextAnswer> {
+async function send(keys: AwsKeys, call: AwsCall): Promise<TextResponse> {
   const { action, url, body, signal } = call
   const headers = await sign(keys, call)
   try {

@@ -8,12 +8,12 @@
 import { Hono } from 'hono'
 import type { JobSlot } from '../job/slot.ts'
 import { type Logger, oneLine } from '../log.ts'
-import { errorAnswer, messageAnswer } from './answers.ts'
 import { requireToken } from './auth.ts'
 import { jobRoutes } from './jobs.ts'
 import { type AgentLog, logRoutes } from './logs.ts'
+import { errorResponse, messageResponse } from './responses.ts'
 import { statusRoutes } from './status.ts'
-import type { ServerEnv } from './stream-answer.ts'
+import type { ServerEnv } from './stream-response.ts'
 
 export interface AppOptions {
   readonly slot: JobSlot
@@ -43,8 +43,8 @@ export function createApp(options: AppOptions): Hono<ServerEnv> {
   app.route('/', jobRoutes(slot, maxBodyBytes))
   app.route('/', logRoutes(options))
   refuseOtherMethods(app)
-  app.notFound((c) => messageAnswer(`There is no ${c.req.method} ${c.req.path}`, 404))
-  app.onError((error) => errorAnswer(error, log))
+  app.notFound((c) => messageResponse(`There is no ${c.req.method} ${c.req.path}`, 404))
+  app.onError((error) => errorResponse(error, log))
   return app
 }
 
@@ -53,6 +53,6 @@ function refuseOtherMethods(app: Hono<ServerEnv>): void {
   const routes = app.routes.filter(({ method }) => method !== 'ALL')
   for (const { path, method } of routes) {
     const allow = method === 'GET' ? 'GET, HEAD' : method
-    app.all(path, (c) => messageAnswer(`${c.req.path} takes ${allow} only`, 405, { allow }))
+    app.all(path, (c) => messageResponse(`${c.req.path} takes ${allow} only`, 405, { allow }))
   }
 }

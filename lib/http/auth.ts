@@ -8,7 +8,7 @@ import { createHmac, createSecretKey } from 'node:crypto'
 import type { MiddlewareHandler } from 'hono'
 import { errors, jwtVerify } from 'jose'
 import { ConfigError } from '../errors.ts'
-import type { ServerEnv } from './stream-answer.ts'
+import type { ServerEnv } from './stream-response.ts'
 
 /** No `none`, and nothing asymmetric: the secret would be taken for a public key. */
 const ALGORITHMS = ['HS256', 'HS384', 'HS512']

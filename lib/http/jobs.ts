@@ -6,9 +6,9 @@
 
 import { Hono } from 'hono'
 import type { JobSlot, Submission } from '../job/slot.ts'
-import { messageAnswer } from './answers.ts'
 import { BodyReader } from './body.ts'
-import type { ServerEnv } from './stream-answer.ts'
+import { messageResponse } from './responses.ts'
+import type { ServerEnv } from './stream-response.ts'
 
 export function jobRoutes(slot: JobSlot, maxBodyBytes: number): Hono<ServerEnv> {
   const bodies = new BodyReader(maxBodyBytes)
@@ -17,21 +17,21 @@ export function jobRoutes(slot: JobSlot, maxBodyBytes: number): Hono<ServerEnv> 
     return new Response(null, { status: 200 })
   }
   return new Hono<ServerEnv>()
-    .post('/jobs', async (c) => submissionAnswer(await slot.submit(await bodies.readJson(c))))
+    .post('/jobs', async (c) => submissionResponse(await slot.submit(await bodies.readJson(c))))
     .post('/jobs/terminate', stop)
     .post('/stop', stop)
 }
 
 /** @see lib/http/README.md: these texts are fixed */
-function submissionAnswer(submission: Submission): Response {
+function submissionResponse(submission: Submission): Response {
   switch (submission.kind) {
     case 'accepted':
-      return messageAnswer('ok', 200)
+      return messageResponse('ok', 200)
     case 'duplicate':
-      return messageAnswer('job is already running', 200)
+      return messageResponse('job is already running', 200)
     case 'busy':
-      return messageAnswer('another job is already running', 422)
+      return messageResponse('another job is already running', 422)
     case 'refused':
-      return messageAnswer(submission.reason, 422)
+      return messageResponse(submission.reason, 422)
   }
 }

@@ -12,11 +12,11 @@ import type { Hono } from 'hono'
 import { ConfigError } from '../errors.ts'
 import { descriptorLimit } from '../host/descriptors.ts'
 import type { Logger } from '../log.ts'
-import { messageAnswer } from './answers.ts'
 import { bind } from './bind.ts'
 import { answerBrokenRequest } from './broken-request.ts'
 import { type ConnectionLimits, Connections } from './connections.ts'
-import type { ServerEnv } from './stream-answer.ts'
+import { messageResponse } from './responses.ts'
+import type { ServerEnv } from './stream-response.ts'
 
 export interface ListenOptions {
   readonly host: string
@@ -133,8 +133,8 @@ function listenerOf(
     // What fails before the app is reached: a target or a host that makes no URL.
     errorHandler: (error) =>
       error instanceof RequestError
-        ? messageAnswer(`Bad request: ${error.message}`, 400)
-        : messageAnswer('The agent failed to answer this request.', 500),
+        ? messageResponse(`Bad request: ${error.message}`, 400)
+        : messageResponse('The agent failed to answer this request.', 500),
   })
 }
 

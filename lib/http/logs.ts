@@ -9,9 +9,9 @@ import { HTTPException } from 'hono/http-exception'
 import type { JobLog } from '../events/job-log.ts'
 import type { JobSlot } from '../job/slot.ts'
 import type { Logger } from '../log.ts'
-import { messageAnswer } from './answers.ts'
+import { messageResponse } from './responses.ts'
 import { toServerSentEvents } from './server-sent-events.ts'
-import { type ServerContext, type ServerEnv, streamAnswer, whenSent } from './stream-answer.ts'
+import { type ServerContext, type ServerEnv, streamResponse, whenSent } from './stream-response.ts'
 
 const TEXT = 'text/plain; charset=utf-8'
 const EVENT_STREAM = 'text/event-stream'
@@ -37,32 +37,35 @@ export function logRoutes({ slot, log, agentLog }: LogRoutesOptions): Hono<Serve
     .get('/jobs/:id/log', async (c) => {
       const id = c.req.param('id')
       const jobLog = await slot.log(id)
-      if (jobLog === undefined) return messageAnswer(`job ${id} is not running`, 404)
-      return await jobLogAnswer(c, jobLog, { log, collected: () => slot.collected(id) })
+      if (jobLog === undefined) return messageResponse(`job ${id} is not running`, 404)
+      return await jobLogResponse(c, jobLog, { log, collected: () => slot.collected(id) })
     })
     .get('/job_logs', async (c) => {
       const { currentLog, currentId } = slot
       if (currentLog === undefined || currentId === undefined) {
-        return messageAnswer('no job is running', 404)
+        return messageResponse('no job is running', 404)
       }
-      return await jobLogAnswer(c, currentLog, { log, collected: () => slot.collected(currentId) })
+      return await jobLogResponse(c, currentLog, {
+        log,
+        collected: () => slot.collected(currentId),
+      })
     })
     .get('/agent_logs', async (c) => {
       const chunks = agentLog?.read()
-      if (chunks === undefined) return messageAnswer('the agent keeps no log of its own', 404)
-      return await streamAnswer(c, { chunks, contentType: TEXT, isLive: false, log })
+      if (chunks === undefined) return messageResponse('the agent keeps no log of its own', 404)
+      return await streamResponse(c, { chunks, contentType: TEXT, isLive: false, log })
     })
 }
 
-interface JobLogAnswer {
+interface JobLogResponse {
   readonly log: Logger
   readonly collected: () => void
 }
 
-async function jobLogAnswer(
+async function jobLogResponse(
   c: ServerContext,
   jobLog: JobLog,
-  { log, collected }: JobLogAnswer,
+  { log, collected }: JobLogResponse,
 ): Promise<Response> {
   const sendsEvents = c.req.header('accept')?.includes(EVENT_STREAM) === true
   const from = firstLine(c, sendsEvents)
@@ -77,7 +80,7 @@ async function jobLogAnswer(
       if (reader.reachedEnd) collected()
     })
   }
-  return await streamAnswer(c, {
+  return await streamResponse(c, {
     chunks: sendsEvents
       ? toServerSentEvents(reader, { firstId: from, heartbeatMs: HEARTBEAT_MS })
       : reader,

@@ -6,7 +6,7 @@
 
 import { Hono } from 'hono'
 import type { JobSlot } from '../job/slot.ts'
-import type { ServerEnv } from './stream-answer.ts'
+import type { ServerEnv } from './stream-response.ts'
 
 export interface StatusOptions {
   readonly slot: JobSlot

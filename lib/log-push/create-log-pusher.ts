@@ -9,7 +9,7 @@ import { Deadline, LinkedAbort, onAbort } from '../async/abort.ts'
 import { backoff, retry } from '../async/retry.ts'
 import { explain, messageOf } from '../errors.ts'
 import type { Place } from '../events/job-log-index.ts'
-import type { TextAnswer } from '../outbound.ts'
+import type { TextResponse } from '../outbound.ts'
 import { type Batch, BatchSize, readBatch } from './batch.ts'
 import type { FinishOptions, LogDelivery, LogPusher, LogPusherOptions } from './log-pusher.ts'
 import { LogToken } from './log-token.ts'
@@ -190,7 +190,7 @@ class PositionalPusher implements LogPusher {
     }
   }
 
-  async #post({ bytes }: Batch): Promise<TextAnswer> {
+  async #post({ bytes }: Batch): Promise<TextResponse> {
     const { url, client } = this.#options
     const { signal } = this.#stop
     const token = await this.#token.get(signal).catch((error: unknown) => {
@@ -241,7 +241,7 @@ class PositionalPusher implements LogPusher {
     }
   }
 
-  #trim({ text }: TextAnswer): void {
+  #trim({ text }: TextResponse): void {
     const { log, jobLog } = this.#options
     this.#isTrimmed = true
     const reason = text.trim().slice(0, 200) || 'status 422'

@@ -5,7 +5,7 @@
  */
 
 import { explain } from '../errors.ts'
-import type { TextAnswer } from '../outbound.ts'
+import type { TextResponse } from '../outbound.ts'
 
 /** A connection that broke: the batch may have been too much for whoever broke it. */
 const BROKEN = ['ECONNRESET', 'EPIPE', 'UND_ERR_SOCKET']
@@ -37,7 +37,7 @@ export class PushFailure extends Error {
   }
 }
 
-export function failureOfAnswer({ status }: TextAnswer): PushFailure {
+export function failureOfAnswer({ status }: TextResponse): PushFailure {
   const remedy =
     REMEDIES[status] ??
     (status >= 500

@@ -12,7 +12,7 @@ import { retry } from '../async/retry.ts'
 import { messageOf } from '../errors.ts'
 import type { ReadableLog } from '../events/job-log-reader.ts'
 import type { Logger } from '../log.ts'
-import { createOutboundClient, type OutboundClient, type TextAnswer } from '../outbound.ts'
+import { createOutboundClient, type OutboundClient, type TextResponse } from '../outbound.ts'
 import type { EncodedVariable } from '../request/job-request.ts'
 import { type ArtifactStore, findArtifactStore } from './artifact-store.ts'
 import { renderPlainText } from './plain-text.ts'
@@ -121,8 +121,8 @@ class LaterError extends Error {}
 async function repeated(
   { delaysMs = DELAYS_MS, signal }: LogUpload,
   server: string,
-  call: () => Promise<TextAnswer>,
-): Promise<TextAnswer> {
+  call: () => Promise<TextResponse>,
+): Promise<TextResponse> {
   return await retry(
     async () => {
       const answer = await call().catch((cause: unknown) => {

@@ -9,15 +9,15 @@ import { AgentError, describeProblem, explain, RequestError } from '../errors.ts
 import type { Logger } from '../log.ts'
 
 /** The space after the colon is stable, see lib/http/README.md: some clients compare bytes. */
-export function messageAnswer(
+export function messageResponse(
   message: string,
   status: number,
   headers: Readonly<Record<string, string>> = {},
 ): Response {
-  return jsonAnswer(`{"message": ${JSON.stringify(message)}}`, status, headers)
+  return jsonResponse(`{"message": ${JSON.stringify(message)}}`, status, headers)
 }
 
-function jsonAnswer(
+function jsonResponse(
   body: string,
   status: number,
   headers: Readonly<Record<string, string>> = {},
@@ -29,16 +29,16 @@ function jsonAnswer(
 }
 
 /** Says what is wrong, never how the agent looks inside. */
-export function errorAnswer(error: unknown, log: Logger): Response {
-  if (error instanceof HTTPException) return messageAnswer(error.message, error.status)
+export function errorResponse(error: unknown, log: Logger): Response {
+  if (error instanceof HTTPException) return messageResponse(error.message, error.status)
   if (error instanceof RequestError) return malformed(error)
   log.error(`A request failed: ${explain(error)}`)
   if (error instanceof AgentError) {
     const message = JSON.stringify(`${error.message}. ${error.hint}`)
-    return jsonAnswer(`{"message": ${message}, "code": "${error.code}"}`, 500)
+    return jsonResponse(`{"message": ${message}, "code": "${error.code}"}`, 500)
   }
   if (error instanceof Error && error.stack !== undefined) log.debug(error.stack)
-  return messageAnswer('The agent failed to answer this request; see its own log.', 500)
+  return messageResponse('The agent failed to answer this request; see its own log.', 500)
 }
 
 function malformed({ code, problems }: RequestError): Response {
@@ -49,5 +49,5 @@ function malformed({ code, problems }: RequestError): Response {
       ? `The job request is malformed: ${errors.length} errors, the first: ${first}`
       : `The job request is malformed: ${first}`
   const body = `{"message": ${JSON.stringify(message)}, "errors": ${JSON.stringify(errors)}, "code": "${code}"}`
-  return jsonAnswer(body, 422)
+  return jsonResponse(body, 422)
 }

@@ -20,7 +20,7 @@ export interface ServerEnv {
 
 export type ServerContext = Context<ServerEnv>
 
-export interface StreamAnswer {
+export interface StreamResponse {
   readonly chunks: AsyncIterable<Uint8Array>
   readonly contentType: string
   /** The next chunk may be long in coming: headers are sent at once, every chunk by itself. */
@@ -32,7 +32,7 @@ export interface StreamAnswer {
 const MIN_GZIP_BYTES = 1_024
 
 /** @throws what the first chunk throws, so that it can still become an error with a status */
-export async function streamAnswer(c: ServerContext, answer: StreamAnswer): Promise<Response> {
+export async function streamResponse(c: ServerContext, answer: StreamResponse): Promise<Response> {
   const headers: Record<string, string> = {
     'content-type': answer.contentType,
     'cache-control': 'no-store',
