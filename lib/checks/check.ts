@@ -10,7 +10,7 @@ import { AgentError, messageOf, withCode } from '../errors.ts'
 import type { ExecutorName } from '../request/job-request.ts'
 
 /** What a check is about. */
-export type Area = ExecutorName | 'machine' | 'serve'
+export type Area = ExecutorName | 'machine' | 'serve' | 'start'
 
 /**
  * A problem is what is there and does not work, or what nothing works without. A warning is what

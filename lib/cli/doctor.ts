@@ -9,15 +9,19 @@ import { tmpdir } from 'node:os'
 import { defineCommand } from 'citty'
 import { type Check, examineAll, overallState } from '../checks/check.ts'
 import { DEFAULT_PATH, hostEnvironment, jobEnvironment, wantsColours } from '../config.ts'
+import { callingChecks } from '../doctor/calling.ts'
 import { machineChecks } from '../doctor/machine.ts'
 import { renderJson, renderTable } from '../doctor/report.ts'
 import { servingChecks } from '../doctor/serving.ts'
 import { EXECUTOR_KINDS } from '../executors/registry.ts'
+import { commandOfFlags } from '../service/modes.ts'
 import { CONFIG_DIRECTORY, CONFIG_PATH } from '../service/unit.ts'
 import { flagLayer, resolveSettings } from '../settings/layers.ts'
 import { SERVE_SETTINGS } from '../settings/serve-settings.ts'
 import { variableOf } from '../settings/setting.ts'
 import type { ConfigSources } from '../settings/sources.ts'
+import { callsControlPlane } from '../settings/start-config.ts'
+import { START_SETTINGS } from '../settings/start-settings.ts'
 import { oneOf } from '../settings/value-type.ts'
 import { print } from './print.ts'
 import { settingArgs } from './setting-args.ts'
@@ -35,9 +39,9 @@ export const doctorCommand = defineCommand({
     name: 'doctor',
     description: `Check what this machine has and lacks, and say what to do about it.
 
-Checks the machine itself, what jobs on this host and jobs in containers need, and what agent serve
-would need with the same options, variables and file, or with those of the service that
-agent install created, if there is one. Changes nothing.
+Checks the machine itself, what jobs on this host and jobs in containers need, and what agent serve,
+or agent start if --endpoint or a token is given, would need with the same options, variables and
+file, or with those of the service that agent install created, if there is one. Changes nothing.
 
   ok       it works
   warning  it is missing and only some jobs need it, or it will become a problem
@@ -47,6 +51,7 @@ Exit code: 1 if there is a problem, otherwise 0
 
 Examples:
   agent doctor
+  agent doctor --endpoint ci.example.com --token-file ./token
   agent doctor --port 443 --tls-cert-path /etc/agent/server.crt --tls-key-path /etc/agent/server.key
   agent doctor --format json | jq '.findings[] | select(.state != "ok")'`,
   },
@@ -58,7 +63,7 @@ Examples:
       negativeDescription: 'Use no colours, even on a terminal',
     },
     ...settingArgs(REPORT_SETTINGS),
-    ...settingArgs(SERVE_SETTINGS),
+    ...settingArgs({ ...SERVE_SETTINGS, ...START_SETTINGS }),
   },
   run: async ({ args }) => {
     const { format } = resolveSettings(REPORT_SETTINGS, [flagLayer(REPORT_SETTINGS, args)])
@@ -84,11 +89,19 @@ async function findChecks(flags: Readonly<Record<string, unknown>>): Promise<Che
   return [
     ...machineChecks({ temporaryDirectory, path }),
     ...(await Promise.all(EXECUTOR_KINDS.map((kind) => kind.checks(options)))).flat(),
-    ...(await servingChecks({
+    ...(await serviceChecks({
       ...withService({ flags, environment, workingDirectory: process.cwd() }),
       isRoot: process.getuid?.() === 0,
     })),
   ]
+}
+
+/** Of the agent that these settings make. A file that cannot be read is told by either. */
+async function serviceChecks(sources: ConfigSources): Promise<Check[]> {
+  const isCaller =
+    commandOfFlags(sources.flags) === 'start' ||
+    (await callsControlPlane(sources).catch(() => false))
+  return isCaller ? await callingChecks(sources) : await servingChecks(sources)
 }
 
 /** Unless it is told otherwise, the agent that serves here is the installed one, as far as one may look. */

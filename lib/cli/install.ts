@@ -7,39 +7,31 @@
 import { accessSync, constants, existsSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { defineCommand } from 'citty'
-import { hostEnvironment, parseDuration } from '../config.ts'
+import { hostEnvironment } from '../config.ts'
+import { requireAccepted } from '../doctor/control-plane.ts'
 import { ConfigError } from '../errors.ts'
-import { findInstalledUser, installService, requireSystemd } from '../service/install.ts'
+import { findInstalled, installService, requireSystemd } from '../service/install.ts'
+import {
+  commandOfFile,
+  commandOfFlags,
+  SERVICE_MODES,
+  type ServiceMode,
+  SOURCE_SETTINGS,
+} from '../service/modes.ts'
 import {
   CONFIG_DIRECTORY,
   CONFIG_PATH,
   renderUnit,
   SECRET_PATH,
   SERVICE,
-  STATE_DIRECTORY,
-  STOP_MARGIN_MS,
+  TOKEN_PATH,
 } from '../service/unit.ts'
-import { findServeSecret, loadServeConfigButSecret } from '../settings/serve-config.ts'
 import { SERVE_SETTINGS } from '../settings/serve-settings.ts'
 import type { ConfigSources } from '../settings/sources.ts'
+import { START_SETTINGS } from '../settings/start-settings.ts'
 import { PATH } from '../settings/value-type.ts'
 import { print } from './print.ts'
 import { settingArgs } from './setting-args.ts'
-
-/** Not kept in the settings file: they say where it, and the secret, come from. */
-const SOURCES: ReadonlySet<string> = new Set([
-  'auth-token-secret',
-  'auth-token-secret-file',
-  'config-file',
-])
-
-/** Of a service, where the ones of `agent serve` are others. */
-const DEFAULTS = {
-  'auth-token-secret-file': SECRET_PATH,
-  'state-dir': STATE_DIRECTORY,
-  'log-file-path': `${STATE_DIRECTORY}/agent.log`,
-  'shutdown-timeout': '1h',
-}
 
 /** Directories which the service's user may not be able to make. */
 const DIRECTORIES = ['state-dir', 'cache-dir']
@@ -47,13 +39,15 @@ const DIRECTORIES = ['state-dir', 'cache-dir']
 export const installCommand = defineCommand({
   meta: {
     name: 'install',
-    description: `Install this agent as a systemd service that runs agent serve.
+    description: `Install this agent as a systemd service that runs agent serve, or agent start.
 
-Writes ${CONFIG_PATH} with the options given, ${SECRET_PATH} and the unit
-${SERVICE}, and starts it. When called again it changes what is given and keeps the
-rest. If no secret is given it creates one.
+With --endpoint and a registration token it runs agent start, which calls its control plane; otherwise
+agent serve, which is called. Writes ${CONFIG_PATH} with the options given, ${TOKEN_PATH}
+or ${SECRET_PATH}, and the unit ${SERVICE}, and starts it. When called again it changes
+what is given and keeps the rest. If no secret for agent serve is given it creates one.
 
 Examples:
+  sudo agent install --endpoint ci.example.com --token-file ./token
   sudo agent install --auth-token-secret-file ./secret --port 8443
   sudo agent install --user ci
   agent install --dry-run`,
@@ -66,36 +60,62 @@ Examples:
         'User that runs the agent and its jobs; created if necessary, and added to the group docker (default root)',
     },
     'dry-run': { type: 'boolean', description: 'Print the unit and change nothing' },
-    ...settingArgs(SERVE_SETTINGS),
+    ...settingArgs({ ...SERVE_SETTINGS, ...START_SETTINGS }),
   },
   run: async ({ args }) => {
     const isDryRun = args['dry-run'] === true
     if (!isDryRun) requireSystemd('install')
-    const user = userOf(args.user) ?? (await findInstalledUser()) ?? 'root'
-    const settings = givenSettings(args)
-    const configFile = args['config-file'] as string | undefined
-    const sources = sourcesOf({ ...settings, 'config-file': configFile ?? existingConfig() })
-    const config = await loadServeConfigButSecret(sources)
-    const shutdownTimeout =
-      config.shutdownTimeout ?? parseDuration('', DEFAULTS['shutdown-timeout'])
-    const stopTimeoutMs = shutdownTimeout + config.job.stopGracePeriod + STOP_MARGIN_MS
-    const unit = { agentPath: process.execPath, user, stopTimeoutMs }
+    const installed = await findInstalled()
+    const user = userOf(args.user) ?? installed.user ?? 'root'
+    const { mode, configFile, isOther } = await chooseMode(args, installed.command)
+    const settings = givenSettings(args, mode)
+    const sources = sourcesOf({ ...settings, 'config-file': configFile })
+    const stopTimeoutMs = await mode.findStopTimeoutMs(sources)
+    const unit = { command: mode.command, agentPath: process.execPath, user, stopTimeoutMs }
     if (isDryRun) {
       await print(renderUnit(unit))
       return
     }
+    const secret = await mode.findSecret(sourcesOf(args, hostEnvironment()))
+    if (mode.command === 'start') await requireToken(secret, sources)
+    if (isOther) printLine('The settings of the agent that was installed are not taken over')
     await installService({
-      ...unit,
-      secret: await findServeSecret(sourcesOf(args, hostEnvironment())),
-      configFile,
-      settings,
+      ...{ ...unit, secret, configFile, settings, defaults: mode.defaults },
       directories: DIRECTORIES.flatMap((name) => settings[name] ?? []),
-      defaults: DEFAULTS,
       print: printLine,
     })
     printLine(`The service runs. Its log: journalctl -u ${SERVICE} -f`)
   },
 })
+
+interface ChosenMode {
+  readonly mode: ServiceMode
+  /** To begin with. */
+  readonly configFile: string | undefined
+  /** Than the one of the service that is there: that one's settings are of no use. */
+  readonly isOther: boolean
+}
+
+/** By the flags, by the file, as before. */
+async function chooseMode(
+  args: Readonly<Record<string, unknown>>,
+  installed: ServiceMode['command'] | undefined,
+): Promise<ChosenMode> {
+  const given = args['config-file'] as string | undefined
+  const byFile = given === undefined ? installed : await commandOfFile(given)
+  const mode = SERVICE_MODES[commandOfFlags(args) ?? byFile ?? 'serve']
+  const isOther = installed !== undefined && installed !== mode.command
+  return { mode, isOther, configFile: given ?? (isOther ? undefined : existingConfig()) }
+}
+
+/** One that the control plane refuses would end the service as soon as it has started. */
+async function requireToken(token: string | undefined, sources: ConfigSources): Promise<void> {
+  if (token !== undefined) return await requireAccepted(token, sources)
+  if (existsSync(TOKEN_PATH)) return
+  throw new ConfigError('agent start needs a registration token', {
+    hint: 'Give it by --token-file.',
+  })
+}
 
 /** @throws {ConfigError} for what no system takes as a name; what has digits alone is an id to systemd */
 function userOf(name: string | undefined): string | undefined {
@@ -105,11 +125,14 @@ function userOf(name: string | undefined): string | undefined {
   })
 }
 
-function givenSettings(args: Readonly<Record<string, unknown>>): Record<string, string> {
+function givenSettings(
+  args: Readonly<Record<string, unknown>>,
+  mode: ServiceMode,
+): Record<string, string> {
   const given: Record<string, string> = {}
-  for (const [name, { type }] of Object.entries(SERVE_SETTINGS)) {
+  for (const [name, { type }] of Object.entries(mode.settings)) {
     const value = args[name]
-    if (value === undefined || SOURCES.has(name)) continue
+    if (value === undefined || SOURCE_SETTINGS.has(name)) continue
     // The service starts in another directory than the one this is called from.
     given[name] = type === PATH && value !== '' ? resolve(String(value)) : String(value)
   }

@@ -12,6 +12,7 @@ const TITLES: readonly (readonly [Area, string])[] = [
   ['machine', 'This machine'],
   ...EXECUTOR_KINDS.map(({ name, title }) => [name, title] as const),
   ['serve', 'Serving (agent serve)'],
+  ['start', 'Calling a control plane (agent start)'],
 ]
 
 type Style = Parameters<typeof styleText>[0]

@@ -19,9 +19,12 @@ import { startService } from './start-service.ts'
 import {
   CONFIG_DIRECTORY,
   CONFIG_PATH,
+  commandIn,
   renderUnit,
   SECRET_PATH,
   SERVICE,
+  type ServiceCommand,
+  TOKEN_PATH,
   UNIT_PATH,
   type UnitOptions,
   userIn,
@@ -29,9 +32,9 @@ import {
 import { prepareUser, requireRunnable, requireTrustworthy } from './users.ts'
 
 export interface InstallOptions extends UnitOptions {
-  /** Undefined: the one of an earlier installation, or a new one. */
+  /** The secret of `agent serve`, the token of `agent start`. Undefined: the one of an earlier installation. */
   readonly secret: string | undefined
-  /** A file to begin with, instead of the one of an earlier installation. */
+  /** A file to begin with, as a rule the one of an earlier installation. */
   readonly configFile: string | undefined
   /** By name, as texts: what is given anew. */
   readonly settings: Readonly<Record<string, string>>
@@ -57,12 +60,12 @@ export async function installService(options: InstallOptions): Promise<void> {
   await requireRunnable(options.agentPath, user)
   const owner = await ownerOf(user)
   const isRunning = await succeeds('systemctl', 'is-active', '--quiet', SERVICE)
-  const old = isRunning ? await backUpFiles([CONFIG_PATH, SECRET_PATH, UNIT_PATH]) : undefined
+  const files = [CONFIG_PATH, SECRET_PATH, TOKEN_PATH, UNIT_PATH]
+  const old = isRunning ? await backUpFiles(files) : undefined
   await makeDirectory(CONFIG_DIRECTORY, 0o755)
   await writeSecret(options, owner)
-  const base = options.configFile ?? CONFIG_PATH
-  const before = await readFile(base, 'utf8').catch(() => '') // none yet
-  const { settings, defaults } = options
+  const { configFile, settings, defaults } = options
+  const before = configFile === undefined ? '' : await readFile(configFile, 'utf8')
   await replaceFile(CONFIG_PATH, await changeSettings(before, settings, defaults), { owner })
   print(`Settings: ${CONFIG_PATH}`)
   await makeDirectories(options, owner)
@@ -73,8 +76,12 @@ export async function installService(options: InstallOptions): Promise<void> {
 }
 
 /** Of the service that is installed, if one is. */
-export async function findInstalledUser(): Promise<string | undefined> {
-  return userIn(await readFile(UNIT_PATH, 'utf8').catch(() => '')) // none is
+export async function findInstalled(): Promise<{
+  readonly user: string | undefined
+  readonly command: ServiceCommand | undefined
+}> {
+  const unit = await readFile(UNIT_PATH, 'utf8').catch(() => '') // none is
+  return { user: userIn(unit), command: commandIn(unit) }
 }
 
 /** @throws {ConfigError} where there is nothing to install into, or nobody who may */
@@ -86,7 +93,7 @@ export function requireSystemd(command: string): void {
   }
   if (!hasSystemd()) {
     throw new ConfigError('This machine is not run by systemd', {
-      hint: 'Have its own init system run: agent serve --config-file FILE.',
+      hint: 'Have its own init system run agent serve or agent start, with --config-file FILE.',
     })
   }
 }
@@ -96,13 +103,20 @@ async function ownerOf(user: string): Promise<Owner> {
   return { uid: Number(uid), gid: Number(gid) }
 }
 
-async function writeSecret({ secret, print }: InstallOptions, owner: Owner): Promise<void> {
-  if (secret === undefined && existsSync(SECRET_PATH)) {
-    await chown(SECRET_PATH, owner.uid, owner.gid)
+/** A secret for clients can be made up; a token is the control plane's to give. */
+async function writeSecret(
+  { command, secret, print }: InstallOptions,
+  owner: Owner,
+): Promise<void> {
+  const path = command === 'serve' ? SECRET_PATH : TOKEN_PATH
+  if (secret === undefined && existsSync(path)) {
+    await chown(path, owner.uid, owner.gid)
     return
   }
-  await replaceFile(SECRET_PATH, `${secret ?? randomBytes(32).toString('hex')}\n`, { owner })
-  print(`Secret: ${SECRET_PATH}${secret === undefined ? ', new' : ''}`)
+  const text = secret ?? randomBytes(32).toString('hex')
+  await replaceFile(path, `${text}\n`, { owner })
+  const title = command === 'serve' ? 'Secret' : 'Token'
+  print(`${title}: ${path}${secret === undefined ? ', new' : ''}`)
 }
 
 async function makeDirectories(

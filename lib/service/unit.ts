@@ -17,6 +17,7 @@ export const DROP_INS_PATH = `${UNIT_PATH}.d`
 export const CONFIG_DIRECTORY = '/etc/agent'
 export const CONFIG_PATH = `${CONFIG_DIRECTORY}/agent.yaml`
 export const SECRET_PATH = `${CONFIG_DIRECTORY}/secret`
+export const TOKEN_PATH = `${CONFIG_DIRECTORY}/token`
 /** Names of users that were made for the service, one a line. */
 export const MADE_USERS_PATH = `${CONFIG_DIRECTORY}/made-users`
 /** Names of users that were put in the group docker for it. */
@@ -27,7 +28,11 @@ export const STATE_DIRECTORY = '/var/lib/agent'
 /** Between the end of the agent's patience with a job and systemd's with the agent. */
 export const STOP_MARGIN_MS = 90_000
 
+/** Who calls: the control plane, or the agent. */
+export type ServiceCommand = 'serve' | 'start'
+
 export interface UnitOptions {
+  readonly command: ServiceCommand
   /** Absolute. */
   readonly agentPath: string
   readonly user: string
@@ -54,7 +59,8 @@ KeyringMode=private
 `
 
 /** @throws {ConfigError} for a program that systemd would not run */
-export function renderUnit({ agentPath, user, stopTimeoutMs }: UnitOptions): string {
+export function renderUnit(options: UnitOptions): string {
+  const { agentPath, command, user, stopTimeoutMs } = options
   return `# Written by agent install, removed by agent uninstall. Settings are in ${CONFIG_PATH}.
 [Unit]
 Description=CI/CD job agent
@@ -70,20 +76,37 @@ User=${escapeSpecifiers(user)}
 WorkingDirectory=${CONFIG_DIRECTORY}
 StateDirectory=agent
 StateDirectoryMode=0700
-${user === 'root' ? '' : makeJumpPoint(user)}ExecStart=${quoteProgram(agentPath)} serve --config-file ${CONFIG_PATH}
-# Reads the certificate anew.
-ExecReload=/bin/kill -HUP $MAINPID
-Restart=always
+${hasJumpPoint(options) ? makeJumpPoint(user) : ''}ExecStart=${quoteProgram(agentPath)} ${command} --config-file ${CONFIG_PATH}
+${COMMAND_LINES[command]}Restart=always
 RestartSec=2
 TimeoutStartSec=2min
 WatchdogSec=2min
-# Asks the agent alone, which lets its job end (shutdown-timeout in ${CONFIG_PATH}).
+# Asks the agent alone, which lets its job end (${PATIENCE[command]} in ${CONFIG_PATH}).
 KillMode=mixed
 TimeoutStopSec=${Math.ceil(stopTimeoutMs / 1_000)}
 ${RIGHTS}
 [Install]
 WantedBy=multi-user.target
 `
+}
+
+const COMMAND_LINES: Readonly<Record<ServiceCommand, string>> = {
+  serve: `# Reads the certificate anew.
+ExecReload=/bin/kill -HUP $MAINPID
+`,
+  start: `# The control plane does not take it, or a setting is wrong: that is no better after another start.
+RestartPreventExitStatus=2
+`,
+}
+
+/** The setting that says for how long a job may go on. */
+const PATIENCE: Readonly<Record<ServiceCommand, string>> = {
+  serve: 'shutdown-timeout',
+  start: 'interruption-grace-period',
+}
+
+function hasJumpPoint({ command, user }: UnitOptions): boolean {
+  return command === 'serve' && user !== 'root'
 }
 
 /** `set -C` makes the file anew or fails: what somebody has put there in between is not touched. */
@@ -96,6 +119,12 @@ ExecStartPre=+-/bin/sh -c '${script}' sh "${name}"
 }
 
 /** Of a unit as {@link renderUnit} writes it. */
+export function commandIn(unit: string): ServiceCommand | undefined {
+  const [, command] = /^ExecStart=.* (serve|start) --config-file /m.exec(unit) ?? []
+  return command as ServiceCommand | undefined
+}
+
+/** As {@link commandIn}. */
 export function userIn(unit: string): string | undefined {
   return /^User=(.+)$/m.exec(unit)?.[1]?.replaceAll('%%', '%')
 }

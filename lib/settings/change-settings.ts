@@ -29,6 +29,6 @@ export async function changeSettings(
   for (const [name, value] of Object.entries(defaults)) {
     if (!document.has(name)) document.set(name, value)
   }
-  document.delete('auth-token-secret') // it is in a file of its own
+  for (const name of ['auth-token-secret', 'token']) document.delete(name) // in a file of its own
   return document.toString()
 }

@@ -1,11 +1,14 @@
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
-import { renderUnit, userIn } from '../../../lib/service/unit.ts'
+import { commandIn, renderUnit, userIn } from '../../../lib/service/unit.ts'
 
 const test = suite('service: unit')
 
 const unitWith = (change: object) =>
-  renderUnit({ agentPath: '/usr/local/bin/agent', user: 'root', stopTimeoutMs: 90_500, ...change })
+  renderUnit({
+    ...{ command: 'serve', agentPath: '/usr/local/bin/agent', user: 'root', stopTimeoutMs: 90_500 },
+    ...change,
+  })
 
 test('the program is one word for systemd, whatever its path', () => {
   const execOf = (agentPath: string) => /^ExecStart=(.*) serve /m.exec(unitWith({ agentPath }))?.[1]
@@ -38,6 +41,22 @@ test('the script that leads into jobs is the service user’s from the start', (
 test('the user of a unit can be read back, whatever its name', () => {
   for (const user of ['root', 'ci', 'CORP%ci']) assert.is(userIn(unitWith({ user })), user)
   assert.is(userIn(''), undefined)
+})
+
+test('an agent that calls is not started again when it is refused, and has no way in', () => {
+  const unit = unitWith({ command: 'start', user: 'ci' })
+
+  assert.match(
+    unit,
+    /^ExecStart=\/usr\/local\/bin\/agent start --config-file \/etc\/agent\/agent.yaml$/m,
+  )
+  assert.match(unit, /^RestartPreventExitStatus=2$/m)
+  assert.match(unit, 'interruption-grace-period')
+  assert.not.match(unit, 'ExecReload')
+  assert.not.match(unit, 'ExecStartPre')
+  assert.not.match(unitWith({}), 'RestartPrevent')
+  for (const command of ['serve', 'start']) assert.is(commandIn(unitWith({ command })), command)
+  assert.is(commandIn(''), undefined)
 })
 
 test('systemd waits longer than the agent does', () => {
