@@ -19,6 +19,12 @@ export const STEP_TITLES = {
 
 export const TIME_LIMIT_TITLE = 'Ending the job at its time limit'
 
+/** Of a job whose agent was killed between two blocks. */
+export const INTERRUPTED_TITLE = 'Ending the interrupted job'
+
+/** Of a job that `agent start` could not even begin. */
+export const FETCH_TITLE = 'Fetching the job'
+
 export const EXIT_TRAP_TITLE = "Running the EXIT trap of the job's shell"
 
 export function hookTitle(which: 'post' | 'pre'): string {

@@ -15,7 +15,7 @@ import type { Logger } from '../log.ts'
 import type { JobRecord, RecordedJob } from '../records/job-record.ts'
 import { nowInSeconds } from '../time.ts'
 import { CompletionNotifier, type CompletionNotifierOptions } from './completion-notifier.ts'
-import { closeOpenBlock } from './open-block.ts'
+import { explainInterruption } from './open-block.ts'
 
 export interface InterruptedJobOptions extends Omit<CompletionNotifierOptions, 'callbacks'> {
   readonly recorded: RecordedJob
@@ -73,7 +73,9 @@ export class InterruptedJob {
     })
     if (jobLog?.finished) return await this.#reportLate()
     const result: JobResult = this.record.result ?? 'failed'
-    if (jobLog !== undefined) await this.#write(jobLog, () => closeOpenBlock(jobLog, REASON))
+    const isThrough = this.record.result !== undefined
+    if (jobLog !== undefined)
+      await this.#write(jobLog, () => explainInterruption(jobLog, REASON, isThrough))
     await this.notifier.report(result)
     if (jobLog !== undefined) {
       const timestamp = nowInSeconds()

@@ -1,34 +1,51 @@
 /**
- * The block that an interrupted job has left open in its log.
+ * The last block in the log of an interrupted job: it says that the job was interrupted.
  *
  * @module
  */
 
+import { INTERRUPTED_TITLE } from '../events/block-titles.ts'
 import { blockEnd, type JobEvent } from '../events/event.ts'
 import type { JobLog } from '../events/job-log.ts'
-import { bytes, bytesOf, decodeBytes } from '../files/byte-string.ts'
+import { type ByteString, bytes, bytesOf, decodeBytes } from '../files/byte-string.ts'
 import { nowInSeconds } from '../time.ts'
 
-interface OpenBlock {
-  readonly started: Extract<JobEvent, { event: 'cmd_started' }>
-  readonly lastLine: string
+type BlockStart = Extract<JobEvent, { event: 'cmd_started' }>
+
+interface LogEnd {
+  /** Of a block that has not ended. */
+  readonly open: BlockStart | undefined
+  /** The last two lines, the newest last. */
+  readonly lastLines: readonly ByteString[]
 }
 
-/** Ends it, so that the log stays one of whole blocks. Repeatable: the reason is written once. */
-export async function closeOpenBlock(jobLog: JobLog, reason: string): Promise<void> {
-  const open = await findOpenBlock(jobLog)
-  if (open === undefined) return
-  const { started, lastLine } = open
+/**
+ * Ends the open block with the reason, so that the log stays one of whole blocks. Where none is open
+ * a block of its own says it. Repeatable: the reason is written once.
+ *
+ * @param isThrough the job has its result: then only an open block is ended
+ */
+export async function explainInterruption(
+  jobLog: JobLog,
+  reason: string,
+  isThrough: boolean,
+): Promise<void> {
+  const { open, lastLines } = await findEnd(jobLog)
+  const isSaid = lastLines.some((line) => decodeBytes(line).includes(JSON.stringify(reason)))
+  if (open === undefined && (isThrough || isSaid)) return
   const timestamp = nowInSeconds()
-  if (!lastLine.includes(JSON.stringify(reason))) {
-    await jobLog.write({ event: 'cmd_output', timestamp, output: reason })
+  const block = open ?? { directive: INTERRUPTED_TITLE, timestamp }
+  if (jobLog.lineCount === 0) await jobLog.write({ event: 'job_started', timestamp })
+  if (open === undefined) {
+    await jobLog.write({ event: 'cmd_started', timestamp, directive: INTERRUPTED_TITLE })
   }
-  await jobLog.write(blockEnd(started, 1))
+  if (!isSaid) await jobLog.write({ event: 'cmd_output', timestamp, output: reason })
+  await jobLog.write(blockEnd(block, 1))
 }
 
-async function findOpenBlock(jobLog: JobLog): Promise<OpenBlock | undefined> {
-  let started: OpenBlock['started'] | undefined
-  let lastLine = ''
+async function findEnd(jobLog: JobLog): Promise<LogEnd> {
+  let open: BlockStart | undefined
+  let lastLines: ByteString[] = []
   let rest = bytes``
   const { signal } = new AbortController()
   for await (const chunk of jobLog.read(0, { follow: false, signal })) {
@@ -37,10 +54,10 @@ async function findOpenBlock(jobLog: JobLog): Promise<OpenBlock | undefined> {
     for (const line of lines) {
       // Most lines are output: they are recognized by their beginning and not parsed.
       if (line.startsWith('{"event":"cmd_started"')) {
-        started = JSON.parse(decodeBytes(line)) as OpenBlock['started']
-      } else if (line.startsWith('{"event":"cmd_finished"')) started = undefined
-      lastLine = line
+        open = JSON.parse(decodeBytes(line)) as BlockStart
+      } else if (line.startsWith('{"event":"cmd_finished"')) open = undefined
     }
+    lastLines = [...lastLines, ...lines.slice(-2)].slice(-2)
   }
-  return started && { started, lastLine }
+  return { open, lastLines }
 }
