@@ -13,7 +13,7 @@ const main: CommandDef = defineCommand({
   subCommands: {
     run: () => import('./lib/cli/run.ts').then(({ runCommand }) => runCommand),
     serve: () => import('./lib/cli/serve.ts').then(({ serveCommand }) => serveCommand),
-    start: () => import('./lib/cli/serve.ts').then(({ startCommand }) => startCommand),
+    start: () => import('./lib/cli/start.ts').then(({ startCommand }) => startCommand),
     attach: () => import('./lib/cli/attach.ts').then(({ attachCommand }) => attachCommand),
     doctor: () => import('./lib/cli/doctor.ts').then(({ doctorCommand }) => doctorCommand),
     install: () => import('./lib/cli/install.ts').then(({ installCommand }) => installCommand),

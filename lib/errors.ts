@@ -13,6 +13,7 @@ export type ErrorCode =
   | 'ERR_CONFIG_INVALID'
   | 'ERR_CONTAINER_FAILED'
   | 'ERR_CONTENT_INVALID'
+  | 'ERR_CONTROL_PLANE_FAILED'
   | 'ERR_DOCKER_REFUSED'
   | 'ERR_DOCKER_UNREACHABLE'
   | 'ERR_DOCKER_VERSION'
@@ -20,7 +21,9 @@ export type ErrorCode =
   | 'ERR_IMAGE_PULL_FAILED'
   | 'ERR_JOB_LOG_FAILED'
   | 'ERR_JOB_NOT_RUNNING'
+  | 'ERR_NAME_TAKEN'
   | 'ERR_OUTPUT_FAILED'
+  | 'ERR_REGISTRATION_REFUSED'
   | 'ERR_REQUEST_INVALID'
   | 'ERR_SERVICE_FAILED'
   | 'ERR_SHELL_FAILED'
@@ -195,6 +198,31 @@ export class CleanupError extends AgentError {
 /** Something could not be stored in the cache, or not be taken out again. */
 export class CacheError extends AgentError {
   readonly code = 'ERR_CACHE_FAILED'
+}
+
+/** A call to the control plane had no answer, or another one than the agent needs. */
+export class ControlPlaneError extends AgentError {
+  readonly code = 'ERR_CONTROL_PLANE_FAILED'
+  /** Of the answer. Absent when there was none, or its status was right. */
+  readonly status: number | undefined
+
+  constructor(
+    message: string,
+    { status, ...rest }: { status?: number; hint: string; cause?: unknown },
+  ) {
+    super(message, rest)
+    this.status = status
+  }
+}
+
+/** The control plane does not take this agent, and will not another time. */
+export class RegistrationRefusedError extends AgentError {
+  readonly code = 'ERR_REGISTRATION_REFUSED'
+}
+
+/** Another agent has the name, and did not give it up. */
+export class NameTakenError extends AgentError {
+  readonly code = 'ERR_NAME_TAKEN'
 }
 
 /** `path: message`, or the message alone when the whole document is meant. */

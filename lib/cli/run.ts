@@ -9,7 +9,7 @@ import { defineCommand } from 'citty'
 import { holdForAttachSessions } from '../access/hold.ts'
 import { hostEnvironment } from '../config.ts'
 import { AgentError, explain } from '../errors.ts'
-import { type EventSink, formatEvent, type JobResult } from '../events/event.ts'
+import { type EventSink, formatEvent } from '../events/event.ts'
 import { JUMP_POINT_PATH } from '../host/jump-point.ts'
 import type { JobOptions } from '../job/job.ts'
 import { JobRun } from '../job/job-run.ts'
@@ -21,11 +21,10 @@ import type { JobRequest } from '../request/job-request.ts'
 import { loadRunConfig, type RunConfig } from '../settings/run-config.ts'
 import { RUN_SETTINGS } from '../settings/run-settings.ts'
 import { quoteWord } from '../shell/quote.ts'
+import { EXIT_CODES } from './exit-codes.ts'
 import { JobView } from './job-view.ts'
 import { settingArgs } from './setting-args.ts'
 import { StandardOutput } from './standard-output.ts'
-
-const EXIT_CODES: Readonly<Record<JobResult, number>> = { passed: 0, failed: 1, stopped: 130 }
 
 export const runCommand = defineCommand({
   meta: {

@@ -4,14 +4,12 @@
  * @module
  */
 
-import { join } from 'node:path'
 import { defineCommand } from 'citty'
 import { hostEnvironment } from '../config.ts'
 import { explain } from '../errors.ts'
 import { createApp } from '../http/app.ts'
 import { type Listener, listen } from '../http/listen.ts'
-import { createLogger, formatJson, formatText, type Logger } from '../log.ts'
-import { LogFile } from '../log-file.ts'
+import type { Logger } from '../log.ts'
 import { createJobMetrics } from '../metrics/job-metrics.ts'
 import { createPullStatsd } from '../metrics/statsd.ts'
 import { openStateDirectory, type StateDirectory } from '../records/directory.ts'
@@ -19,9 +17,11 @@ import { findServiceManager, type ServiceManager } from '../service/notify.ts'
 import { STOP_MARGIN_MS } from '../service/unit.ts'
 import { loadServeConfig, type ServeConfig } from '../settings/serve-config.ts'
 import { SERVE_SETTINGS } from '../settings/serve-settings.ts'
+import type { ConfigSources } from '../settings/sources.ts'
 import { Supervisor } from '../supervisor/supervisor.ts'
 import { fingerprintOf, keepOwnCertificate, readCertificate } from '../tls/certificate.ts'
 import { VERSION } from '../version.ts'
+import { openOwnLog } from './own-log.ts'
 import { settingArgs } from './setting-args.ts'
 
 /** A year: as long as a job may run that nobody has set a time for. */
@@ -45,31 +45,34 @@ Examples:
   },
   args: settingArgs(SERVE_SETTINGS),
   run: async ({ args }) => {
-    const config = await loadServeConfig({
-      flags: args,
-      environment: hostEnvironment(),
-      workingDirectory: process.cwd(),
-      isRoot: process.getuid?.() === 0,
-    })
-    const state = await openStateDirectory(config.stateDirectories)
-    try {
-      await serve(config, state)
-    } finally {
-      state.release()
-    }
+    await serveByFlags(args)
     process.exit(0)
   },
 })
 
-/** Under the name that the product's first description also used. */
-export const startCommand = defineCommand({
-  ...serveCommand,
-  meta: { name: 'start', description: 'Another name of serve', hidden: true },
-})
+/** Resolves when the agent was asked to shut down, and has. @throws {AgentError} */
+export async function serveByFlags(flags: Readonly<Record<string, unknown>>): Promise<void> {
+  const config = await loadServeConfig(configSources(flags))
+  const state = await openStateDirectory(config.stateDirectories)
+  try {
+    await serve(config, state)
+  } finally {
+    state.release()
+  }
+}
 
-/** Resolves when the agent was asked to shut down, and has. */
+/** Of a command that stays. */
+export function configSources(flags: Readonly<Record<string, unknown>>): ConfigSources {
+  return {
+    flags,
+    environment: hostEnvironment(),
+    workingDirectory: process.cwd(),
+    isRoot: process.getuid?.() === 0,
+  }
+}
+
 async function serve(config: ServeConfig, state: StateDirectory): Promise<void> {
-  const { logFor, agentLog } = openLog(config, state)
+  const { logFor, agentLog } = openOwnLog(config, state)
   const log = logFor()
   for (const warning of config.warnings) log.warn(warning)
   const certificate = config.certificate ?? (await keepOwnCertificate(state.path))
@@ -98,29 +101,6 @@ async function serve(config: ServeConfig, state: StateDirectory): Promise<void> 
   await ended
   await listener.close()
   log.info('The agent has ended')
-}
-
-/** The agent's own log: on standard error, and in a file if there can be one. */
-function openLog(
-  { logLevel, logFormat, logFilePath, logFileSize }: ServeConfig,
-  state: StateDirectory,
-): { logFor: (job?: string) => Logger; agentLog: LogFile | undefined } {
-  const path = logFilePath ?? join(state.path, 'agent.log')
-  let file: LogFile | undefined
-  let problem: string | undefined
-  try {
-    file = new LogFile(path, logFileSize)
-  } catch (error) {
-    problem = `The log is not kept in ${path}: ${explain(error)}`
-  }
-  const write = (text: string) => {
-    process.stderr.write(text)
-    file?.write(text)
-  }
-  const format = logFormat === 'json' ? formatJson : formatText
-  const logFor = (job?: string) => createLogger({ write, level: logLevel, format, job })
-  if (problem !== undefined) logFor().warn(problem)
-  return { logFor, agentLog: file }
 }
 
 function renewCertificate(listener: Listener, fingerprint: () => string, log: Logger): void {

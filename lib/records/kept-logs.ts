@@ -62,6 +62,11 @@ export class KeptLogs {
     return this.#kept.has(keyOf(id))
   }
 
+  /** Where that job's log is; undefined when none is kept. */
+  pathOf(id: string): string | undefined {
+    return this.#kept.get(keyOf(id))?.path
+  }
+
   /** Somebody still needs that job's log, which need not be there yet: it is not removed. Repeatable. */
   hold(id: string): void {
     this.#held.add(keyOf(id))

@@ -5,10 +5,10 @@
  */
 
 import { blockEnd, type JobResult } from '../events/event.ts'
-import type { JobLog } from '../events/job-log.ts'
+import { JobLog } from '../events/job-log.ts'
 import type { KeptLogs } from '../records/kept-logs.ts'
 import { nowInSeconds } from '../time.ts'
-import { openLog } from './open-log.ts'
+import { type OpenedLog, openLog } from './open-log.ts'
 
 export interface Refusal {
   /** Of the block in the job's log. */
@@ -24,14 +24,25 @@ export async function refuseJob(
   id: string,
   { title, reason, result }: Refusal,
 ): Promise<JobLog> {
-  const { jobLog, path } = await openLog(logs.pathFor(id))
+  const { jobLog, path } = await openBegunLog(logs, id)
   logs.put(id, path, Promise.resolve(jobLog))
   const timestamp = nowInSeconds()
-  await jobLog.write({ event: 'job_started', timestamp })
+  if (jobLog.lineCount === 0) await jobLog.write({ event: 'job_started', timestamp })
   await jobLog.write({ event: 'cmd_started', timestamp, directive: title })
   await jobLog.write({ event: 'cmd_output', timestamp, output: reason })
   await jobLog.write(blockEnd({ directive: title, timestamp }, 1))
   await jobLog.write({ event: 'job_finished', timestamp: nowInSeconds(), result })
   await jobLog.close()
   return jobLog
+}
+
+/** An agent that was killed may have left the beginning of one. */
+async function openBegunLog(logs: KeptLogs, id: string): Promise<OpenedLog> {
+  const path = logs.pathOf(id)
+  if (path === undefined) return await openLog(logs.pathFor(id))
+  try {
+    return { jobLog: await JobLog.reopen(path), path }
+  } catch {
+    return await openLog(logs.pathFor(id)) // it is lost, and this one takes its place
+  }
 }

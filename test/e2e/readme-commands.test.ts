@@ -21,6 +21,7 @@ const TRIED: readonly (readonly [RegExp, string])[] = [
   [/^curl -fsSL "\$AGENT_DOWNLOAD_URL\/install.sh" \| sh/, 'e2e/install'],
   [/^install -m 0755 dist\/agent/, 'e2e/install'],
   [/^\(umask 077; openssl rand|^agent serve --auth-token-secret-file/, 'e2e/serve-settings'],
+  [/^agent start --endpoint/, 'e2e/start-life'],
   [/^sudo agent (un)?install|^systemctl status agent; journalctl/, 'e2e/service'],
   [/^agent attach|^agent run --hold/, 'e2e/attach'],
   [/^ssh -t ci@runner bash \/tmp\/ssh_jump_point/, 'e2e/jump-point'],

@@ -19,8 +19,9 @@ export const ROWS: readonly Readonly<Record<string, string>>[] = [
     doctor: 'what a machine has and lacks, one file per subject; changes nothing',
     service: 'the agent as a systemd service: its unit, installing, removing, watchdog',
   },
+  { hub: 'agents that call their control plane: registration, syncs, their jobs, their end' },
   {
-    supervisor: 'jobs of `agent serve` from arrival to collection, also across a crash',
+    supervisor: 'jobs from arrival to collection, also across a crash',
     http: 'HTTP → calls on the job slot; the only room that knows Hono and status codes',
   },
   {

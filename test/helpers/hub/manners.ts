@@ -51,13 +51,14 @@ export class Manners {
     this.#violations.add(`${agent} syncs ${text} ${early} ms too early`)
   }
 
-  #remember({ agent = '', text, answer, endedAt = 0 }: RecordedRequest, isAnswered: boolean): void {
+  /** From its arrival on: when its answer went out this process may have noticed late. */
+  #remember({ agent = '', text, answer, at }: RecordedRequest, isAnswered: boolean): void {
     this.#answered.delete(agent)
     if (!isAnswered) return
     try {
       const { action, next_sync_after: waitMs = 0 } = JSON.parse(answer) as Record<string, unknown>
       if (action !== 'continue' || typeof waitMs !== 'number') return
-      this.#answered.set(agent, { text, at: endedAt, waitMs })
+      this.#answered.set(agent, { text, at, waitMs })
     } catch {
       // No answer that sets a time.
     }

@@ -1,0 +1,43 @@
+/**
+ * The log of an agent that stays: on standard error, and in a file if there can be one.
+ *
+ * @module
+ */
+
+import { join } from 'node:path'
+import { explain } from '../errors.ts'
+import { createLogger, formatJson, formatText, type Logger } from '../log.ts'
+import { LogFile } from '../log-file.ts'
+import type { StateDirectory } from '../records/directory.ts'
+import type { ServeConfig } from '../settings/serve-config.ts'
+
+export interface OwnLog {
+  /** @param job the id every line is marked with */
+  readonly logFor: (job?: string) => Logger
+  /** Undefined when it cannot be kept in a file. */
+  readonly agentLog: LogFile | undefined
+}
+
+type LogConfig = Pick<ServeConfig, 'logFilePath' | 'logFileSize' | 'logFormat' | 'logLevel'>
+
+export function openOwnLog(
+  { logLevel, logFormat, logFilePath, logFileSize }: LogConfig,
+  state: StateDirectory,
+): OwnLog {
+  const path = logFilePath ?? join(state.path, 'agent.log')
+  let file: LogFile | undefined
+  let problem: string | undefined
+  try {
+    file = new LogFile(path, logFileSize)
+  } catch (error) {
+    problem = `The log is not kept in ${path}: ${explain(error)}`
+  }
+  const write = (text: string) => {
+    process.stderr.write(text)
+    file?.write(text)
+  }
+  const format = logFormat === 'json' ? formatJson : formatText
+  const logFor = (job?: string) => createLogger({ write, level: logLevel, format, job })
+  if (problem !== undefined) logFor().warn(problem)
+  return { logFor, agentLog: file }
+}

@@ -1,0 +1,83 @@
+/**
+ * Gets the request of a job, or the reason why the job cannot run.
+ *
+ * @module
+ */
+
+import { retry } from '../async/retry.ts'
+import { ControlPlaneError, RequestError, toLine } from '../errors.ts'
+import type { JobRequest } from '../request/job-request.ts'
+import { parseJobRequestInSlices } from '../request/parse-job-request.ts'
+import type { RegisteredAgent } from './control-plane.ts'
+
+/** Lines for the job's log. */
+export type FetchedJob = { readonly request: JobRequest } | { readonly problem: string }
+
+export interface FetchOptions {
+  readonly agent: RegisteredAgent
+  /** Told of the first failure, which need not be the last. */
+  readonly onFailure: (error: unknown) => void
+  readonly signal: AbortSignal
+}
+
+/** Ten tries in all, the second one soon: most failures are a connection that had gone. */
+const DELAYS_MS = [200, 3_000, 3_000, 3_000, 3_000, 3_000, 3_000, 3_000, 3_000]
+
+/** What the control plane has put in place of a value that it hands out once. */
+const SANITIZED = '{SANITIZED}'
+
+const SECRETS_GONE = `The control plane has delivered this job before, and hands out its secrets only once.
+They are gone, so the job cannot run. Start the job again.
+`
+
+/** @throws the signal's reason, or an AbortError */
+export async function fetchJob(id: string, options: FetchOptions): Promise<FetchedJob> {
+  const { agent, onFailure, signal } = options
+  try {
+    const document = await retry(async () => parse(await agent.fetchJob(id, { signal })), {
+      ...{ delaysMs: DELAYS_MS, signal, onRetry: onFailure },
+      isRetryable: (error) => error instanceof ControlPlaneError && error.status !== 404,
+    })
+    if (isSanitized(document)) return { problem: SECRETS_GONE }
+    const request = await parseJobRequestInSlices(withId(document, id))
+    return { request: { ...request, callbacks: {} } } // with push nobody waits for them
+  } catch (error) {
+    signal.throwIfAborted()
+    if (error instanceof ControlPlaneError || error instanceof RequestError) {
+      return { problem: describe(error) }
+    }
+    throw error
+  }
+}
+
+/** @throws {ControlPlaneError} without a word of what has come: secrets are in it */
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    throw new ControlPlaneError('The job request is not JSON', {
+      hint: 'Check what stands between the agent and the control plane.',
+    })
+  }
+}
+
+/** By which it was asked for, whatever it calls itself. */
+function withId(document: unknown, id: string): unknown {
+  const isRecord = typeof document === 'object' && document !== null && !Array.isArray(document)
+  return isRecord ? { ...document, job_id: id } : document
+}
+
+/** Looks at the values of variables and files, wherever they stand; a directive may say what it likes. */
+function isSanitized(document: unknown): boolean {
+  if (typeof document !== 'object' || document === null) return false
+  return Object.entries(document).some(([key, value]) =>
+    value === SANITIZED ? key === 'value' || key === 'content' : isSanitized(value),
+  )
+}
+
+function describe(error: ControlPlaneError | RequestError): string {
+  if (error instanceof RequestError) {
+    return `The control plane has sent a job request that is wrong:\n${error.message}\n`
+  }
+  return `The job could not be fetched from the control plane.\n${toLine(error)}\n`
+}
