@@ -11,7 +11,11 @@ import { join } from 'node:path'
 import { makeDirectory } from '../files/make-directory.ts'
 import { createOwnName, isOfDeadProcess, lifeOf } from '../host/agent-identity.ts'
 import { isOwnDirectory } from '../private/ownership.ts'
-import { commonPlaces, existingPlaces, openPrivatePlace } from '../private/place.ts'
+import {
+  commonDirectories,
+  existingDirectories,
+  openPrivateDirectory,
+} from '../private/private-directory.ts'
 import { type JobRecord, readJobRecord } from '../records/job-record.ts'
 import { listOwnDirectory } from '../records/job-records.ts'
 
@@ -26,12 +30,12 @@ const NAME = 'running'
 
 /** @throws {StateError} when there is no place for it */
 export function openJobsDirectory(): string {
-  return join(openPrivatePlace(commonPlaces()), NAME)
+  return join(openPrivateDirectory(commonDirectories()), NAME)
 }
 
 /** All in which there may be jobs of this user. */
 export function jobsDirectories(): string[] {
-  return existingPlaces(commonPlaces()).map((place) => join(place, NAME))
+  return existingDirectories(commonDirectories()).map((place) => join(place, NAME))
 }
 
 /**

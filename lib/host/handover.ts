@@ -12,7 +12,7 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { UndeliveredError } from '../errors.ts'
 import { isOwnDirectory } from '../private/ownership.ts'
-import { canBeTyped } from '../private/place.ts'
+import { canBeTyped } from '../private/private-directory.ts'
 
 /** Likely to be on another disk, or on none. Others may write there, but not into a directory of one's own. */
 const OPEN_PLACES = ['/dev/shm', '/var/tmp']
@@ -22,9 +22,9 @@ const OPEN_PLACES = ['/dev/shm', '/var/tmp']
  *
  * @param cookie known to the job alone, so that nobody else can have made them before
  */
-export function planSpares(privatePlaces: readonly string[], cookie: string): string[] {
+export function planSpares(privateDirectories: readonly string[], cookie: string): string[] {
   const name = `agent-job-${createHash('sha256').update(cookie).digest('hex').slice(0, 16)}`
-  const places = new Set([...privatePlaces, ...OPEN_PLACES, tmpdir()])
+  const places = new Set([...privateDirectories, ...OPEN_PLACES, tmpdir()])
   return [...places].filter(canBeTyped).map((place) => join(place, name))
 }
 

@@ -11,7 +11,7 @@ import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { throwFailures } from '../async/settle-all.ts'
 import { isOwnDirectory } from '../private/ownership.ts'
-import { openProgramPlace } from '../private/place.ts'
+import { openProgramDirectory } from '../private/private-directory.ts'
 import { readBootId } from './agent-identity.ts'
 import { planCgroup } from './cgroup.ts'
 import { planSpares, removeSpares } from './handover.ts'
@@ -40,18 +40,18 @@ export interface HostResources {
 
 export interface ResourcePlan {
   /** The first in which nobody else can write gets the job's directory. */
-  readonly privatePlaces: readonly string[]
+  readonly privateDirectories: readonly string[]
   /** Of the job's shell. */
   readonly home: string
 }
 
 /** Of a job on this host. @throws {StateError} when it has nowhere to be */
-export function planHostResources({ privatePlaces, home }: ResourcePlan): HostResources {
+export function planHostResources({ privateDirectories, home }: ResourcePlan): HostResources {
   const resources = planProcessResources(home)
   return {
     ...resources,
-    directory: planDirectory(privatePlaces),
-    spares: planSpares(privatePlaces, resources.cookie),
+    directory: planDirectory(privateDirectories),
+    spares: planSpares(privateDirectories, resources.cookie),
   }
 }
 
@@ -68,7 +68,7 @@ export function planProcessResources(home: string): HostResources {
 }
 
 function planDirectory(places: readonly string[]): string {
-  return join(openProgramPlace(places), 'jobs', randomBytes(6).toString('hex'))
+  return join(openProgramDirectory(places), 'jobs', randomBytes(6).toString('hex'))
 }
 
 /**

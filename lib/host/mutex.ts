@@ -7,7 +7,7 @@
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { lockFile } from '../private/lock.ts'
-import { commonPlaces, openPrivatePlace } from '../private/place.ts'
+import { commonDirectories, openPrivateDirectory } from '../private/private-directory.ts'
 
 const POLL_MS = 5
 
@@ -31,7 +31,7 @@ export async function withLock<T>(work: () => Promise<T>): Promise<T> {
 async function awaitLock(): Promise<(() => void) | undefined> {
   const deadline = performance.now() + WAIT_LIMIT_MS
   try {
-    const path = join(openPrivatePlace(commonPlaces()), 'turn')
+    const path = join(openPrivateDirectory(commonDirectories()), 'turn')
     while (performance.now() < deadline) {
       const release = await lockFile(path)
       if (release !== undefined) return release

@@ -14,7 +14,11 @@ import { TEMPORARY_SUFFIX } from '../files/replace-file.ts'
 import { createOwnName, isOfDeadProcess } from '../host/agent-identity.ts'
 import type { Logger } from '../log.ts'
 import { isOwnDirectory } from '../private/ownership.ts'
-import { commonPlaces, existingPlaces, openPrivatePlace } from '../private/place.ts'
+import {
+  commonDirectories,
+  existingDirectories,
+  openPrivateDirectory,
+} from '../private/private-directory.ts'
 import { makeOwn } from './directory.ts'
 import { RecordedJob, readJobRecord } from './job-record.ts'
 
@@ -58,9 +62,9 @@ export async function createRunRecord(): Promise<RecordedJob> {
 }
 
 function findRunPlace(): string {
-  const places = commonPlaces()
+  const places = commonDirectories()
   try {
-    return openPrivatePlace(places)
+    return openPrivateDirectory(places)
   } catch {
     return places[0] ?? '/'
   }
@@ -69,7 +73,7 @@ function findRunPlace(): string {
 /** Of jobs of `agent run` whose agent was killed. */
 export async function findDeadRuns(log: Logger): Promise<RecordedJob[]> {
   const dead: RecordedJob[] = []
-  for (const place of existingPlaces(commonPlaces())) {
+  for (const place of existingDirectories(commonDirectories())) {
     const directory = join(place, RUN_RECORDS)
     const names = (await listOwnDirectory(directory)).filter(isOfDeadProcess)
     for (const name of names.filter((it) => it.endsWith(TEMPORARY_SUFFIX))) {

@@ -8,7 +8,7 @@ import { isAbsolute, join, resolve } from 'node:path'
 import type { CacheDefaults } from '../cache/open-store.ts'
 import { jobEnvironment, parseDockerHost } from '../config.ts'
 import { ConfigError } from '../errors.ts'
-import { commonPlaces } from '../private/place.ts'
+import { commonDirectories } from '../private/private-directory.ts'
 import type { EncodedVariable } from '../request/job-request.ts'
 import { currentUser } from '../user.ts'
 import type { JOB_SETTINGS } from './job-settings.ts'
@@ -28,7 +28,7 @@ export interface JobConfig
   /** Of the user whose `~/.ssh` and login profile a job gets. */
   readonly home: string
   /** The first that will do gets what nobody else may write. */
-  readonly privatePlaces: readonly string[]
+  readonly privateDirectories: readonly string[]
   readonly cache: CacheDefaults
   readonly dockerSocketPath: string
   /** Of jobs of `agent start` only. */
@@ -83,10 +83,10 @@ export function toJobConfig(
     hostFiles: files.map(toHostFile),
     jobEnvironment: withoutCredentials(jobEnvironment(environment)),
     home: environment['HOME'] || currentUser().home,
-    privatePlaces: [
+    privateDirectories: [
       ...stateDirectories.map((directory) => resolve(directory)),
       ...runtimeDirectories(environment),
-      ...commonPlaces(),
+      ...commonDirectories(),
     ],
     cache: {
       directories:

@@ -64,7 +64,7 @@ async function examineLogin(
   const home = options.environment['HOME'] ?? '/'
   const executor = new HostExecutor({
     ...options,
-    resources: planHostResources({ privatePlaces: [directory], home }),
+    resources: planHostResources({ privateDirectories: [directory], home }),
     policy: { gracePeriodMs: 0, forceStop: signal },
     cache: { directories: [], limitBytes: 0, environment: {}, project: '' }, // nothing is stored
   })

@@ -31,7 +31,7 @@ const PRIVATE = 0o700
  * Where all agents of a user find what one of them has written, whatever environment each has: a
  * person logs in with another one than the agent's.
  */
-export function commonPlaces(): string[] {
+export function commonDirectories(): string[] {
   const { home } = currentUser()
   return [
     ...(ownUid() === 0 ? ['/var/lib/agent'] : []),
@@ -41,14 +41,14 @@ export function commonPlaces(): string[] {
 }
 
 /**
- * Makes the first place that will do. Where none will (no home, a disk that is full or read-only),
+ * Makes the first directory that will do. Where none will (no home, a disk that is full or read-only),
  * it is one of an unguessable name in a directory for temporary files.
  *
- * @throws {StateError} with the reason for each place when there is none at all
+ * @throws {StateError} with the reason for each one when there is none at all
  */
-export function openPrivatePlace(places: readonly string[]): string {
+export function openPrivateDirectory(directories: readonly string[]): string {
   const reasons: string[] = []
-  for (const open of [...places.map((path) => () => make(path)), openTemporaryPlace]) {
+  for (const open of [...directories.map((path) => () => make(path)), openTemporaryDirectory]) {
     try {
       const path = open()
       probe(path)
@@ -65,14 +65,14 @@ export function openPrivatePlace(places: readonly string[]): string {
   )
 }
 
-/** As {@link openPrivatePlace}, one from which programs can be run where there is one. */
-export function openProgramPlace(places: readonly string[]): string {
-  return places.find(runsPrograms) ?? openPrivatePlace(places)
+/** As {@link openPrivateDirectory}, one from which programs can be run where there is one. */
+export function openProgramDirectory(directories: readonly string[]): string {
+  return directories.find(runsPrograms) ?? openPrivateDirectory(directories)
 }
 
 /** Those that are there, and are what they seem. */
-export function existingPlaces(places: readonly string[]): string[] {
-  return [...new Set([...places.filter(isUsable), ...temporaryPlaces()])]
+export function existingDirectories(directories: readonly string[]): string[] {
+  return [...new Set([...directories.filter(isUsable), ...temporaryPrivateDirectories()])]
 }
 
 /** By lines on a terminal a shell is told what to run: a control character there ends it, or the line. */
@@ -123,12 +123,12 @@ function isThere(path: string): boolean {
 }
 
 /** One of an earlier time, if there is one: others cannot make one that is this user's. */
-function openTemporaryPlace(): string {
-  const [known] = temporaryPlaces()
+function openTemporaryDirectory(): string {
+  const [known] = temporaryPrivateDirectories()
   return known ?? mkdtempSync(join(temporaryDirectories()[0] ?? tmpdir(), temporaryName()))
 }
 
-function temporaryPlaces(): string[] {
+function temporaryPrivateDirectories(): string[] {
   return temporaryDirectories().flatMap((directory) =>
     readdirSync(directory)
       .filter((name) => name.startsWith(temporaryName()))

@@ -5,7 +5,10 @@ import { join, resolve } from 'node:path'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { findForeignEntry, isInSafePlace } from '../../../lib/private/ownership.ts'
-import { existingPlaces, openPrivatePlace } from '../../../lib/private/place.ts'
+import {
+  existingDirectories,
+  openPrivateDirectory,
+} from '../../../lib/private/private-directory.ts'
 
 const test = suite<{ directory: string }>('private: place')
 
@@ -34,11 +37,11 @@ test('the first place in which nobody else can write is taken, and nothing is le
   await symlink(directory, place('link'))
   const names = ['file', 'foreign', 'open', 'shared', 'link', 'file/below', 'open/below']
 
-  const found = openPrivatePlace([...names, 'a/b', 'never'].map(place))
+  const found = openPrivateDirectory([...names, 'a/b', 'never'].map(place))
 
   assert.is(found, place('a/b'))
   assert.equal(await readdir(found), [])
-  assert.equal(existingPlaces([...names, 'a/b'].map(place)).slice(0, 1), [found])
+  assert.equal(existingDirectories([...names, 'a/b'].map(place)).slice(0, 1), [found])
   assert.not.ok((await readdir(directory)).includes('never'))
 })
 
@@ -70,9 +73,9 @@ test('in a sticky directory what another user has put there is found, and only t
 
 test('without any place there is one in the directory for temporary files, the same each time', async () => {
   const program = `
-    const { openPrivatePlace } = await import(${JSON.stringify(resolve('lib/private/place.ts'))})
+    const { openPrivateDirectory } = await import(${JSON.stringify(resolve('lib/private/private-directory.ts'))})
     process.setegid(${OTHER}); process.seteuid(${OTHER})
-    console.log(openPrivatePlace(['/proc/no']), openPrivatePlace([]))`
+    console.log(openPrivateDirectory(['/proc/no']), openPrivateDirectory([]))`
   const output = execFileSync(process.execPath, ['--input-type=module', '-e', program])
   const [first = '', second] = output.toString().trim().split(' ')
   await rm(first, { recursive: true })
