@@ -24,7 +24,7 @@ export interface CacheCall {
   readonly variables: Readonly<Record<string, ByteString>>
   readonly files: JobFiles
   readonly config: CacheConfig
-  /** Prints a line, or several, to the asker. */
+  /** Prints a line, or several, to the client. */
   readonly write: (text: ByteString) => Promise<void>
   readonly signal: AbortSignal
 }

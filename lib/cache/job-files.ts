@@ -88,7 +88,7 @@ export function changed(path: ByteString, cause?: unknown): CacheError {
   })
 }
 
-/** A path as the asker wrote it, as an absolute one. */
+/** A path as the client wrote it, as an absolute one. */
 export function absolutePath(directory: ByteString, path: ByteString): ByteString {
   return path.startsWith('/') ? path : bytes`${directory}/${path}`
 }

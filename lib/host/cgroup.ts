@@ -15,7 +15,7 @@ import { mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from '
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { isMissing } from '../files/missing.ts'
-import { findOwnCgroup } from './cgroup-place.ts'
+import { findOwnCgroup } from './cgroup-mount.ts'
 
 /** @returns the directory of a group to be made; undefined on a host without such groups */
 export function planCgroup(): string | undefined {

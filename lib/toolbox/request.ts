@@ -13,7 +13,7 @@ export interface ToolboxRequest {
   readonly id: string
   /** The asking shell's. */
   readonly directory: ByteString
-  /** As the asker says: proven nowhere. */
+  /** As the client says: proven nowhere. */
   readonly uid: number
   readonly gid: number
   readonly command: ByteString
@@ -35,7 +35,7 @@ const MAX_OPEN_CHARACTERS = 4_194_304
 /** Arguments and variables of one. */
 const MAX_FIELDS = 1_000
 
-/** Puts the requests of one asker together; how many characters it holds is bounded. */
+/** Puts the requests of one client together; how many characters it holds is bounded. */
 export class RequestReader {
   readonly #open = new Map<string, ByteString>()
   #openCharacters = 0

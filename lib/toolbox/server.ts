@@ -18,16 +18,16 @@ export interface ToolboxServerOptions {
   /** Who asks here; absent = as each says, for a server that only the job's user and root can reach. */
   readonly user?: FileOwner | undefined
   /**
-   * Puts lines (each with its newline) at the end of what the asker of that id reads. The
+   * Puts lines (each with its newline) at the end of what the client of that id reads. The
    * ids are numbers and a dash: safe as names of files.
    */
   readonly reply: (id: string, lines: readonly ByteString[]) => Promise<void>
 }
 
-/** An asker learns by this, again and again, that somebody is there: what follows may take its time. */
+/** A client learns by this, again and again, that somebody is there: what follows may take its time. */
 const HEARD = bytes`!\n`
 
-/** Askers wait ten times as long before they give up. */
+/** Clients wait ten times as long before they give up. */
 const HEARD_INTERVAL_MS = 2_000
 
 /** Answered side by side; the others wait for their turn. */

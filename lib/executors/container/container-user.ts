@@ -26,7 +26,7 @@ const LOOK_UP = `while IFS=: read -r _ _ uid gid _; do
 done </etc/passwd`
 
 /**
- * @param uid proven to be the asker's; nothing else of what it says is looked at
+ * @param uid proven to be the client's; nothing else of what it says is looked at
  * @param gid of the job's own user, whose groups the job's author has chosen
  */
 export async function findUser(

@@ -13,7 +13,7 @@ import type { SessionInfo } from '../../shell/facts.ts'
 import type { ArchiveEntry } from '../../tar/pack.ts'
 import type { RunOptions } from '../executor.ts'
 import { describeFailure, NOT_REPLACEABLE, type PlannedFile, planFile } from '../injection.ts'
-import { type Finding, lookAt } from './look.ts'
+import { inspectPaths, type PathKind } from './inspect-paths.ts'
 
 export interface InjectionTarget {
   readonly docker: DockerClient
@@ -66,10 +66,10 @@ async function planDeliveries(
   const planned = files.map((file) => planFile(file, info.home))
   const places = planned.flatMap((file) => (typeof file === 'string' ? [] : [file.path]))
   const paths = new Set(places.flatMap((path) => [...parentsOf(path), path]))
-  const findings = await lookAt([...paths], { docker, containerId, signal, runs })
+  const kinds = await inspectPaths([...paths], { docker, containerId, signal, runs })
   const deliveries: Delivery[] = []
   for (const [index, file] of planned.entries()) {
-    const delivery = typeof file === 'string' ? file : planDelivery(file, info, findings)
+    const delivery = typeof file === 'string' ? file : planDelivery(file, info, kinds)
     if (typeof delivery === 'string')
       return { deliveries, failure: { index, lines: delivery.split('\n') } }
     deliveries.push(delivery)
@@ -81,23 +81,23 @@ async function planDeliveries(
  * Directories that exist get no entry: it would take their owner and mode away, and a link to a
  * directory would be refused.
  *
- * @param findings what will be there once all files before this one are written; brought up to date
+ * @param kinds what will be there once all files before this one are written; brought up to date
  * @returns a text when the file cannot be written
  */
 function planDelivery(
   { path, content, mode }: PlannedFile,
   { uid, gid }: SessionInfo,
-  findings: Map<string, Finding>,
+  kinds: Map<string, PathKind>,
 ): Delivery | string {
   const entries: ArchiveEntry[] = []
   for (const parent of parentsOf(path)) {
-    const { kind } = findings.get(parent) ?? { kind: 'nothing' }
+    const { kind } = kinds.get(parent) ?? { kind: 'nothing' }
     if (kind === 'directory') continue
     if (kind !== 'nothing') return describeFailure(path, `${parent} is no directory`)
-    findings.set(parent, { kind: 'directory' })
+    kinds.set(parent, { kind: 'directory' })
     entries.push({ path: parent, mode: DIRECTORY_MODE, uid, gid })
   }
-  const found = findings.get(path) ?? { kind: 'nothing' }
+  const found = kinds.get(path) ?? { kind: 'nothing' }
   const place = found.kind === 'file' ? found.place : path
   const problem = outOfReach(place)
   if (problem !== undefined) {
@@ -107,7 +107,7 @@ function planDelivery(
   if (found.kind !== 'nothing' && found.kind !== 'file') {
     return describeFailure(path, NOT_REPLACEABLE)
   }
-  findings.set(path, { kind: 'file', place })
+  kinds.set(path, { kind: 'file', place })
   return [...entries, { path: place, content, mode, uid, gid }]
 }
 

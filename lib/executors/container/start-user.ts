@@ -9,13 +9,13 @@ import { getTar } from '../../docker/archive.ts'
 import { inspectContainer } from '../../docker/containers.ts'
 import type { SessionInfo } from '../../shell/facts.ts'
 import { TarReader } from '../../tar/reader.ts'
-import { type LookOptions, lookAt } from './look.ts'
+import { type InspectOptions, inspectPaths } from './inspect-paths.ts'
 
 /** Of a list of users; an image is not to be believed in everything. */
 const MAX_LIST_BYTES = 1024 ** 2
 
 /** A user or a group there is none of is root here: the engine tells when it starts the container. */
-export async function findStartUser(where: LookOptions): Promise<SessionInfo> {
+export async function findStartUser(where: InspectOptions): Promise<SessionInfo> {
   const { docker, containerId, signal } = where
   const { user, environment } = await inspectContainer(docker, containerId, signal)
   const [name = '', group] = (user || '0').split(':', 2)
@@ -28,15 +28,19 @@ export async function findStartUser(where: LookOptions): Promise<SessionInfo> {
 }
 
 /** Its fields; none when there is no such row. */
-async function findRow(where: LookOptions, list: string, key: string): Promise<readonly string[]> {
+async function findRow(
+  where: InspectOptions,
+  list: string,
+  key: string,
+): Promise<readonly string[]> {
   const rows = (await readList(where, list)).split('\n').map((line) => line.split(':'))
   return rows.find(([name, , id]) => name === key || id === key) ?? []
 }
 
 /** @returns the empty string where an image has none */
-async function readList(where: LookOptions, path: string): Promise<string> {
+async function readList(where: InspectOptions, path: string): Promise<string> {
   const { docker, containerId, signal } = where
-  const found = (await lookAt([path], where)).get(path)
+  const found = (await inspectPaths([path], where)).get(path)
   if (found?.kind !== 'file') return ''
   const reader = new TarReader()
   const parts: Uint8Array[] = []

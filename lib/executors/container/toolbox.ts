@@ -15,9 +15,13 @@ import { readFrames } from '../../docker/frames.ts'
 import type { ByteString } from '../../files/byte-string.ts'
 import { LineReader } from '../../toolbox/lines.ts'
 import { LOST_ANSWER, ToolboxServer } from '../../toolbox/server.ts'
-import { type Asker, Askers, type AskersOptions } from './askers.ts'
+import {
+  type ToolboxClient,
+  ToolboxClients,
+  type ToolboxClientsOptions,
+} from './toolbox-clients.ts'
 
-export interface ToolboxOptions extends AskersOptions {
+export interface ToolboxOptions extends ToolboxClientsOptions {
   readonly cache: CacheConfig
 }
 
@@ -52,7 +56,7 @@ const MAX_STARTS = 20
 
 export class ContainerToolbox {
   readonly #options: ToolboxOptions
-  readonly #askers: Askers
+  readonly #clients: ToolboxClients
   readonly #closed = new AbortController()
   #starts = 0
   #serving: Promise<void> | undefined
@@ -61,7 +65,7 @@ export class ContainerToolbox {
 
   constructor(options: ToolboxOptions) {
     this.#options = options
-    this.#askers = new Askers(options)
+    this.#clients = new ToolboxClients(options)
   }
 
   /**
@@ -95,12 +99,12 @@ export class ContainerToolbox {
 
   async #relay(signal: AbortSignal): Promise<void> {
     const { docker, containerId, directory } = this.#options
-    const askers = await this.#askers.all(signal)
+    const clients = await this.#clients.all(signal)
     const command = ['bash', '-p', '-c', RELAY, 'toolbox', directory]
     const socket = await attachExec(docker, containerId, { command, user: '0', signal })
     using _ = onAbort(signal, () => socket.destroy())
     const servers = new Map(
-      askers.map((asker) => [asker.owner.uid, this.#openServer(asker, socket)]),
+      clients.map((client) => [client.owner.uid, this.#openServer(client, socket)]),
     )
     const lines = new LineReader()
     try {
@@ -130,13 +134,13 @@ export class ContainerToolbox {
 
   async #admit(uid: number, socket: Duplex, servers: Map<number, ToolboxServer>): Promise<void> {
     if (servers.has(uid)) return
-    const asker = await this.#askers.admit(uid, this.#closed.signal)
-    if (asker === undefined || servers.has(uid) || this.#closed.signal.aborted) return
-    servers.set(uid, this.#openServer(asker, socket))
+    const client = await this.#clients.admit(uid, this.#closed.signal)
+    if (client === undefined || servers.has(uid) || this.#closed.signal.aborted) return
+    servers.set(uid, this.#openServer(client, socket))
     socket.write(`+${uid}\n`)
   }
 
-  #openServer({ owner, files }: Asker, socket: Duplex): ToolboxServer {
+  #openServer({ owner, files }: ToolboxClient, socket: Duplex): ToolboxServer {
     const { cache } = this.#options
     const send = (id: string, lines: readonly ByteString[]) =>
       reply(socket, nameOf(owner.uid, id), lines)

@@ -10,7 +10,7 @@ import type { DockerClient } from '../../docker/client.ts'
 import { runExec } from '../../docker/exec.ts'
 import { DockerRefusedError } from '../../errors.ts'
 
-export type Finding =
+export type PathKind =
   /** Also a link to one. */
   | { readonly kind: 'directory' }
   /** `place`: where a link to one leads in the end, else the path itself. */
@@ -39,7 +39,7 @@ done
 printf %s "$found"`
 
 /** Where to look, and until when. */
-export interface LookOptions {
+export interface InspectOptions {
   readonly docker: DockerClient
   readonly containerId: string
   readonly signal: AbortSignal
@@ -48,17 +48,17 @@ export interface LookOptions {
 }
 
 /** @param paths absolute and normal */
-export async function lookAt(
+export async function inspectPaths(
   paths: readonly string[],
-  options: LookOptions,
-): Promise<Map<string, Finding>> {
-  const findings = new Map<string, Finding>()
+  options: InspectOptions,
+): Promise<Map<string, PathKind>> {
+  const kinds = new Map<string, PathKind>()
   const ask = options.runs && paths.length > MAX_QUESTIONS ? askShell : askEngine
   for (const batch of batchesOf(paths)) {
     const found = await ask(batch, options)
-    for (const [i, path] of batch.entries()) findings.set(path, found[i] ?? { kind: 'other' })
+    for (const [i, path] of batch.entries()) kinds.set(path, found[i] ?? { kind: 'other' })
   }
-  return findings
+  return kinds
 }
 
 function batchesOf(paths: readonly string[]): string[][] {
@@ -76,26 +76,26 @@ function batchesOf(paths: readonly string[]): string[][] {
   return batches
 }
 
-async function askEngine(paths: readonly string[], options: LookOptions): Promise<Finding[]> {
-  const findings: Finding[] = []
-  while (findings.length < paths.length) {
-    const next = paths.slice(findings.length, findings.length + MAX_QUESTIONS)
-    findings.push(...(await Promise.all(next.map((path) => askEngineFor(path, options)))))
+async function askEngine(paths: readonly string[], options: InspectOptions): Promise<PathKind[]> {
+  const kinds: PathKind[] = []
+  while (kinds.length < paths.length) {
+    const next = paths.slice(kinds.length, kinds.length + MAX_QUESTIONS)
+    kinds.push(...(await Promise.all(next.map((path) => askEngineFor(path, options)))))
   }
-  return findings
+  return kinds
 }
 
 async function askEngineFor(
   path: string,
-  { docker, containerId, signal }: LookOptions,
-): Promise<Finding> {
+  { docker, containerId, signal }: InspectOptions,
+): Promise<PathKind> {
   let place = path
   for (let count = 0; count <= MAX_LINKS; count++) {
     const stat = await statPath(docker, containerId, Buffer.from(place), signal).catch(refused)
     if (stat === 'refused') break
     if (stat === undefined) return { kind: place === path ? 'nothing' : 'other' }
     place = posix.resolve(posix.dirname(place), stat.linkTarget || place)
-    if (!stat.isLink) return toFinding(stat, place)
+    if (!stat.isLink) return toPathKind(stat, place)
   }
   return { kind: 'other' }
 }
@@ -106,18 +106,18 @@ function refused(error: unknown): 'refused' {
   throw error
 }
 
-function toFinding({ isDirectory, isFile }: PathStat, place: string): Finding {
+function toPathKind({ isDirectory, isFile }: PathStat, place: string): PathKind {
   if (isDirectory) return { kind: 'directory' }
   return isFile ? { kind: 'file', place } : { kind: 'other' }
 }
 
 /** As root: the job's user may not be allowed to look everywhere. */
-async function askShell(paths: readonly string[], options: LookOptions): Promise<Finding[]> {
+async function askShell(paths: readonly string[], options: InspectOptions): Promise<PathKind[]> {
   const { docker, containerId, signal } = options
   const command = ['bash', '-p', '-c', LOOK_SCRIPT, 'look', ...paths]
   const { output } = await runExec(docker, containerId, { command, user: '0', signal })
   return await Promise.all(
-    [...output].map(async (letter, i): Promise<Finding> => {
+    [...output].map(async (letter, i): Promise<PathKind> => {
       const path = paths[i] ?? ''
       if (letter === 'l') return await askEngineFor(path, options)
       if (letter === 'f') return { kind: 'file', place: path }

@@ -1,6 +1,6 @@
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
-import { findOwnCgroup } from '../../../lib/host/cgroup-place.ts'
+import { findOwnCgroup } from '../../../lib/host/cgroup-mount.ts'
 
 const test = suite('host: place of control groups')
 

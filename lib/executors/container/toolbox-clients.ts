@@ -2,7 +2,7 @@
  * Who may ask the agent from within a job's main container, and what each may do there.
  *
  * Who asks is proven by the FIFO they ask through: `asks/UID` can be written to by that user and by
- * root alone. Nothing that an asker says of itself is believed.
+ * root alone. Nothing that a client says of itself is believed.
  *
  * - Root may do everything, as in the container itself.
  * - The job's own user has the engine's help, which moves files as root: it is asked for after a
@@ -20,12 +20,12 @@ import { findUser } from './container-user.ts'
 import { ContainerFiles } from './job-files.ts'
 import { UserFiles } from './user-files.ts'
 
-export interface Asker {
+export interface ToolboxClient {
   readonly owner: FileOwner
   readonly files: JobFiles
 }
 
-export interface AskersOptions {
+export interface ToolboxClientsOptions {
   readonly docker: DockerClient
   readonly containerId: string
   /** Of the toolbox, in the container. */
@@ -35,13 +35,13 @@ export interface AskersOptions {
 }
 
 /** Of one job; each costs a program that waits in the container. */
-const MAX_ASKERS = 16
+const MAX_CLIENTS = 16
 
-export class Askers {
-  readonly #options: AskersOptions
-  readonly #known = new Map<number, Promise<Asker>>()
+export class ToolboxClients {
+  readonly #options: ToolboxClientsOptions
+  readonly #known = new Map<number, Promise<ToolboxClient>>()
 
-  constructor(options: AskersOptions) {
+  constructor(options: ToolboxClientsOptions) {
     const { docker, containerId } = options
     this.#options = options
     const files = new ContainerFiles({ docker, containerId, user: undefined })
@@ -49,23 +49,23 @@ export class Askers {
   }
 
   /** Those who can ask by now; the job's user is always among them. */
-  async all(signal: AbortSignal): Promise<readonly Asker[]> {
+  async all(signal: AbortSignal): Promise<readonly ToolboxClient[]> {
     await this.admit(this.#options.user.uid, signal)
     const settled = await Promise.allSettled(this.#known.values())
     return settled.flatMap((it) => (it.status === 'fulfilled' ? [it.value] : []))
   }
 
   /** @returns undefined when there are too many already */
-  async admit(uid: number, signal: AbortSignal): Promise<Asker | undefined> {
+  async admit(uid: number, signal: AbortSignal): Promise<ToolboxClient | undefined> {
     const known = this.#known.get(uid)
-    if (known !== undefined || this.#known.size >= MAX_ASKERS) return await known
-    const asker = this.#open(uid, signal)
-    this.#known.set(uid, asker)
-    asker.catch(() => this.#known.delete(uid))
-    return await asker
+    if (known !== undefined || this.#known.size >= MAX_CLIENTS) return await known
+    const client = this.#open(uid, signal)
+    this.#known.set(uid, client)
+    client.catch(() => this.#known.delete(uid))
+    return await client
   }
 
-  async #open(uid: number, signal: AbortSignal): Promise<Asker> {
+  async #open(uid: number, signal: AbortSignal): Promise<ToolboxClient> {
     const { docker, containerId, directory, user: own } = this.#options
     const isOwn = uid === own.uid
     const user = await findUser(docker, containerId, isOwn ? own : { uid }, signal)
