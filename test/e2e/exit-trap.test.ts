@@ -2,7 +2,7 @@
 
 import * as assert from 'uvu/assert'
 import { runJob, startJob } from '../helpers/agent.ts'
-import { engineSuite } from '../helpers/engine-suite.ts'
+import { besideSuite } from '../helpers/beside-suite.ts'
 import { blocksOf } from '../helpers/events.ts'
 import { waitFor } from '../helpers/host.ts'
 import { describeJob, type InJobOptions, PLACES, type Place } from '../helpers/in-job.ts'
@@ -19,7 +19,7 @@ const WORLDS: readonly (InJobOptions & { readonly name: string; readonly place: 
 const PAUSE = 'read -t 0.2 x <> <(:)'
 
 for (const world of WORLDS.filter(({ place }) => PLACES.includes(place))) {
-  const test = engineSuite(`EXIT trap: ${world.name}`)
+  const test = besideSuite(`EXIT trap: ${world.name}`)
   const jobOf = (directives: readonly string[], epilogue: string): object => ({
     ...describeJob(world.place, directives, world),
     epilogue_always_commands: [{ directive: epilogue }],
@@ -60,12 +60,12 @@ for (const world of WORLDS.filter(({ place }) => PLACES.includes(place))) {
   test('is killed after the grace period, and says so', async () => {
     const job = jobOf([`trap 'echo hangs; while :; do ${PAUSE}; done' EXIT`], 'true')
 
-    const { events, result } = await runJob(job, { args: ['--stop-grace-period', '500ms'] })
+    const { events, result } = await runJob(job, { args: ['--stop-grace-period', '2500ms'] })
 
     assert.is(result, 'passed')
     assert.equal(blocksOf(events).at(-1), {
       directive: TITLE,
-      output: 'hangs\nThe EXIT trap was still running after 0.5 s and was killed.\n',
+      output: 'hangs\nThe EXIT trap was still running after 2.5 s and was killed.\n',
       exitCode: 1,
     })
   })

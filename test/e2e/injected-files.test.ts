@@ -6,8 +6,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import * as assert from 'uvu/assert'
 import { encode, type FinishedJob, runJob } from '../helpers/agent.ts'
+import { besideSuite } from '../helpers/beside-suite.ts'
 import { containerJob } from '../helpers/container-job.ts'
-import { engineSuite } from '../helpers/engine-suite.ts'
 import { type Block, blocksOf } from '../helpers/events.ts'
 
 interface File {
@@ -84,7 +84,7 @@ function toBlocks({ events }: FinishedJob): readonly Block[] {
     .filter(({ directive }) => directive !== 'Exporting environment variables')
 }
 
-const test = engineSuite('injected files')
+const test = besideSuite('injected files')
 
 const EXECUTORS: Readonly<Record<string, Run>> = { host: runOnHost, container: runInContainer }
 

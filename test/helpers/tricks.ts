@@ -1,7 +1,7 @@
 /** Tables of directives and of what the log must say of each, run in every place a job can run. */
 
-import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
+import { besideSuite } from './beside-suite.ts'
 import { blocksOf } from './events.ts'
 import { inJob, PLACES, type Place } from './in-job.ts'
 
@@ -41,7 +41,7 @@ const EXPORTS_ONLY = /^(?:Exporting \w+\n)*$/
 /** @param title of the suites: one for each place */
 export function testTricks(title: string, tricks: readonly Trick[]): void {
   for (const world of WORLDS.filter(({ place }) => PLACES.includes(place))) {
-    const test = suite(`${title}: ${world.name}`)
+    const test = besideSuite(`${title}: ${world.name}`)
     for (const trick of tricks) {
       if (trick.needs !== undefined && world.lacks?.includes(trick.needs)) continue
       test(trick.name, () => runTrick(trick, world))
