@@ -94,7 +94,6 @@ async function runEndToEnd(files: readonly string[], engines: ReadonlySet<Engine
     if (engines.has('newer') && (await check(NEWER_ENGINE))) {
       runs.push([lanesOnNewerEngine(files), await newerEngineMode()])
     }
-    for (const [{ alone }, mode] of runs) await runQueues([[...alone]], mode)
     await Promise.all(
       runs.flatMap(([{ besides, rest }, mode]) => {
         const shared = [...rest]

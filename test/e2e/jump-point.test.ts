@@ -149,7 +149,10 @@ for (const place of PLACES) {
     await person.sees('status 130')
     person.type('echo "<Grüße 世界>" | cat\r')
     await person.sees('\r<Grüße 世界>\r\n')
-    person.type('(exit 9)\r\x04')
+    person.type('sh -c "echo nine-$((8 + 1)); exit 9"\r')
+    await person.sees('nine-9\r\n')
+    await person.sees(PROMPT) // what is typed before it is there ends nothing
+    person.type('\x04')
     const code = await person.ends()
     const { result, events } = await job.release()
 

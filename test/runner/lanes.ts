@@ -7,20 +7,15 @@
 import { readFileSync } from 'node:fs'
 
 export interface Lanes {
-  /** While one of these runs, nothing else does. */
-  readonly alone: readonly string[]
   /** Those of one lane go one after the other, the lanes beside each other. */
   readonly besides: ReadonlyArray<readonly string[]>
   /** Whichever lane is at its end takes the next of these. */
   readonly rest: readonly string[]
 }
 
-/** The path of the jump point is fixed: every served job of the other tests writes there. */
-const ALONE = /jump-point/
-
 /** On it they know their own things by their labels. */
 const ON_ENGINE =
-  /engineObjects|callEngine|startEngineProxy|helpers\/(container|engine|engine-suite|images|machine|plain-shells)\.ts/
+  /engineObjects|callEngine|startEngineProxy|helpers\/(beside-suite|container|engine|engine-suite|images|machine|plain-shells)\.ts/
 
 /** They look at nothing but their own jobs, directories and servers. */
 const TO_THEMSELVES = /cache-backends|session|shell-job|sftp-store/
@@ -37,21 +32,17 @@ const RUNS_CONTAINERS = /agent-test\/|dockercompose|helpers\/(container-job|in-j
 /** They are about something else than an engine, bash and the server among it, or bring one of their own. */
 const NOT_ABOUT_ENGINE = new RegExp(
   [
-    'bad-input|cache(-backends|-many-files)?\\.test|doctor|engine-(disk|restart)|install|podman',
-    'exit-trap|left-behind|own-lines|plain-bash|serve-(large-request|requests)|service(-jobs)?\\.test',
-    'session|time-limits|toolbox\\.test|unattended',
+    'bad-input|cache(-backends|-fidelity|-many-files)?\\.test|daemons|doctor|engine-(disk|restart)',
+    'exit-trap|injected-files|install|jump-point|left-behind|many-container-jobs|own-lines|plain-bash',
+    'podman|serve-(large-request|requests)|service(-jobs)?\\.test|session|time-limits|toolbox\\.test',
+    'unattended',
   ].join('|'),
 )
 
 export function lanesOf(files: readonly string[]): Lanes {
-  const together = files.filter((file) => !ALONE.test(file))
   const isAnywhere = (file: string) => TO_THEMSELVES.test(file) || mentions(file, ON_ENGINE)
-  const onHost = together.filter((file) => !isAnywhere(file))
-  return {
-    alone: files.filter((file) => ALONE.test(file)),
-    besides: [onHost, [], []],
-    rest: longestFirst(together.filter(isAnywhere)),
-  }
+  const onHost = files.filter((file) => !isAnywhere(file))
+  return { besides: [onHost, [], []], rest: longestFirst(files.filter(isAnywhere)) }
 }
 
 /** All that run jobs in containers; from the last to the first, so that the same two heavy ones do not meet. */
@@ -59,11 +50,7 @@ export function lanesOnNewerEngine(files: readonly string[]): Lanes {
   const suites = files.filter(
     (file) => mentions(file, RUNS_CONTAINERS) && !NOT_ABOUT_ENGINE.test(file),
   )
-  return {
-    alone: suites.filter((file) => ALONE.test(file)),
-    besides: [suites.filter((file) => !ALONE.test(file)).toReversed()],
-    rest: [],
-  }
+  return { besides: [suites.toReversed()], rest: [] }
 }
 
 function longestFirst(files: readonly string[]): string[] {

@@ -42,12 +42,30 @@ const ENDING_LIMIT_MS = 1_000
 
 const WORKER = fileURLToPath(new URL('./worker.ts', import.meta.url))
 
+/** The path of the jump point is fixed: every served job of the other tests writes there. */
+const NEEDS_OWN_TMP = /e2e\/jump-point/
+
+/** Runs a command with an empty /tmp, but for what is here and in its temporary directory. */
+const WITH_OWN_TMP = [
+  ...['unshare', '--mount', 'sh', '-euc'],
+  `mount -t tmpfs -o mode=1777 none /mnt
+for kept in "$PWD" "$TMPDIR"; do
+  case $kept in /tmp/*) mkdir -p "/mnt\${kept#/tmp}"; mount --bind "$kept" "/mnt\${kept#/tmp}" ;; esac
+done
+mount --move /mnt /tmp; cd "$PWD"; exec "$@"`,
+  'sh',
+] as const
+
 export async function runFile(file: string, options: FileOptions): Promise<FileResult> {
   const started = performance.now()
   const mark = randomUUID()
   // Short: the path of a socket in it holds at most 107 bytes.
   const directory = await mkdtemp(join(tmpdir(), 'at-'))
-  const [program, ...args] = [...enter(options.network), process.execPath, WORKER, file]
+  const [program, ...args] = [
+    ...enter(options.network),
+    ...(NEEDS_OWN_TMP.test(file) ? WITH_OWN_TMP : []),
+    ...[process.execPath, WORKER, file],
+  ]
   const child = spawn(program, args, {
     detached: true, // a process group of its own, killed as a whole at the time limit
     env: { ...process.env, ...options.environment, TMPDIR: directory, [MARK]: mark },

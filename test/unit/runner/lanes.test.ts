@@ -5,7 +5,7 @@ import { type Lanes, lanesOf, lanesOnNewerEngine } from '../../runner/lanes.ts'
 
 const FILES = globSync('test/e2e/*.test.ts').sort()
 
-const filesOf = ({ alone, besides, rest }: Lanes) => [...alone, ...besides.flat(), ...rest].sort()
+const filesOf = ({ besides, rest }: Lanes) => [...besides.flat(), ...rest].sort()
 
 const test = suite('runner: lanes')
 
