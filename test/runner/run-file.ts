@@ -38,7 +38,7 @@ export interface FileOptions {
 const MAX_OUTPUT = 1_000_000
 
 /** Processes on their way out when the file ends get this long. */
-const ENDING_LIMIT_MS = 1_000
+const ENDING_LIMIT_MS = 5_000
 
 const WORKER = fileURLToPath(new URL('./worker.ts', import.meta.url))
 

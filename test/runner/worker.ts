@@ -10,7 +10,7 @@ import { pathToFileURL } from 'node:url'
 import { send } from './message.ts'
 
 /** Handles that close themselves get this long; a server left open never closes. */
-const CLOSING_LIMIT_MS = 2_000
+const CLOSING_LIMIT_MS = 5_000
 
 async function main(file: string): Promise<void> {
   // uvu's own switches: queue what .run() is called on, and leave it to us to start.
