@@ -34,12 +34,12 @@ They are gone, so the job cannot run. Start the job again.
 export async function fetchJob(id: string, options: FetchOptions): Promise<FetchedJob> {
   const { agent, onFailure, signal } = options
   try {
-    const document = await retry(async () => parse(await agent.fetchJob(id, { signal })), {
+    const document = await retry(async () => parse(id, await agent.fetchJob(id, { signal })), {
       ...{ delaysMs: DELAYS_MS, signal, onRetry: onFailure },
       isRetryable: (error) => error instanceof ControlPlaneError && error.status !== 404,
     })
     if (isSanitized(document)) return { problem: SECRETS_GONE }
-    const request = await parseJobRequestInSlices(withId(document, id))
+    const request = await parseJobRequestInSlices(document)
     return { request: { ...request, callbacks: {} } } // with push nobody waits for them
   } catch (error) {
     signal.throwIfAborted()
@@ -50,21 +50,29 @@ export async function fetchJob(id: string, options: FetchOptions): Promise<Fetch
   }
 }
 
-/** @throws {ControlPlaneError} without a word of what has come: secrets are in it */
-function parse(text: string): unknown {
+/**
+ * What stands in between may answer with anything, and an object without commands would be a job that
+ * passes without doing its work.
+ *
+ * @throws {ControlPlaneError} without a word of what has come: secrets are in it
+ */
+function parse(id: string, text: string): object {
+  let document: unknown
   try {
-    return JSON.parse(text)
+    document = JSON.parse(text)
   } catch {
-    throw new ControlPlaneError('The job request is not JSON', {
-      hint: 'Check what stands between the agent and the control plane.',
-    })
+    document = undefined // told below
   }
+  if (isOfJob(id, document)) return { ...document, job_id: id } // whatever it calls itself
+  throw new ControlPlaneError('The answer is not the request of this job', {
+    hint: 'Check what stands between the agent and the control plane.',
+  })
 }
 
-/** By which it was asked for, whatever it calls itself. */
-function withId(document: unknown, id: string): unknown {
-  const isRecord = typeof document === 'object' && document !== null && !Array.isArray(document)
-  return isRecord ? { ...document, job_id: id } : document
+function isOfJob(id: string, document: unknown): document is object {
+  if (typeof document !== 'object' || document === null || Array.isArray(document)) return false
+  const { job_id, id: olderId, commands } = document as Readonly<Record<string, unknown>>
+  return job_id === id || olderId === id || Array.isArray(commands)
 }
 
 /** Looks at the values of variables and files, wherever they stand; a directive may say what it likes. */
