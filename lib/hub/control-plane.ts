@@ -119,8 +119,13 @@ export class RegisteredAgent {
     throw new ControlPlaneError(`${path} was answered without a token`, { hint: TRIES_AGAIN })
   }
 
+  /** An agent that is not known any more is disconnected: the answer to an earlier call was lost. */
   async disconnect(limits: CallLimits): Promise<void> {
-    await this.#ask({ method: 'POST', path: '/disconnect', ...limits })
+    try {
+      await this.#ask({ method: 'POST', path: '/disconnect', ...limits })
+    } catch (error) {
+      if (!(error instanceof ControlPlaneError) || error.status !== 404) throw error
+    }
   }
 
   async #ask(call: Call): Promise<string> {

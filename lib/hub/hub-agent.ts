@@ -162,7 +162,7 @@ export class HubAgent {
     try {
       await retry(() => agent.disconnect({ signal, timeoutMs: DISCONNECT_CALL_MS }), {
         ...{ delaysMs, signal, onRetry: (error) => causes.failed(error) },
-        isRetryable: (error) => error instanceof ControlPlaneError && error.status !== 404,
+        isRetryable: (error) => error instanceof ControlPlaneError,
       })
       log.info(`Disconnected from the control plane as ${oneLine(registration.name)}`)
     } catch (error) {
