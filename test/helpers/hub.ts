@@ -115,6 +115,11 @@ export class Hub {
     this.faults.add(rule)
   }
 
+  /** For who kills an agent: the next one may sync at once. */
+  forgetTimes(): void {
+    this.#manners.forgetTimes()
+  }
+
   /** Where a job's log is pushed to. */
   logUrl(job: HubJob): string {
     return `${this.url}/api/v1/logs/${job.id}`

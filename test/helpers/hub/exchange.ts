@@ -35,6 +35,7 @@ export async function readBody(
     if (record.fault === 'cut') return undefined
     chunks.push(chunk)
   }
+  if (record.fault === 'cut') return undefined
   const bytes = Buffer.concat(chunks)
   record.bytes = bytes.length
   if (record.kind === 'log') record.lines = countLines(bytes)

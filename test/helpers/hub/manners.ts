@@ -43,6 +43,10 @@ export class Manners {
     if (request.kind === 'sync') this.#remember(request, isAnswered)
   }
 
+  forgetTimes(): void {
+    this.#answered.clear()
+  }
+
   #checkInterval({ agent = '', text, at }: RecordedRequest): void {
     const last = this.#answered.get(agent)
     if (last === undefined || last.text !== text || at - last.at >= last.waitMs * (1 - EARLY))
