@@ -11,6 +11,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { benchCache, benchManyFiles } from './cache.ts'
+import { benchFleet } from './fleet.ts'
 import { figure, median, RUNS, report } from './report.ts'
 import { benchServe } from './serve.ts'
 
@@ -193,6 +194,7 @@ async function benchJobs(): Promise<void> {
 const PARTS: ReadonlyMap<string, () => Promise<void>> = new Map([
   ['jobs', benchJobs],
   ['serve', benchServe],
+  ['fleet', benchFleet],
   ['cache', benchCache],
   ['many-files', benchManyFiles],
 ])
