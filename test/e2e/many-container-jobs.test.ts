@@ -17,7 +17,7 @@ const BARE = 'agent-test/bare'
 
 /** Until here the process loads code and fills its pools. */
 const WARM_UP = 15
-const JOBS = LONG_RUN_JOBS > 0 ? Math.max(WARM_UP + 1, LONG_RUN_JOBS / 20) : 50
+const JOBS = LONG_RUN_JOBS > 0 ? Math.max(WARM_UP + 1, LONG_RUN_JOBS / 20) : 40
 
 test(`${JOBS} jobs in a row leave no container, network, volume, process, file, connection or memory`, async () => {
   const withVolume = await makeImageWithVolume()

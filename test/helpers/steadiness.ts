@@ -7,8 +7,10 @@ import { LONG_RUN_JOBS } from './long-run.ts'
 import { residentMegabytes, type ServedAgent } from './served-agent.ts'
 
 export interface Look {
-  /** What its objects take when all garbage is collected. */
+  /** What its objects take, without garbage. */
   readonly heapMegabytes: number
+  /** Of buffers and large strings: with some of requests that are over. */
+  readonly bufferMegabytes: number
   readonly residentMegabytes: number
   readonly descriptors: number
   /** Of files: those of plain memory come and go. */
@@ -20,6 +22,9 @@ export interface Look {
 /** Compiled code and pools still grow a little, however many jobs there are. */
 const HEAP_GROWTH_MB = 4
 
+/** What single requests hold, as long as they are not collected: they are large here. */
+const BUFFER_GROWTH_MB = 64
+
 const SETTLING_MS = 90_000
 
 /** Smaller than anything that one forgets of a job. */
@@ -29,11 +34,16 @@ const GROWTH_PER_JOB_MB = 0.000_5
 export async function lookAt(served: ServedAgent): Promise<Look> {
   const { pid } = served.agent
   await waitFor(() => childrenOf(pid) === '', 'the agent has no child left')
-  const heapMegabytes = (await collectedBytes(served)) / 1e6
+  const { heap, buffers } = await measureAlive(served)
   await waitFor(() => countedOf(served) !== undefined, 'nothing is being removed')
   const counted = countedOf(served)
   assert.ok(counted)
-  return { heapMegabytes, residentMegabytes: await residentMegabytes(pid), ...counted }
+  return {
+    heapMegabytes: heap / 1e6,
+    bufferMegabytes: buffers / 1e6,
+    residentMegabytes: await residentMegabytes(pid),
+    ...counted,
+  }
 }
 
 export async function assertSteady(served: ServedAgent, before: Look, jobs: number): Promise<void> {
@@ -44,12 +54,15 @@ export async function assertSteady(served: ServedAgent, before: Look, jobs: numb
     },
     `no more than ${JSON.stringify(before)}`,
   )
-  const most = before.heapMegabytes + HEAP_GROWTH_MB + jobs * GROWTH_PER_JOB_MB
+  const heapLimit = before.heapMegabytes + HEAP_GROWTH_MB + jobs * GROWTH_PER_JOB_MB
+  const bufferLimit = before.bufferMegabytes + BUFFER_GROWTH_MB
+  const isSteady = ({ heapMegabytes, bufferMegabytes }: Look) =>
+    heapMegabytes < heapLimit && bufferMegabytes < bufferLimit
   let after = await lookAt(served)
   const account = () => `${JSON.stringify(before)} became ${JSON.stringify(after)}`
   // What waits for a time limit may still be held by it.
   const end = performance.now() + SETTLING_MS
-  while (after.heapMegabytes > most) {
+  while (!isSteady(after)) {
     assert.ok(performance.now() < end, account())
     after = await lookAt(served)
   }
@@ -83,33 +96,36 @@ function childrenOf(pid: number): string | undefined {
   }
 }
 
-/** Garbage of this size makes the process collect at once, mostly after it has answered. */
+/** Bytes that are in nothing else than buffers and large strings: with some of them the process collects. */
 const GARBAGE = JSON.stringify({ job_id: 'x'.repeat(4_000_000), commands: [] })
 
-/** One in four shows nothing but what lives. */
-const ROUNDS = 12
+/** Functions that have not run for some of them are given up. */
+const COLLECTIONS = 3
 
 /**
- * From outside: the agent has no debugger to ask. Whatever is measured between two collections holds
- * garbage of some requests, so that the least is what is alive.
+ * From outside: the agent has no debugger to ask. Of what is measured, some is garbage made since the
+ * last collection; the least is what is alive.
  */
-async function collectedBytes(served: ServedAgent): Promise<number> {
-  let least = Number.POSITIVE_INFINITY
-  for (let round = 0; round < ROUNDS; round++) {
-    const { status } = await served.ask('POST', '/jobs', { body: GARBAGE })
-    assert.is(status, 422)
+async function measureAlive(served: ServedAgent): Promise<{ heap: number; buffers: number }> {
+  const alive = { heap: Number.POSITIVE_INFINITY, buffers: Number.POSITIVE_INFINITY }
+  let first: number | undefined
+  for (let collections = 0; collections < (first ?? 0) + COLLECTIONS; ) {
+    assert.is((await served.ask('POST', '/jobs', { body: GARBAGE })).status, 422)
     const { text } = await served.ask('GET', '/metrics')
-    least = Math.min(least, sumOf(text, OLD_OBJECTS) + sumOf(text, BUFFERS))
+    collections = sumOf(text, /^nodejs_gc_duration_seconds_count\{kind="major"\} (\S+)/gm)
+    first ??= collections
+    alive.heap = Math.min(alive.heap, sumOf(text, HEAP))
+    alive.buffers = Math.min(alive.buffers, sumOf(text, BUFFERS))
   }
-  return least
+  return alive
 }
 
-/** Those of the new space live for a moment. */
-const OLD_OBJECTS = /^nodejs_heap_space_size_used_bytes\{space="(?!new)\w+"\} (\S+)/gm
-const BUFFERS = /^nodejs_external_memory_bytes (\S+)/gm
+/** But for the spaces of what is new, and of large objects. */
+const HEAP = /^nodejs_heap_space_size_used_bytes\{space="(?:code|old|trusted)"\} (\S+)/gm
+const BUFFERS =
+  /^nodejs_(?:external_memory_bytes|heap_space_size_used_bytes\{space="large_object"\}) (\S+)/gm
 
 function sumOf(metrics: string, which: RegExp): number {
   const values = [...metrics.matchAll(which)].map(([, value]) => Number(value))
-  assert.ok(values.length > 0, metrics)
   return values.reduce((sum, value) => sum + value, 0)
 }
