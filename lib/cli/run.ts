@@ -11,6 +11,7 @@ import { hostEnvironment } from '../config.ts'
 import { AgentError, explain } from '../errors.ts'
 import { type EventSink, formatEvent } from '../events/event.ts'
 import { JUMP_POINT_PATH } from '../host/jump-point.ts'
+import { checkDescriptorLimit } from '../host/process-limits.ts'
 import type { JobOptions } from '../job/job.ts'
 import { JobRun } from '../job/job-run.ts'
 import { createLogger, type Logger } from '../log.ts'
@@ -56,6 +57,7 @@ Examples:
     ...settingArgs(RUN_SETTINGS),
   },
   run: async ({ args }) => {
+    checkDescriptorLimit()
     const config = loadRunConfig(args, {
       env: hostEnvironment(),
       stdout: process.stdout,

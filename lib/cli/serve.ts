@@ -7,6 +7,7 @@
 import { defineCommand } from 'citty'
 import { hostEnvironment } from '../config.ts'
 import { explain } from '../errors.ts'
+import { checkDescriptorLimit } from '../host/process-limits.ts'
 import { createApp } from '../http/app.ts'
 import { type Listener, listen } from '../http/listen.ts'
 import type { Logger } from '../log.ts'
@@ -52,6 +53,7 @@ Examples:
 
 /** Resolves when the agent was asked to shut down, and has. @throws {AgentError} */
 export async function serveByFlags(flags: Readonly<Record<string, unknown>>): Promise<void> {
+  checkDescriptorLimit()
   const config = await loadServeConfig(configSources(flags))
   const state = await openStateDirectory(config.stateDirectories)
   try {

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { ShellError } from '../errors.ts'
 import type { PtyAddon } from './addon.ts'
 import type { HostTerminal, Program } from './program.ts'
 import { readPty } from './pty-output.ts'
@@ -14,22 +15,10 @@ const ROWS = 50
 
 const SIGNAL_BASE = 128
 
-/** @throws {Error} when the kernel gives no terminal or no process */
+/** @throws {ShellError} when the kernel gives no terminal or no process */
 export function openPty(addon: PtyAddon, program: Program): HostTerminal {
   const exited = Promise.withResolvers<number>()
-  const child = addon.fork(
-    program.file,
-    program.args,
-    Object.entries(program.environment).map(([name, value]) => `${name}=${value}`),
-    program.directory,
-    COLUMNS,
-    ROWS,
-    -1, // keep the agent's user and group
-    -1,
-    true,
-    '', // a helper program that only macOS needs
-    (code, signal) => exited.resolve(signal > 0 ? SIGNAL_BASE + signal : code),
-  )
+  const child = fork(addon, program, exited.resolve)
   const { stream, output } = readPty(child.fd)
   return {
     pid: child.pid,
@@ -37,5 +26,28 @@ export function openPty(addon: PtyAddon, program: Program): HostTerminal {
     write: (text) => void stream.write(text),
     exited: exited.promise,
     close: () => void stream.destroy(),
+  }
+}
+
+function fork(addon: PtyAddon, program: Program, onExit: (code: number) => void) {
+  try {
+    return addon.fork(
+      program.file,
+      program.args,
+      Object.entries(program.environment).map(([name, value]) => `${name}=${value}`),
+      program.directory,
+      COLUMNS,
+      ROWS,
+      -1, // keep the agent's user and group
+      -1,
+      true,
+      '', // a helper program that only macOS needs
+      (code, signal) => onExit(signal > 0 ? SIGNAL_BASE + signal : code),
+    )
+  } catch (cause) {
+    throw new ShellError("The host has no process or no terminal for the job's shell", {
+      hint: 'Compare the limits of the agent (ulimit -u, TasksMax of a service, kernel.pty.max) with what runs there.',
+      cause,
+    })
   }
 }

@@ -15,6 +15,7 @@ import { type HostResources, removeJobFiles, variablesFile } from '../../host/ho
 import { JobDirectory } from '../../host/job-directory.ts'
 import { addToLoginProfile } from '../../host/login-profile.ts'
 import { spawnWithOomScore } from '../../host/memory-shortage.ts'
+import { checkRoomForShell } from '../../host/process-limits.ts'
 import { describeProcesses } from '../../host/process-report.ts'
 import {
   COOKIE_NAME,
@@ -212,6 +213,7 @@ export class HostExecutor implements Executor {
       environment: this.#environment,
       directory: '/', // the boot script goes to $HOME, which may not exist
     }
+    checkRoomForShell()
     this.#terminal = spawnWithOomScore(() => openHostTerminal(program))
     this.#leaders.add(this.#terminal.pid)
     const grouped = this.#addToGroup(this.#terminal.pid)
