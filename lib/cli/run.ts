@@ -75,19 +75,23 @@ Examples:
 })
 
 /** @returns the exit code. Not 2: something has been started. @throws {AgentError} when nothing was */
-async function runToTheEnd(request: JobRequest, config: RunConfig, log: Logger): Promise<number> {
+async function runToTheEnd(
+  request: JobRequest,
+  config: RunConfig,
+  ownLog: Logger,
+): Promise<number> {
   const forceStop = new AbortController()
   const { signal } = forceStop
   const output = new StandardOutput({ stream: process.stdout, forceStop: signal })
   const recorded = await createRunRecord()
   const jobRun = new JobRun({
-    ...{ request, recorded, log, forceStop: signal, callbackDeadline: signal },
+    ...{ request, recorded, log: ownLog, forceStop: signal, callbackDeadline: signal },
     config: config.job,
     instanceId: randomBytes(8).toString('hex'),
     jumpPoint: 'with-keys',
-    onPulled: createPullStatsd(config.job, log),
+    onPulled: createPullStatsd(config.job, ownLog),
   })
-  const { access, notifier } = jobRun
+  const { access, notifier, log } = jobRun
   const stop = stopper(jobRun, forceStop)
   for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(name, stop)
   try {

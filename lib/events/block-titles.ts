@@ -27,6 +27,19 @@ export const FETCH_TITLE = 'Fetching the job'
 
 export const EXIT_TRAP_TITLE = "Running the EXIT trap of the job's shell"
 
+const OWN_TITLES: ReadonlySet<string> = new Set([
+  ...Object.values(STEP_TITLES),
+  TIME_LIMIT_TITLE,
+  EXIT_TRAP_TITLE,
+  hookTitle('pre'),
+  hookTitle('post'),
+])
+
+/** Everybody knows these texts: there is nothing secret in them. */
+export function isOwnTitle(title: string): boolean {
+  return OWN_TITLES.has(title)
+}
+
 export function hookTitle(which: 'post' | 'pre'): string {
   return `Running the ${which}-job hook configured in the agent`
 }

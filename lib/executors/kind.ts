@@ -14,6 +14,7 @@ import type { Check } from '../checks/check.ts'
 import type { HostResources, ResourcePlan } from '../host/host-resources.ts'
 import type { JumpTarget } from '../host/jump-point.ts'
 import type { SessionLeader } from '../host/processes.ts'
+import type { AddSecret } from '../masking/masking.ts'
 import type { ExecutorName, JobRequest } from '../request/job-request.ts'
 import type { JobConfig } from '../settings/job-config.ts'
 import type { PullReport } from './container/images/pull.ts'
@@ -70,6 +71,7 @@ export interface ExecutorOptions {
   readonly resources: HostResources
   /** Awaited for each shell on this host before a directive runs in it. */
   readonly onLeader: (leader: SessionLeader) => Promise<void>
+  readonly addSecret: AddSecret
   readonly onPulled?: ((report: PullReport) => void) | undefined
   /** Told of each container that is made, by the name the job gives it. */
   readonly onContainer: (container: NamedContainer) => void
@@ -132,18 +134,20 @@ export interface SharedOptions {
   /** What programs on this host inherit; the agent's own settings are not among it. */
   readonly environment: Readonly<Record<string, string>>
   readonly cache: CacheConfig
+  readonly addSecret: AddSecret
   /** By which the job will be known, for someone who clears up if this process cannot. */
   readonly resources: HostResources
 }
 
 export function sharedOptions(
   request: JobRequest,
-  { config, forceStop, resources }: ExecutorOptions,
+  { config, forceStop, addSecret, resources }: ExecutorOptions,
 ): SharedOptions {
   return {
     policy: { gracePeriodMs: config.stopGracePeriod, forceStop },
     environment: config.jobEnvironment,
     cache: { ...config.cache, project: projectOf(request, config) },
+    addSecret,
     resources,
   }
 }

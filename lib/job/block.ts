@@ -6,6 +6,8 @@
 
 import { type BlockStart, blockEnd, type EventSink, type JobEvent } from '../events/event.ts'
 import { OutputText } from '../events/output-text.ts'
+import type { MaskedStream } from '../masking/masked-stream.ts'
+import type { Masking } from '../masking/masking.ts'
 import { nowInSeconds } from '../time.ts'
 
 /** Long enough to gather what one small command prints, short enough not to be noticed. */
@@ -14,18 +16,32 @@ const BATCH_MS = 20
 /** A burst is cut into events of about this many characters. */
 const BATCH_CHARACTERS = 64 * 1024
 
+/** Held back with nothing behind it: perhaps a prompt, or a secret's beginning that tells little of it. */
+const HOLD_MS = 60
+
+/** So much of a secret tells something; who prints the rest does not take longer, as a rule. */
+const LONG_HOLD_CHARACTERS = 6
+const LONG_HOLD_MS = 2_000
+
 export class BlockWriter {
   readonly #sink: EventSink
+  readonly #masking: Masking
   readonly #text = new OutputText()
+  readonly #masked: MaskedStream
   #pending = ''
   #timer: NodeJS.Timeout | undefined
+  /** Until what is held back is shown all the same. */
+  #holdTimer: NodeJS.Timeout | undefined
   #start: BlockStart
   /** Events are written one after the other, whoever asks: the timer or the terminal. */
   #written: Promise<void> = Promise.resolve()
   readonly #failure = Promise.withResolvers<never>()
 
-  constructor(sink: EventSink, directive: string) {
+  /** @param directive as it may be shown */
+  constructor(sink: EventSink, directive: string, masking: Masking) {
     this.#sink = sink
+    this.#masking = masking
+    this.#masked = masking.open()
     this.#start = { directive, timestamp: 0 }
     this.#failure.promise.catch(() => undefined) // for whoever listens
   }
@@ -48,7 +64,8 @@ export class BlockWriter {
    */
   push(output: Uint8Array | string): Promise<void> | void {
     if (typeof output === 'string') return this.#print(output)
-    this.#pending += this.#text.push(output)
+    this.#pending += this.#masked.push(this.#text.push(output))
+    this.#watchHeld()
     if (this.#pending.length >= BATCH_CHARACTERS) return this.#flush()
     this.#timer ??= setTimeout(() => this.#flush(), BATCH_MS)
   }
@@ -60,14 +77,26 @@ export class BlockWriter {
 
   #print(line: string): Promise<void> {
     void this.#end()
-    this.#pending = line.toWellFormed().replaceAll('\r\n', '\n')
+    this.#pending = this.#masking.mask(line.toWellFormed().replaceAll('\r\n', '\n'))
     return this.#flush()
   }
 
   /** What the terminal has put out so far is complete. */
   #end(): Promise<void> {
-    this.#pending += this.#text.end()
+    clearTimeout(this.#holdTimer)
+    this.#pending += this.#masked.push(this.#text.end()) + this.#masked.end()
     return this.#flush()
+  }
+
+  #watchHeld(): void {
+    clearTimeout(this.#holdTimer)
+    const { heldLength } = this.#masked
+    if (heldLength === 0) return
+    const ms = heldLength < LONG_HOLD_CHARACTERS ? HOLD_MS : LONG_HOLD_MS
+    this.#holdTimer = setTimeout(() => {
+      this.#pending += this.#masked.show()
+      void this.#flush()
+    }, ms)
   }
 
   #flush(): Promise<void> {

@@ -13,14 +13,18 @@ import {
   UndeliveredError,
   withCode,
 } from '../errors.ts'
+import { isOwnTitle } from '../events/block-titles.ts'
 import { blockEnd, type EventSink, type JobEvent, type JobResult } from '../events/event.ts'
 import type { OnOutput } from '../executors/executor.ts'
 import type { Logger } from '../log.ts'
+import type { Masking } from '../masking/masking.ts'
 import { nowInSeconds } from '../time.ts'
 import { BlockWriter } from './block.ts'
 
 export interface JobBlocksOptions {
   readonly sink: EventSink
+  /** Of all that comes into the log. */
+  readonly masking: Masking
   /** The agent's own, for what the job's author cannot mend. */
   readonly log: Logger
   /** Of the job's stop: a block that is open then ends with 1. */
@@ -69,9 +73,10 @@ export class JobBlocks {
    * @param work what fills the block; its error becomes the block's last output
    * @throws what the sink throws when the log can no longer be kept; see {@link abandon}
    */
-  async write(directive: string, work: (onOutput: OnOutput) => Promise<number>): Promise<BlockEnd> {
-    const { sink, log, signal, onOutput } = this.#options
-    const writer = new BlockWriter(sink, directive)
+  async write(title: string, work: (onOutput: OnOutput) => Promise<number>): Promise<BlockEnd> {
+    const { sink, log, masking, signal, onOutput } = this.#options
+    const directive = isOwnTitle(title) ? title : masking.mask(title)
+    const writer = new BlockWriter(sink, directive, masking)
     this.#open = { directive, startedAt: nowInSeconds(), since: performance.now() }
     onOutput()
     await writer.start()
@@ -126,7 +131,8 @@ export class JobBlocks {
     const { directive, startedAt } = this.#open
     const timestamp = nowInSeconds()
     for (const output of describeFailure(error)) {
-      await this.#writeLast({ event: 'cmd_output', timestamp, output })
+      const masked = this.#options.masking.mask(output)
+      await this.#writeLast({ event: 'cmd_output', timestamp, output: masked })
     }
     await this.#writeLast(blockEnd({ directive, timestamp: startedAt }, 1))
   }

@@ -20,6 +20,7 @@ import { type JobConfig, variablesOf } from '../settings/job-config.ts'
 import { CompletionNotifier, pendingCallbacks } from './completion-notifier.ts'
 import { recoverDeadRuns } from './dead-runs.ts'
 import { Job, type JobOptions } from './job.ts'
+import { findSecrets, type JobSecrets, maskedLog } from './job-secrets.ts'
 import { timeLimitsOf } from './time-limits.ts'
 
 export interface JobRunOptions {
@@ -43,13 +44,19 @@ export interface JobRunOptions {
 export class JobRun {
   readonly access: JobAccess
   readonly notifier: CompletionNotifier
+  /** Without the job's secrets. */
+  readonly log: Logger
+  readonly #secrets: JobSecrets
   readonly #options: JobRunOptions
   #job: Job | undefined
   #stopped = false
 
   constructor(options: JobRunOptions) {
-    const { request, config, recorded, log, callbackDeadline, onCallbackFailed } = options
+    const { request, config, recorded, callbackDeadline, onCallbackFailed } = options
     const { home, callbackRetryAttempts: attempts } = config
+    this.#secrets = findSecrets(request, config)
+    const log = maskedLog(options.log, this.#secrets.masking)
+    this.log = log
     this.#options = options
     const jumpPoint = config.fleet === undefined ? options.jumpPoint : 'never'
     this.access = new JobAccess({ request, home, recorded, log, jumpPoint })
@@ -76,23 +83,24 @@ export class JobRun {
    * @throws {AgentError} when the job cannot run
    */
   async prepare(): Promise<Executor> {
-    const { request, config, forceStop, instanceId, log, onPulled } = this.#options
+    const { request, config, forceStop, instanceId, onPulled } = this.#options
     const kind = kindOf(request.executor)
     const resources = kind.planResources(config)
     await this.#begin(resources)
-    await recoverDeadRuns(config.home, log)
+    await recoverDeadRuns(config.home, this.log)
     await this.access.open()
     return await kind.create(request, {
       ...{ config, forceStop, instanceId, resources, onPulled },
+      addSecret: this.#secrets.masking.add,
       onLeader: (leader) => this.#addLeader(leader),
       onContainer: (container) => this.access.addContainer(container),
     })
   }
 
   create(executor: Executor, options: Pick<JobOptions, 'hold' | 'onResult' | 'sink'>): Job {
-    const { request, config, log } = this.#options
+    const { request, config } = this.#options
     const job = new Job({
-      ...{ ...options, request, executor, log },
+      ...{ ...options, ...this.#secrets, request, executor, log: this.log },
       hooks: {
         ...{ preJob: config.preJobHookPath, postJob: config.postJobHookPath },
         rules: config.fleet,
@@ -133,13 +141,13 @@ export class JobRun {
 
   /** Whoever started `agent run` sees it die and what is left; a server's job must not go on unrecorded. */
   async #requireRecorded(recorded: Promise<void>): Promise<void> {
-    const { log, logPath } = this.#options
+    const { logPath } = this.#options
     try {
       await recorded
     } catch (error) {
       if (logPath !== undefined) throw error
       const what = "Cannot record this job's processes; they will survive if the agent is killed"
-      log.warn(`${what}: ${explain(error)}`)
+      this.log.warn(`${what}: ${explain(error)}`)
     }
   }
 }

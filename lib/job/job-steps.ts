@@ -23,6 +23,8 @@ export interface JobStepsOptions {
   readonly log: Logger
   /** To be exported; of two with one name the later counts. Default: the request's. */
   readonly variables?: readonly EncodedVariable[]
+  /** What of the job's secrets is not masked: lines. */
+  readonly exposed?: readonly string[]
   /** Somebody may want to look at a failed job in its shell. */
   readonly keepsFailedShell: boolean
   /** The job's stop: an outcome does not count once it is aborted. */
@@ -88,7 +90,7 @@ export class JobSteps {
   }
 
   async #export(): Promise<Outcome> {
-    return await this.#exportVariables(this.#variables)
+    return await this.#exportVariables(this.#variables, this.#options.exposed)
   }
 
   get #variables(): readonly EncodedVariable[] {
@@ -96,9 +98,13 @@ export class JobSteps {
     return variables
   }
 
-  async #exportVariables(encoded: readonly EncodedVariable[]): Promise<Outcome> {
+  async #exportVariables(
+    encoded: readonly EncodedVariable[],
+    remarks: readonly string[] = [],
+  ): Promise<Outcome> {
     return await this.#block(STEP_TITLES.exportVariables, async (onOutput) => {
       const variables = await decodeVariables(encoded, onOutput)
+      for (const remark of remarks) await onOutput(remark)
       return await this.#options.executor.exportVariables(variables, this.#runOptions(onOutput))
     })
   }

@@ -9,6 +9,7 @@ import { TIME_LIMIT_TITLE } from '../events/block-titles.ts'
 import type { EventSink, JobResult } from '../events/event.ts'
 import type { Executor } from '../executors/executor.ts'
 import type { Logger } from '../log.ts'
+import type { Masking } from '../masking/masking.ts'
 import type { EncodedVariable, JobRequest } from '../request/job-request.ts'
 import { JobBlocks } from './job-blocks.ts'
 import { JobSteps } from './job-steps.ts'
@@ -29,6 +30,10 @@ export interface JobOptions {
   readonly request: JobRequest
   readonly executor: Executor
   readonly sink: EventSink
+  /** Of all that comes into the log. */
+  readonly masking: Masking
+  /** What of the job's secrets is not masked: lines. */
+  readonly exposed?: readonly string[]
   /** Tells the control plane; awaited before `job_finished`. Never rejects. */
   readonly onResult: (result: JobResult) => Promise<void>
   readonly log: Logger
@@ -55,12 +60,12 @@ export class Job {
   #cleanupFailed = false
 
   constructor(options: JobOptions) {
-    const { sink, log, hold, limits = {} } = options
+    const { sink, masking, log, hold, limits = {} } = options
     const { signal } = this.#stop
     this.#options = options
     this.#watch = new TimeLimitWatch(limits, (problem) => void this.#endAtLimit(problem))
     const onOutput = () => this.#watch.noteOutput()
-    this.#blocks = new JobBlocks({ sink, log, signal, onOutput })
+    this.#blocks = new JobBlocks({ sink, masking, log, signal, onOutput })
     this.#plan = { ...options.request, hooks: options.hooks ?? {} }
     const keepsFailedShell = hold !== undefined
     this.#steps = new JobSteps({ ...options, blocks: this.#blocks, signal, keepsFailedShell })

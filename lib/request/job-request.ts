@@ -20,6 +20,8 @@ export interface EncodedVariable {
   readonly name: string
   /** base64, line breaks tolerated. */
   readonly value: string
+  /** Whether it is masked in logs; absent = if its name is one of a secret. */
+  readonly secret?: boolean | undefined
 }
 
 export interface EncodedFile {
@@ -28,6 +30,8 @@ export interface EncodedFile {
   readonly content: string
   /** What `chmod` takes: `0644`, `+x`. */
   readonly mode: string
+  /** Whether its content is masked in logs. */
+  readonly secret?: boolean | undefined
 }
 
 /** When a container's image is pulled. */

@@ -61,9 +61,12 @@ export const DESCRIPTIONS: Readonly<Record<string, string>> = {
   'command.alias': 'Shown in the log instead of the directive',
   'variable.name': 'The name of the variable',
   'variable.value': 'Base64',
+  'variable.secret':
+    'Whether the value is masked in the log; by default if the name ends in `_TOKEN`, `_PASSWORD`, `_SECRET` or `_KEY`',
   'file.path': 'Absolute, or relative to the home directory, which `~/` also means',
   'file.content': 'Base64',
   'file.mode': 'Whatever `chmod` takes, such as `"0600"` or `+x`; `"0644"` by default',
+  'file.secret': 'Whether the content is masked in the log',
   'file.file': 'In place of `content`: the path of a file, relative to the job file',
 }
 

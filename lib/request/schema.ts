@@ -121,9 +121,12 @@ function noneIfEmpty(argv: readonly string[]): readonly string[] | undefined {
 
 const command = record({ directive: text(), alias: optionalText() })
 
+const secret = v.optional(v.boolean(expected('true or false')))
+
 const variable = record({
   name: filledText('the name of a variable'),
   value: text('a string of base64'),
+  secret,
 })
 
 const file = record({
@@ -136,6 +139,7 @@ const file = record({
     v.optional(text('a string in quotes, such as "0644"'), DEFAULT_FILE_MODE),
     v.transform((mode) => mode || DEFAULT_FILE_MODE),
   ),
+  secret,
 })
 
 /** The empty string and 0 are how clients written in Go leave a field out. */

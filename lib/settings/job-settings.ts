@@ -64,6 +64,12 @@ export const JOB_SETTINGS = {
     default: '60s',
     description: 'Time for a service of a job to become ready',
   },
+  'mask-by-name': {
+    type: SWITCH,
+    default: 'true',
+    description:
+      'Mask variables in logs whose names end in _TOKEN, _PASSWORD, _SECRET or _KEY, if they have 8 characters or more',
+  },
   'pre-job-hook-path': {
     type: PATH,
     description: "Script to source in every job's shell before its commands",

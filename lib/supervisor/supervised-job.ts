@@ -99,7 +99,8 @@ export class SupervisedJob {
    * @returns when nothing of the job is left, or the agent's log says what is: then `cleanupFailed`
    */
   async run(opened: Promise<OpenedLog>): Promise<{ readonly cleanupFailed: boolean }> {
-    const { log, metrics, request } = this.#options
+    const { metrics, request } = this.#options
+    const { log } = this.#jobRun
     log.info(`The job begins (${request.executor})`)
     let uploaded: Promise<void> | undefined
     try {
@@ -126,7 +127,8 @@ export class SupervisedJob {
    */
   async #end(result: JobResult): Promise<void> {
     if (this.#phase !== 'running') return
-    const { log, metrics } = this.#options
+    const { metrics } = this.#options
+    const { log } = this.#jobRun
     const durationMs = performance.now() - this.#startedAt
     log.info(`The job is over: ${result}, after ${(durationMs / 1_000).toFixed(1)} s`)
     metrics.jobFinished({ result, durationMs })

@@ -1,5 +1,5 @@
 /**
- * The job's small programs in bash: `retry`, `checksum`, and `cache`, which asks the agent. They use
+ * The job's small programs in bash: `retry`, `checksum`, and `cache` and `mask`, which ask the agent. They use
  * nothing but what bash brings: an image may have nothing else.
  *
  * How they ask: a request is written to a file in lines short enough to be written whole, so that many
@@ -132,6 +132,31 @@ give_up() {
 }
 ${askAgent(directory)}
 ask cache "$@"
+`
+}
+
+/**
+ * A value that is read from standard input is in no list of processes.
+ *
+ * @param directory of the toolbox
+ */
+export function maskProgram(directory: string): string {
+  return `
+value=
+if (( $# == 0 )); then
+  IFS= read -r -d '' value || :
+  if [[ -z $value ]]; then
+    echo 'Usage: mask VALUE..., or mask <FILE' >&2
+    exit 2
+  fi
+  set -- "$value"
+fi
+give_up() {
+  echo "mask: $1" >&2
+  exit 1
+}
+${askAgent(directory)}
+ask mask "$@"
 `
 }
 

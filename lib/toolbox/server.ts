@@ -9,12 +9,14 @@ import { createGate } from '../async/in-order.ts'
 import { absolutePath, type FileOwner, type JobFiles, md5Of } from '../cache/job-files.ts'
 import type { CacheConfig } from '../cache/open-store.ts'
 import { toLine } from '../errors.ts'
-import { type ByteString, bytes, encodeBytes } from '../files/byte-string.ts'
+import { type ByteString, bufferOf, bytes, encodeBytes } from '../files/byte-string.ts'
+import type { AddSecret } from '../masking/masking.ts'
 import { RequestReader, type ToolboxRequest } from './request.ts'
 
 export interface ToolboxServerOptions {
   readonly files: JobFiles
   readonly cache: CacheConfig
+  readonly addSecret: AddSecret
   /** Who asks here; absent = as each says, for a server that only the job's user and root can reach. */
   readonly user?: FileOwner | undefined
   /**
@@ -133,7 +135,11 @@ export class ToolboxServer {
     write: (text: ByteString) => Promise<void>,
     signal: AbortSignal,
   ): Promise<number> {
-    const { files, cache, user } = this.#options
+    const { files, cache, addSecret, user } = this.#options
+    if (request.command === 'mask') {
+      for (const line of maskValues(request.args, addSecret)) await write(encodeBytes(line))
+      return 0
+    }
     if (request.command === 'checksum') {
       const [path = bytes``] = request.args
       await write(encodeBytes(await md5Of(files, absolutePath(request.directory, path), signal)))
@@ -142,6 +148,16 @@ export class ToolboxServer {
     const { runCache } = await import('../cache/command.ts')
     return await runCache({ ...request, ...user, files, write, signal, config: cache })
   }
+}
+
+/** @returns what is to be said of it */
+function maskValues(values: readonly ByteString[], addSecret: AddSecret): string[] {
+  const remarks = values.map((value, index) => {
+    const which = values.length === 1 ? 'the value' : `value ${index + 1}`
+    const problem = addSecret(bufferOf(value))
+    return problem === undefined ? '' : `mask: ${which} ${problem}`
+  })
+  return remarks.filter((remark) => remark !== '')
 }
 
 /** To whom it was promised, when the one who did the work is gone. */

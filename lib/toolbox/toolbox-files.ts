@@ -1,13 +1,13 @@
 /**
  * What is put into a job's private directory, on the host and in containers alike, so that its
- * scripts find `checkout`, `cache`, `retry` and `checksum` (see lib/toolbox/README.md). Pure.
+ * scripts find `checkout`, `cache`, `retry`, `checksum` and `mask` (see lib/toolbox/README.md). Pure.
  *
  * @module
  */
 
 import { quoteWord } from '../shell/quote.ts'
 import { CHECKOUT_PROGRAM, checkoutFunction } from './checkout.ts'
-import { cacheProgram, checksumProgram, RETRY_PROGRAM } from './programs.ts'
+import { cacheProgram, checksumProgram, maskProgram, RETRY_PROGRAM } from './programs.ts'
 
 export interface ToolboxFile {
   /** Below the toolbox's directory; outermost directories come first. */
@@ -20,7 +20,7 @@ export interface ToolboxFile {
 /** Where it is not, and where files cannot be run, each program gets a function that starts it. */
 const BASH = '/bin/bash'
 
-const PROGRAMS = ['cache', 'checksum', 'retry']
+const PROGRAMS = ['cache', 'checksum', 'mask', 'retry']
 
 /** @param directory of the toolbox: absolute */
 export function toolboxFiles(directory: string): ToolboxFile[] {
@@ -36,6 +36,7 @@ export function toolboxFiles(directory: string): ToolboxFile[] {
     { name: 'replies', mode: 0o755 },
     program('bin/cache', cacheProgram(directory)),
     program('bin/checksum', checksumProgram(directory)),
+    program('bin/mask', maskProgram(directory)),
     program('bin/retry', RETRY_PROGRAM, ''),
     program('checkout', CHECKOUT_PROGRAM),
     { name: 'setup', content: Buffer.from(setupScript(directory)), mode: 0o644 },

@@ -19,6 +19,7 @@ promiseContract(test, () => {
     policy: { gracePeriodMs: 1_000, forceStop: new AbortController().signal },
     environment: {},
     cache: { directories: [], limitBytes: 0, environment: {}, project: '' },
+    addSecret: () => undefined,
     resources: planProcessResources('/'),
     socketPath: HOST_SOCKET,
     hostFiles: [],

@@ -63,6 +63,7 @@ export const ROWS: readonly Readonly<Record<string, string>>[] = [
     files:
       'replacing files, directories that others may be making, files without an end, names as bytes',
     'log.ts': "the agent's own log",
+    masking: 'what is secret in a job, and texts without it; pure',
     'slices.ts': 'long work in slices, between which everything else has its turn',
     'time.ts': 'Unix seconds',
     'trust.ts': 'certificate authorities of this host',

@@ -41,7 +41,7 @@ export interface ContainerOptions extends Ownership, SharedOptions, StartOptions
 const GONE = 404
 
 /** Directives that will ask the agent, unless a script does. */
-const ASKS = /\b(cache|checksum)\b/
+const ASKS = /\b(cache|checksum|mask)\b/
 
 /** Starting a program in a container takes a tenth of a second of somebody's time. */
 const TOOLBOX_DELAY_MS = 300
@@ -80,6 +80,7 @@ export class ContainerExecutor implements Executor {
       (await block(STEP_TITLES.credentials, (onOutput) =>
         setUpCredentials(this.#docker, imagePullCredentials, this.#logins, {
           environment: this.#options.environment,
+          addSecret: this.#options.addSecret,
           stallTimeoutMs: this.#options.pullStallTimeoutMs,
           signal,
           onOutput,
@@ -206,6 +207,7 @@ export class ContainerExecutor implements Executor {
       docker: this.#docker,
       containerId: main.id,
       directory: this.#staging.toolboxPath,
+      addSecret: this.#options.addSecret,
       cache: this.#options.cache,
       user: main.session.info,
     })

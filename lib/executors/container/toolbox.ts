@@ -9,21 +9,21 @@
 import type { Duplex } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { onAbort } from '../../async/abort.ts'
-import type { CacheConfig } from '../../cache/open-store.ts'
 import { attachExec } from '../../docker/exec.ts'
 import { readFrames } from '../../docker/frames.ts'
 import type { ByteString } from '../../files/byte-string.ts'
 import { LineReader } from '../../toolbox/lines.ts'
 import { LOST_ANSWER, ToolboxServer } from '../../toolbox/server.ts'
+import type { SharedOptions } from '../kind.ts'
 import {
   type ToolboxClient,
   ToolboxClients,
   type ToolboxClientsOptions,
 } from './toolbox-clients.ts'
 
-export interface ToolboxOptions extends ToolboxClientsOptions {
-  readonly cache: CacheConfig
-}
+export interface ToolboxOptions
+  extends ToolboxClientsOptions,
+    Pick<SharedOptions, 'addSecret' | 'cache'> {}
 
 /**
  * In bash alone, in the toolbox's directory. Both ways go by lines: who asks and what, to whom and
@@ -141,10 +141,10 @@ export class ContainerToolbox {
   }
 
   #openServer({ owner, files }: ToolboxClient, socket: Duplex): ToolboxServer {
-    const { cache } = this.#options
+    const { cache, addSecret } = this.#options
     const send = (id: string, lines: readonly ByteString[]) =>
       reply(socket, nameOf(owner.uid, id), lines)
-    return new ToolboxServer({ files, cache, user: owner, reply: send })
+    return new ToolboxServer({ files, cache, addSecret, user: owner, reply: send })
   }
 }
 

@@ -66,7 +66,8 @@ async function examineLogin(
     ...options,
     resources: planHostResources({ privateDirectories: [directory], home }),
     policy: { gracePeriodMs: 0, forceStop: signal },
-    cache: { directories: [], limitBytes: 0, environment: {}, project: '' }, // nothing is stored
+    cache: { directories: [], limitBytes: 0, environment: {}, project: '' },
+    addSecret: () => undefined, // nothing is stored
   })
   const started = performance.now()
   try {

@@ -91,14 +91,14 @@ export class HostExecutor implements Executor {
   }
 
   async prepare({ signal, directives }: PrepareOptions): Promise<boolean> {
-    const { environment, cache, resources } = this.#options
+    const { environment, resources } = this.#options
     this.#steps = directives.length + OWN_STEPS
     const complete = withDefaults(environment)
     this.#resources = resources
     this.#environment = { ...complete, [COOKIE_NAME]: this.#resources.cookie }
     this.#directory = new JobDirectory(resources.directory ?? '', resources.spares ?? [])
     onAbort(signal, this.#stop)
-    this.#toolbox = new HostToolbox(this.#path(TOOLBOX), cache)
+    this.#toolbox = new HostToolbox(this.#path(TOOLBOX), this.#options)
     await this.#openSession(signal)
     return true
   }
@@ -184,7 +184,7 @@ export class HostExecutor implements Executor {
     try {
       directory.restore()
       await rm(toolbox, { recursive: true, force: true })
-      this.#toolbox = new HostToolbox(toolbox, this.#options.cache)
+      this.#toolbox = new HostToolbox(toolbox, this.#options)
     } catch (error) {
       if (error instanceof ShellError) throw error
       // There is no room for the toolbox; what is to be run may find some elsewhere.

@@ -21,11 +21,13 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { appendFile } from 'node:fs/promises'
-import type { CacheConfig } from '../../cache/open-store.ts'
 import { LineReader } from '../../toolbox/lines.ts'
 import { ToolboxServer } from '../../toolbox/server.ts'
 import { toolboxFiles } from '../../toolbox/toolbox-files.ts'
+import type { SharedOptions } from '../kind.ts'
 import { HostFiles } from './job-files.ts'
+
+type ToolboxOptions = Pick<SharedOptions, 'addSecret' | 'cache'>
 
 /** Where the kernel has no more watches to give. */
 const POLL_MS = 100
@@ -52,7 +54,7 @@ export class HostToolbox {
    *
    * @param directory made here, in one that only the job's user may enter
    */
-  constructor(directory: string, cache: CacheConfig) {
+  constructor(directory: string, { cache, addSecret }: ToolboxOptions) {
     mkdirSync(directory, { mode: 0o755 })
     for (const { name, content, mode } of toolboxFiles(directory)) {
       if (content === undefined) mkdirSync(`${directory}/${name}`, { mode })
@@ -64,6 +66,7 @@ export class HostToolbox {
     this.#server = new ToolboxServer({
       files: new HostFiles(),
       cache,
+      addSecret,
       reply: async (id, lines) => {
         await appendFile(`${directory}/replies/${id}`, lines.join(''), { encoding: 'latin1' })
       },

@@ -45,6 +45,7 @@ function createExecutor(directory: string, options: Partial<HostOptions> = {}): 
     policy: { gracePeriodMs: 1_000, forceStop: new AbortController().signal },
     environment: { HOME: directory, PATH: '/usr/local/bin:/usr/bin:/bin' },
     cache: { directories: [], limitBytes: 0, environment: {}, project: '' },
+    addSecret: () => undefined,
     resources: planHostResources({ privateDirectories: [directory], home: directory }),
     ...options,
   })

@@ -67,6 +67,7 @@ async function logIn(
     response.writeHead(200, { 'content-type': 'application/json' }).end('{}')
   })
   const exitCode = await setUpCredentials(docker, credentials, logins, {
+    addSecret: () => undefined,
     ...OPTIONS,
     environment: {},
   })

@@ -101,9 +101,9 @@ files:
   )
 
   assert.equal((await loadJobFile(path, noInput())).files, [
-    { path: 'x', mode: '0600', content: 'AP8=' },
-    { path: 'y', mode: '0644', content: 'eA==' },
-    { path: 'z', mode: '0644', content: 'AP8=' },
+    { path: 'x', mode: '0600', content: 'AP8=', secret: undefined },
+    { path: 'y', mode: '0644', content: 'eA==', secret: undefined },
+    { path: 'z', mode: '0644', content: 'AP8=', secret: undefined },
   ])
 })
 

@@ -50,7 +50,7 @@ test('every field arrives, still encoded', () => {
     epilogue_always_commands: [{ directive: 'always' }],
     epilogue_on_pass_commands: [{ directive: 'pass' }],
     epilogue_on_fail_commands: [{ directive: 'fail' }],
-    env_vars: [{ name: 'A', value: 'eA==' }],
+    env_vars: [{ name: 'A', value: 'eA==', secret: true }],
     files: [{ path: '~/a b', content: 'eA==', mode: '+x' }],
     ssh_public_keys: ['c3No'],
     compose: {
@@ -92,8 +92,8 @@ test('every field arrives, still encoded', () => {
   assert.is(request.epilogueAlways[0]?.directive, 'always')
   assert.is(request.epilogueOnPass[0]?.directive, 'pass')
   assert.is(request.epilogueOnFail[0]?.directive, 'fail')
-  assert.equal(request.envVars, [{ name: 'A', value: 'eA==' }])
-  assert.equal(request.files, [{ path: '~/a b', content: 'eA==', mode: '+x' }])
+  assert.equal(request.envVars, [{ name: 'A', value: 'eA==', secret: true }])
+  assert.equal(request.files, [{ path: '~/a b', content: 'eA==', mode: '+x', secret: undefined }])
   assert.equal(request.sshPublicKeys, ['c3No'])
   assert.equal(request.compose, {
     containers: [
@@ -104,8 +104,8 @@ test('every field arrives, still encoded', () => {
         command: ['sleep', '1'],
         entrypoint: ['/bin/sh', '-c'],
         user: 'nobody',
-        envVars: [{ name: 'B', value: 'eQ==' }],
-        files: [{ path: '/c', content: 'eA==', mode: '0644' }],
+        envVars: [{ name: 'B', value: 'eQ==', secret: undefined }],
+        files: [{ path: '/c', content: 'eA==', mode: '0644', secret: undefined }],
         platform: 'linux/arm64',
         memoryBytes: 536_870_912,
         cpus: 0.5,
@@ -126,8 +126,10 @@ test('every field arrives, still encoded', () => {
     ],
     imagePullCredentials: [
       {
-        envVars: [{ name: 'C', value: 'eg==' }],
-        files: [{ path: '/tmp/gcr/keyfile.json', content: 'e30=', mode: '0600' }],
+        envVars: [{ name: 'C', value: 'eg==', secret: undefined }],
+        files: [
+          { path: '/tmp/gcr/keyfile.json', content: 'e30=', mode: '0600', secret: undefined },
+        ],
       },
     ],
     hostSetupCommands: [{ directive: 'uname', alias: undefined }],
@@ -155,7 +157,7 @@ test('older keys mean the same: id, epilogue_commands, file', () => {
 
   assert.is(request.id, 'old')
   assert.is(request.epilogueAlways[0]?.directive, 'x')
-  assert.equal(request.files, [{ path: 'a', content: '', mode: '0644' }])
+  assert.equal(request.files, [{ path: 'a', content: '', mode: '0644', secret: undefined }])
 })
 
 test('the key of today wins over the older one', () => {

@@ -9,6 +9,7 @@ import { LinkedAbort } from '../../../async/abort.ts'
 import type { DockerClient } from '../../../docker/client.ts'
 import { type RegistryLogin, verifyLogin } from '../../../docker/images.ts'
 import { ContentError, ImagePullError } from '../../../errors.ts'
+import type { AddSecret } from '../../../masking/masking.ts'
 import { decodeBase64 } from '../../../request/base64.ts'
 import type { PullCredential } from '../../../request/job-request.ts'
 import type { RunOptions } from '../../executor.ts'
@@ -19,6 +20,8 @@ import { StallWatch } from './stall-watch.ts'
 export interface CredentialOptions extends RunOptions {
   /** Of the agent's process. */
   readonly environment: Readonly<Record<string, string>>
+  /** Told of what registries give in exchange for a credential. */
+  readonly addSecret: AddSecret
   /** A registry that does not answer for so long fails its login. */
   readonly stallTimeoutMs: number
 }
@@ -35,7 +38,7 @@ export async function setUpCredentials(
   logins: RegistryLogin[],
   options: CredentialOptions,
 ): Promise<number> {
-  const { onOutput } = options
+  const { addSecret, onOutput } = options
   for (const encoded of credentials) {
     const credential = decode(encoded)
     const type = credential.optional('DOCKER_CREDENTIAL_TYPE') ?? ''
@@ -48,8 +51,11 @@ export async function setUpCredentials(
     }
     await onOutput(`Setting up credentials for ${strategy.title}\n`)
     const login = await retryTransient(async () => {
-      return await verify(docker, await strategy.resolve(credential, options), options)
+      const given = await strategy.resolve(credential, options)
+      addSecret(Buffer.from(given.password))
+      return await verify(docker, given, options)
     }, options)
+    addSecret(Buffer.from(login.identityToken ?? ''))
     logins.push(login)
   }
   return 0

@@ -1,0 +1,158 @@
+/**
+ * Finds thousands of patterns in a text at once, at a cost that hardly depends on how many there are:
+ * most of the text is not even looked at (Wu and Manber, "A fast algorithm for multi-pattern
+ * searching", 1994). Pure.
+ *
+ * @module
+ */
+
+import { SEPARATOR, type Symbols } from './symbols.ts'
+
+/** The shortest pattern. */
+export const MIN_SYMBOLS = 6
+
+/** The longest: what is longer is looked for in pieces, so that little has to be held back. */
+export const MAX_SYMBOLS = 256
+
+/** Symbols that are looked at together. */
+const BLOCK = 3
+
+/** By how many symbols a window moves on that no pattern can begin in. */
+const FAR = MIN_SYMBOLS - BLOCK + 1
+
+const HASHES = 65_536
+
+export interface Pattern {
+  /** {@link MIN_SYMBOLS} to {@link MAX_SYMBOLS} UTF-16 code units, without line breaks. */
+  readonly text: string
+  /** How often the line may end in the middle of it: digits in a column are not the number they make up. */
+  readonly maxBreaks: number
+}
+
+/** Of symbols: from the first up to the one behind the last. */
+export interface Interval {
+  readonly start: number
+  end: number
+}
+
+interface Indexed extends Pattern {
+  readonly codes: Uint16Array
+}
+
+export class PatternIndex {
+  readonly #shifts = new Uint8Array(HASHES).fill(FAR)
+  /** By the last block of their first {@link MIN_SYMBOLS} symbols. */
+  readonly #byWindow = new Map<number, Indexed[]>()
+  /** By their first block. */
+  readonly #byStart = new Map<number, Indexed[]>()
+  /** Whether a pattern begins with so many symbols that have this hash: a bit for each number. */
+  readonly #starts = new Uint8Array(HASHES)
+  #longest = 0
+
+  get isEmpty(): boolean {
+    return this.#longest === 0
+  }
+
+  add(pattern: Pattern): void {
+    const { text } = pattern
+    const codes = new Uint16Array(text.length)
+    for (let at = 0; at < text.length; at++) codes[at] = text.charCodeAt(at)
+    const indexed = { ...pattern, codes }
+    for (let at = 0; at < FAR; at++) {
+      const hash = hashOfBlock(codes, at)
+      this.#shifts[hash] = Math.min(this.#shifts[hash] ?? FAR, FAR - 1 - at)
+    }
+    append(this.#byWindow, hashOfBlock(codes, FAR - 1), indexed)
+    append(this.#byStart, hashOfBlock(codes, 0), indexed)
+    for (let length = 1; length <= BLOCK; length++) {
+      const hash = hashOf(codes, 0, length)
+      this.#starts[hash] = (this.#starts[hash] ?? 0) | (1 << length)
+    }
+    this.#longest = Math.max(this.#longest, codes.length)
+  }
+
+  /** @returns everything that is in some pattern, in order; what overlaps is one */
+  find(symbols: Symbols): Interval[] {
+    const { codes, count } = symbols
+    const shifts = this.#shifts
+    const found: Interval[] = []
+    for (let at = 0; at <= count - MIN_SYMBOLS; ) {
+      const hash = hashOfBlock(codes, at + FAR - 1)
+      const shift = shifts[hash] ?? 0
+      if (shift > 0) {
+        at += shift
+        continue
+      }
+      const length = this.#longestAt(symbols, at, hash)
+      if (length > 0) join(found, at, at + length)
+      at++
+    }
+    return found
+  }
+
+  /** @returns the first symbol from which on a pattern may be coming; `count` when there is none */
+  findOpen(symbols: Symbols): number {
+    const { codes, count } = symbols
+    for (let start = Math.max(0, count - this.#longest + 1); start < count; start++) {
+      const length = Math.min(BLOCK, count - start)
+      const hash = hashOf(codes, start, length)
+      if (((this.#starts[hash] ?? 0) & (1 << length)) === 0) continue
+      if (count - start < BLOCK || this.#isOpen(symbols, start, hash)) return start
+    }
+    return count
+  }
+
+  #longestAt(symbols: Symbols, at: number, hash: number): number {
+    let longest = 0
+    for (const { codes, maxBreaks } of this.#byWindow.get(hash) ?? []) {
+      const { length } = codes
+      if (length <= longest || at + length > symbols.count) continue
+      if (!isAt(codes, symbols, at, length)) continue
+      if (symbols.breaksBetween(at, at + length - 1) <= maxBreaks) longest = length
+    }
+    return longest
+  }
+
+  #isOpen(symbols: Symbols, start: number, hash: number): boolean {
+    const length = symbols.count - start
+    return (this.#byStart.get(hash) ?? []).some(
+      ({ codes, maxBreaks }) =>
+        codes.length > length &&
+        isAt(codes, symbols, start, length) &&
+        symbols.breaksBetween(start, symbols.count) <= maxBreaks,
+    )
+  }
+}
+
+/** {@link hashOf} of a block, the innermost of all. */
+function hashOfBlock(codes: Uint16Array, from: number): number {
+  const first = codes[from] ?? 0
+  const second = codes[from + 1] ?? 0
+  const third = codes[from + 2] ?? 0
+  return ((first << 10) ^ (second << 5) ^ third) & (HASHES - 1)
+}
+
+function hashOf(codes: Uint16Array, from: number, length: number): number {
+  let hash = 0
+  for (let at = from; at < from + length; at++) hash = (hash << 5) ^ (codes[at] ?? SEPARATOR)
+  return hash & (HASHES - 1)
+}
+
+function isAt(codes: Uint16Array, symbols: Symbols, from: number, length: number): boolean {
+  for (let at = 0; at < length; at++) {
+    if (codes[at] !== symbols.codes[from + at]) return false
+  }
+  return true
+}
+
+function join(intervals: Interval[], start: number, end: number): void {
+  const last = intervals.at(-1)
+  if (last !== undefined && start < last.end) last.end = Math.max(last.end, end)
+  else intervals.push({ start, end })
+}
+
+function append<T>(map: Map<number, T[]>, key: number, value: T): void {
+  const values = map.get(key)
+  if (values === undefined) map.set(key, [value])
+  else values.push(value)
+}
