@@ -7,6 +7,7 @@
  */
 
 import { spawn } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
@@ -191,8 +192,27 @@ async function benchJobs(): Promise<void> {
   report('peak memory, 1 GB of output over 10 MB of it', `${growth.toFixed(1)} MB more`, growth, 20)
 }
 
+/** Of a job with fifty secrets, none of which it prints, over one without. */
+async function benchMasking(): Promise<void> {
+  const text = job([flood(1e8)])
+  const secrets = Array.from({ length: 50 }, (_, i) => ({
+    name: `SECRET_${i}`,
+    value: Buffer.from(randomBytes(12).toString('hex')).toString('base64'),
+    secret: true,
+  }))
+  const masked = JSON.stringify({ ...JSON.parse(text), env_vars: secrets })
+  await compare(
+    '100 MB of output with 50 secrets / without',
+    1.15,
+    () => agent(masked, '"job_started"'),
+    () => agent(text, '"job_started"'),
+    3,
+  )
+}
+
 const PARTS: ReadonlyMap<string, () => Promise<void>> = new Map([
   ['jobs', benchJobs],
+  ['masking', benchMasking],
   ['serve', benchServe],
   ['fleet', benchFleet],
   ['cache', benchCache],
