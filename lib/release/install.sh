@@ -6,6 +6,8 @@
 # Variables:
 #   AGENT_DOWNLOAD_URL  where the files of a release are (default: where this file was released)
 #   AGENT_INSTALL_DIR   where the agent goes (default: /usr/local/bin for root, else ~/.local/bin)
+#   SEMAPHORE_AGENT_ENDPOINT, SEMAPHORE_AGENT_TOKEN (or SEMAPHORE_AGENT_TOKEN_FILE)
+#                       a control plane and a registration token: makes the agent a service that calls it
 
 set -eu
 
@@ -24,6 +26,7 @@ main() {
     *) say "Warning: $url is not https: whoever is on the way can exchange what you install" ;;
   esac
 
+  check_service
   name=agent-linux-$(find_architecture)
   directory=$(find_directory)
   if ! mkdir -p "$directory" 2>/dev/null || ! [ -w "$directory" ]; then
@@ -46,14 +49,33 @@ main() {
   expected=$(sum_of "$name")
   if [ -x "$target" ] && [ "$(digest "$target")" = "$expected" ]; then
     say "$target is up to date: $("$target" version)"
-    return
+    [ -n "$wants_service" ] || return 0
+  else
+    fetch_binary
+    chmod 0755 "$work/$name"
+    version=$(check_start)
+    mv -f "$work/$name" "$target"
+    say "Installed agent $version as $target"
   fi
-  fetch_binary
-  chmod 0755 "$work/$name"
-  version=$(check_start)
-  mv -f "$work/$name" "$target"
-  say "Installed agent $version as $target"
-  say_what_is_next
+  # The token goes by the variable: what options say shows in ps.
+  if [ -n "$wants_service" ]; then
+    "$target" install --endpoint "$SEMAPHORE_AGENT_ENDPOINT"
+  else
+    say_what_is_next
+  fi
+}
+
+# Whether it is to be a service of this machine, and can be.
+check_service() {
+  token=${SEMAPHORE_AGENT_TOKEN:-${SEMAPHORE_AGENT_TOKEN_FILE:-}}
+  wants_service=${SEMAPHORE_AGENT_ENDPOINT:-$token}
+  [ -n "$wants_service" ] || return 0
+  [ -n "${SEMAPHORE_AGENT_ENDPOINT:-}" ] || fail "There is a token, and no control plane it is for" \
+    "Set SEMAPHORE_AGENT_ENDPOINT to its host, or unset SEMAPHORE_AGENT_TOKEN. Nothing was changed."
+  [ -n "$token" ] || fail "There is no token for $SEMAPHORE_AGENT_ENDPOINT" \
+    "Set SEMAPHORE_AGENT_TOKEN, or SEMAPHORE_AGENT_TOKEN_FILE. Nothing was changed."
+  [ "$(id -u)" = 0 ] || fail "Only root can make the agent a service" \
+    "Run the installer as root, or unset SEMAPHORE_AGENT_ENDPOINT and SEMAPHORE_AGENT_TOKEN. Nothing was changed."
 }
 
 say() {

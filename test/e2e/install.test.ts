@@ -107,6 +107,21 @@ test('Debian: curl into sh installs an agent that runs, and a second time change
   assert.equal(await engineObjects(), before)
 })
 
+test('with a control plane and a token as variables it goes on to make a service', async (t) => {
+  const { output } = await install(t, {
+    script: `
+      variables='SEMAPHORE_AGENT_ENDPOINT=ci.example.com SEMAPHORE_AGENT_TOKEN=s1-hush'
+      curl -fsSL "$AGENT_DOWNLOAD_URL/install.sh" | env $variables sh; echo "ended with $?"
+      curl -fsSL "$AGENT_DOWNLOAD_URL/install.sh" | env $variables sh; echo "ended with $?"`,
+  })
+
+  const refused =
+    'agent: This machine is not run by systemd .ERR_CONFIG_INVALID.\n.*\nended with 2\n'
+  const whole = `Installed agent ${VERSION} as /usr/local/bin/agent\n${refused}.* is up to date.*\n${refused}$`
+  assert.match(output, new RegExp(whole))
+  assert.not.match(output, 's1-hush')
+})
+
 test('with wget alone, and without gzip, it takes the file as it is', async (t) => {
   const { code, output } = await install(t, {
     script: `
@@ -295,6 +310,11 @@ const TROUBLES: readonly Trouble[] = [
     title: 'no address at all',
     prepare: 'unset AGENT_DOWNLOAD_URL',
     says: 'does not know where the release is.\nSet AGENT_DOWNLOAD_URL',
+  },
+  {
+    title: 'a control plane without a token',
+    prepare: 'export SEMAPHORE_AGENT_ENDPOINT=ci.example.com',
+    says: 'There is no token for ci.example.com.\nSet SEMAPHORE_AGENT_TOKEN',
   },
   {
     title: 'neither curl nor wget',
