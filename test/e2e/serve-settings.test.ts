@@ -7,10 +7,10 @@ import { connect } from 'node:tls'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { runAgent, startAgent } from '../helpers/agent.ts'
+import { freePort } from '../helpers/free-port.ts'
 import { waitFor } from '../helpers/host.ts'
 import {
   followLog,
-  freePort,
   outputIn,
   SECRET,
   serveAgent,

@@ -4,13 +4,13 @@ import { execFile } from 'node:child_process'
 import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
 import { type RequestOptions, request } from 'node:https'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { SignJWT } from 'jose'
 import type { JobEvent } from '../../lib/events/event.ts'
 import { type RunningAgent, startAgent } from './agent.ts'
+import { freePort } from './free-port.ts'
 import { waitFor } from './host.ts'
 
 export const SECRET = 'served for tests'
@@ -159,14 +159,6 @@ export async function withAgent(
   } finally {
     await served.stop()
   }
-}
-
-export async function freePort(): Promise<number> {
-  const server = createServer()
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const address = server.address()
-  await new Promise((resolve) => server.close(resolve))
-  return typeof address === 'object' && address !== null ? address.port : 0
 }
 
 export async function signToken(

@@ -2,12 +2,12 @@
 
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { copyFile, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
-import { createServer } from 'node:net'
 import { tmpdir, userInfo } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { jobsDirectories } from '../../lib/access/registered-jobs.ts'
 import { JUMP_POINT_PATH } from '../../lib/host/jump-point.ts'
+import { freePort } from './free-port.ts'
 import { waitFor } from './host.ts'
 import { startAtTerminal, type TerminalSession } from './terminal.ts'
 
@@ -144,12 +144,4 @@ async function listening(daemon: ChildProcess): Promise<void> {
     if (daemon.exitCode !== null) throw new Error(`sshd ended: ${said}`)
     return said.includes('Server listening')
   }, 'sshd listens')
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer()
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const address = server.address()
-  await new Promise((resolve) => server.close(resolve))
-  return typeof address === 'object' && address !== null ? address.port : 0
 }
