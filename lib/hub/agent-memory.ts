@@ -31,8 +31,10 @@ export interface KeptJob {
   readonly logUrl?: string | undefined
   /** Lines of its log that the control plane has. */
   readonly position: number
-  /** Known once it is over. */
+  /** Known once it is over and its log pushed, as far as it could be. */
   readonly result?: JobResult | undefined
+  /** There is nothing left to be pushed. */
+  readonly isDelivered?: boolean | undefined
 }
 
 interface Content {

@@ -67,6 +67,7 @@ export class AssignedJob {
   #isRunning: boolean
   /** Its log is complete, and still to be delivered. */
   #isOver = false
+  #isDelivered = false
   #result: JobResult | undefined
   #endJob: () => void = () => undefined
 
@@ -75,6 +76,7 @@ export class AssignedJob {
     this.id = options.kept.id
     this.#log = options.context.logFor(this.id)
     this.#isRunning = options.origin === 'resumed'
+    if (options.kept.isDelivered) this.#result = options.kept.result
   }
 
   get state(): Pick<SyncState, 'job_id' | 'job_result' | 'state'> {
@@ -95,6 +97,7 @@ export class AssignedJob {
   async run(): Promise<void> {
     const { supervisor } = this.#options.context
     supervisor.logs.hold(this.id)
+    if (this.#result !== undefined) return
     let result: JobResult = 'failed'
     try {
       result = await this.#runAndPush()
@@ -103,7 +106,7 @@ export class AssignedJob {
     }
     clearTimeout(this.#deliveryLimit)
     this.#delivery[Symbol.dispose]()
-    await this.#remember({ result })
+    await this.#remember({ result, isDelivered: this.#isDelivered })
     this.#result = result
     this.#options.onChange()
   }
@@ -147,7 +150,9 @@ export class AssignedJob {
   async #deliver(jobLog: JobLog, pusher: LogPusher, { request }: LoggedJob): Promise<void> {
     const { settings } = this.#options.context
     const { signal } = this.#delivery
-    const { isTrimmed } = await pusher.finish({ timeoutMs: settings.logFlushTimeout, signal })
+    const finished = await pusher.finish({ timeoutMs: settings.logFlushTimeout, signal })
+    const { isTrimmed, lines, delivered } = finished
+    this.#isDelivered = isTrimmed || lines === delivered
     if (request === undefined || signal.aborted) return
     if (!isUploadDue(settings.uploadJobLogs, isTrimmed)) return
     const { id: jobId, envVars: variables } = request

@@ -97,7 +97,9 @@ export class Session {
     this.#interruptedAt = nowInSeconds()
     this.#silence.interrupt()
     const { interruptionGracePeriod: graceMs } = this.#options.context.settings
-    this.#graceTimer = setTimeout(() => this.#loop.wake(), graceMs)
+    this.#graceTimer = setTimeout(() => {
+      if (this.#state.state === 'running-job') this.#loop.wake() // nobody has stopped it yet
+    }, graceMs)
     this.#call?.abort() // it says something else, and may be one that is never answered
     this.#loop.wake()
   }
