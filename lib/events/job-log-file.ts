@@ -71,9 +71,16 @@ export class JobLogFile {
     await rm(this.path, { force: true })
   }
 
-  /** Fewer bytes than asked for only at the end of the file. For those who acquired it. */
-  async read(position: number, length: number): Promise<Buffer> {
-    const buffer = Buffer.allocUnsafe(length)
+  /**
+   * Fewer bytes than asked for only at the end of the file. For those who acquired it.
+   *
+   * @param buffer at least that long, to read into
+   */
+  async read(
+    position: number,
+    length: number,
+    buffer: Buffer = Buffer.allocUnsafe(length),
+  ): Promise<Buffer> {
     try {
       const handle = await this.#opened()
       let filled = 0

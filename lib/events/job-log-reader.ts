@@ -17,8 +17,12 @@ export interface ReadableLog {
   readonly ended: boolean
   acquire(): Promise<void>
   release(): Promise<void>
-  /** Exactly that many, or it throws. For those who acquired the log, as `locate` is. */
-  readBytes(position: number, length: number): Promise<Uint8Array>
+  /**
+   * Exactly that many, or it throws. For those who acquired the log, as `locate` is.
+   *
+   * @param buffer at least that long: may be read into, and is not where the bytes are otherwise
+   */
+  readBytes(position: number, length: number, buffer?: Buffer): Promise<Uint8Array>
   /** Where a line begins that is in the log, or comes next. */
   locate(line: number): Promise<number>
   /** Resolves at the next change of the log, or when `signal` aborts. */

@@ -148,10 +148,10 @@ export class JobLog implements EventSink, ReadableLog {
     await this.#file.release()
   }
 
-  async readBytes(position: number, length: number): Promise<Buffer> {
+  async readBytes(position: number, length: number, buffer?: Buffer): Promise<Buffer> {
     const from = position - (this.size - this.#recent.length)
     if (from >= 0) return this.#recent.subarray(from, from + length)
-    const bytes = await this.#file.read(position, length)
+    const bytes = await this.#file.read(position, length, buffer)
     if (bytes.length < length) throw truncated(this.#file.path)
     return bytes
   }

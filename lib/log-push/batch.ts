@@ -56,18 +56,36 @@ export class BatchSize {
 }
 
 /**
- * At least one line, and that one alone where it is longer than the size; a place at the end of the
- * log is the caller's mistake.
- *
- * @throws {JobLogError} when the file cannot be read
+ * Reads batches, one at a time: each is gone when the next one is read. A gigabyte in buffers of their
+ * own would be garbage faster than it is collected.
  */
-export async function readBatch(log: ReadableLog, from: Place, size: BatchSize): Promise<Batch> {
-  const waiting = log.size - from.offset
-  for (let length = size.bytes; ; length *= 2) {
-    const bytes = await log.readBytes(from.offset, Math.min(length, waiting))
-    const batch = wholeLines(bytes, size.lines)
-    if (batch.lines > 0) return length === size.bytes ? batch : wholeLines(bytes, 1)
-    if (length >= waiting) throw new RangeError(`${log.path} has no line at ${from.line}`)
+export class BatchReader {
+  readonly #log: ReadableLog
+  #buffer: Buffer = Buffer.alloc(0)
+
+  constructor(log: ReadableLog) {
+    this.#log = log
+  }
+
+  /**
+   * At least one line, and that one alone where it is longer than the size; a place at the end of
+   * the log is the caller's mistake.
+   *
+   * @throws {JobLogError} when the file cannot be read
+   */
+  async read(from: Place, size: BatchSize): Promise<Batch> {
+    const waiting = this.#log.size - from.offset
+    for (let length = size.bytes; ; length *= 2) {
+      const bytes = await this.#readBytes(from.offset, Math.min(length, waiting))
+      const batch = wholeLines(bytes, size.lines)
+      if (batch.lines > 0) return length === size.bytes ? batch : wholeLines(bytes, 1)
+      if (length >= waiting) throw new RangeError(`${this.#log.path} has no line at ${from.line}`)
+    }
+  }
+
+  async #readBytes(position: number, length: number): Promise<Uint8Array> {
+    if (this.#buffer.length < length) this.#buffer = Buffer.allocUnsafeSlow(length)
+    return await this.#log.readBytes(position, length, this.#buffer)
   }
 }
 

@@ -10,7 +10,7 @@ import { backoff, retry } from '../async/retry.ts'
 import { explain, messageOf } from '../errors.ts'
 import type { Place } from '../events/job-log-index.ts'
 import type { TextResponse } from '../outbound.ts'
-import { type Batch, BatchSize, readBatch } from './batch.ts'
+import { type Batch, BatchReader, BatchSize } from './batch.ts'
 import type { FinishOptions, LogDelivery, LogPusher, LogPusherOptions } from './log-pusher.ts'
 import { LogToken } from './log-token.ts'
 import {
@@ -42,6 +42,7 @@ export function createLogPusher(options: LogPusherOptions): LogPusher {
 class PositionalPusher implements LogPusher {
   readonly #options: LogPusherOptions
   readonly #token: LogToken
+  readonly #reader: BatchReader
   readonly #size = new BatchSize()
   /** Aborted when nothing is pushed any more, whatever is left. */
   readonly #stop: LinkedAbort
@@ -63,6 +64,7 @@ class PositionalPusher implements LogPusher {
   constructor(options: LogPusherOptions) {
     const { token, refreshToken, signal, jobLog, startFrom } = options
     this.#options = options
+    this.#reader = new BatchReader(jobLog)
     this.#token = new LogToken(token, refreshToken, (error) => this.#tell(failureOfRefresh(error)))
     this.#stop = new LinkedAbort(signal)
     this.#hurry = new LinkedAbort(this.#stop.signal)
@@ -172,7 +174,7 @@ class PositionalPusher implements LogPusher {
   /** @throws {PushFailure} when nothing has arrived, or nobody knows */
   async #attempt(): Promise<void> {
     for (let isTokenNew = false; ; ) {
-      const batch = await readBatch(this.#options.jobLog, this.#place, this.#size)
+      const batch = await this.#reader.read(this.#place, this.#size)
       const answer = await this.#post(batch)
       const { status } = answer
       if (status === 200) return await this.#confirm(batch)

@@ -162,7 +162,7 @@ async function runJob(hub: Hub, directive: string): Promise<void> {
 
 /** The job prints the time in ms, while the agent has been silent for a while. */
 async function firstLine(hub: Hub): Promise<number> {
-  const job = hub.enqueueCommands('sleep 2; date +%s%3N; sleep 1')
+  const job = hub.enqueueCommands('sleep 4; date +%s%3N; sleep 1')
   const printed = () => /"output":"(\d{10,})\\n"/.exec(job.log.text)?.[1]
   await waitFor(() => printed() !== undefined, 'the line is there')
   const elapsed = Date.now() - Number(printed())
