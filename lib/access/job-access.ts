@@ -53,7 +53,7 @@ export class JobAccess {
   async open(): Promise<void> {
     const { log, home, jumpPoint, recorded } = this.#options
     for (const problem of this.#problems) {
-      log.warn(`A public key of the job is left out: ${problem}`)
+      log.warn(`A public key of the job is ignored: ${problem}`)
     }
     try {
       this.#directory = await registerJob(openJobsDirectory(), recorded.path)
@@ -70,7 +70,7 @@ export class JobAccess {
     try {
       await writeJumpPoint(this.#script(directory))
     } catch (error) {
-      const what = `${JUMP_POINT_PATH} does not lead into this job, only agent attach does`
+      const what = `${JUMP_POINT_PATH} does not lead into this job; use agent attach`
       this.#options.log.warn(`${what}. If it is another user's, remove it: ${explain(error)}`)
     }
   }
@@ -79,7 +79,7 @@ export class JobAccess {
     const { log, recorded } = this.#options
     const { containers = [] } = recorded.record ?? {}
     recorded.update({ containers: [...containers, container] }).catch((error: unknown) => {
-      log.warn(`Nobody can get into container "${container.name}": ${explain(error)}`)
+      log.warn(`Nobody can attach to container "${container.name}": ${explain(error)}`)
     })
   }
 
@@ -95,7 +95,7 @@ export class JobAccess {
       if (this.keys !== undefined) await removeKeys(home, this.keys)
       if (this.#directory !== undefined) await unregisterJob(this.#directory)
     } catch (error) {
-      log.warn(`The way into a job that is over could not be closed: ${explain(error)}`)
+      log.warn(`Access to a finished job could not be removed: ${explain(error)}`)
     }
   }
 

@@ -41,9 +41,9 @@ const HINTS: ReadonlyArray<readonly [RegExp, string]> = [
     /^(InvalidSignature|SignatureDoesNotMatch)/,
     'Check AWS_SECRET_ACCESS_KEY, and that AWS_REGION is the one of the registry.',
   ],
-  [/^ExpiredToken/, 'The temporary keys are used up: give the job new ones.'],
+  [/^ExpiredToken/, 'The temporary keys have expired: give the job new ones.'],
   [/^AccessDenied/, 'Give the owner of the keys the permission ecr:GetAuthorizationToken.'],
-  [THROTTLED, 'AWS has too much to do for this account: run the job again a little later.'],
+  [THROTTLED, 'AWS is throttling this account: run the job again later.'],
 ]
 
 const DEFAULT_HINT = 'Check the keys and AWS_REGION of the credential.'
@@ -63,7 +63,7 @@ export function describeRefusal(
     const side = skew > 0 ? 'ahead of' : 'behind'
     return {
       transient: false,
-      message: `${message}. The clock of this host is ${minutes} minutes ${side} the one of AWS, which takes 5 at most`,
+      message: `${message}. The clock of this host is ${minutes} minutes ${side} that of AWS, which tolerates 5`,
       hint: 'Set the clock, e.g. by "timedatectl set-ntp true" or by starting chrony, and run the job again.',
     }
   }

@@ -67,7 +67,7 @@ export async function getEcrLogin(access: EcrAccess): Promise<EcrLogin> {
 async function getAccountId(access: EcrAccess): Promise<string> {
   const { region, endpoints, signal } = access
   const call: AwsCall = {
-    action: 'tell whose keys these are',
+    action: 'identify the owner of the keys',
     service: 'sts',
     region,
     url: endpoints.sts ?? `https://sts.${region}.${domainOf(region)}/`,
@@ -108,7 +108,7 @@ function unusable(name: string, what: string): ContentError {
 }
 
 function unexpected({ action, url }: AwsCall): never {
-  throw new AwsError(`${new URL(url).host} did not ${action}: its answer makes no sense`, {
+  throw new AwsError(`${new URL(url).host} did not ${action}: its response is not as expected`, {
     hint: "Check the agent's AWS_ENDPOINT_URL, and proxies between it and AWS.",
   })
 }

@@ -56,7 +56,7 @@ async function send(keys: AwsKeys, call: AwsCall): Promise<TextResponse> {
     const reason = cause instanceof Error ? cause.message : String(cause)
     throw new AwsError(`AWS cannot be reached at ${host} to ${action}: ${reason}`, {
       transient: true,
-      hint: 'Check AWS_REGION, and that this host reaches AWS: HTTPS_PROXY and AWS_ENDPOINT_URL say how.',
+      hint: 'Check AWS_REGION, and that this host can reach AWS; HTTPS_PROXY and AWS_ENDPOINT_URL change the way there.',
       cause,
     })
   }

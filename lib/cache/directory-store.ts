@@ -116,7 +116,7 @@ export class DirectoryStore implements CacheStore {
       for await (const chunk of readArchive(file, signal)) hash.update(chunk)
       if (header.key !== key || hash.digest('hex') !== header.sha256) {
         await rm(path, { force: true })
-        throw new CacheError(`What the cache has under '${key}' is damaged, and was removed`, {
+        throw new CacheError(`The archive of '${key}' was damaged and has been removed`, {
           hint: 'Store it again; check the disk of the agent’s host if this happens often.',
         })
       }
@@ -284,7 +284,10 @@ function noneIfMissing(error: NodeJS.ErrnoException): string[] {
 }
 
 function tooLarge(key: string, limitBytes: number): CacheError {
-  return new CacheError(`'${key}' is larger than the whole cache may be (${limitBytes} bytes)`, {
-    hint: 'Store less under this key, or give the cache more space with --cache-limit.',
-  })
+  return new CacheError(
+    `'${key}' is larger than the limit of the whole cache (${limitBytes} bytes)`,
+    {
+      hint: 'Store less under this key, or give the cache more space with --cache-limit.',
+    },
+  )
 }

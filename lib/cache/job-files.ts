@@ -83,7 +83,7 @@ export function inTheWay(path: string, is: string, inArchive: string): CacheErro
 /** For a file that became shorter: what is stored would be half of one version of it. */
 export function changed(path: ByteString, cause?: unknown): CacheError {
   return new CacheError(`${decodeBytes(path)} has changed while it was read`, {
-    hint: 'Store it when nothing writes to it any longer.',
+    hint: 'Store it once nothing writes to it any more.',
     cause,
   })
 }

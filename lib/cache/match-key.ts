@@ -71,8 +71,8 @@ async function search(pattern: string, workerData: object): Promise<string | und
 }
 
 function tooSlow(pattern: string, cause: unknown): CacheError {
-  return new CacheError(`'${pattern}' takes too long to be matched with the keys there are`, {
-    hint: 'Write the expression without repetitions inside repetitions.',
+  return new CacheError(`'${pattern}' takes too long to match against the stored keys`, {
+    hint: 'Avoid nested repetitions in the expression.',
     cause,
   })
 }

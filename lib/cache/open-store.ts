@@ -99,9 +99,12 @@ async function readSmall(
   for await (const chunk of files.read(absolutePath(directory, encodeBytes(path)), signal)) {
     bytes += chunk.length
     if (bytes > MAX_FILE_BYTES) {
-      throw new CacheError(`The file ${path} is larger than a key or a list of hosts may be`, {
-        hint: 'Correct SEMAPHORE_CACHE_PRIVATE_KEY_PATH.',
-      })
+      throw new CacheError(
+        `The file ${path} is too large for a private key or a known_hosts file`,
+        {
+          hint: 'Correct SEMAPHORE_CACHE_PRIVATE_KEY_PATH.',
+        },
+      )
     }
     chunks.push(chunk)
   }

@@ -105,13 +105,13 @@ async function examineOne(
 function explainFailure(error: unknown, limit: AbortSignal, limitMs: number): Verdict {
   if (limit.aborted) {
     return problem(
-      `does not come to an end within ${limitMs / 1_000} s`,
-      'Find out what it waits for: a network file system, a login script, a service that hangs.',
+      `did not finish within ${limitMs / 1_000} s`,
+      'Find out what it is waiting for: a network file system, a login script, a service that hangs.',
     )
   }
   if (error instanceof AgentError) return problem(withCode(error), error.hint)
   return problem(
     `could not be examined: ${messageOf(error)}`,
-    'Report it, with the output of agent doctor.',
+    'Report this with the output of agent doctor.',
   )
 }

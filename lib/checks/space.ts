@@ -21,7 +21,7 @@ export async function examineSpace(directory: string, use: string): Promise<Verd
   const { bavail, bsize } = await statfs(directory)
   const free = bavail * bsize
   const message = `${formatBytes(free)} free in ${directory}`
-  const remedy = `Make room there: ${use}.`
+  const remedy = `Free space there: ${use}.`
   if (free < NONE_BYTES) return problem(message, remedy)
   return free < LOW_BYTES ? warning(message, remedy) : ok(message)
 }

@@ -43,7 +43,7 @@ export function checkArgv(
     if (flagsAreOver || !arg.startsWith('-') || arg === '-') {
       given++
       if (given > positionals.length) {
-        throw new ConfigError(`agent ${command} does not know what to do with "${arg}"`, { hint })
+        throw new ConfigError(`agent ${command}: unexpected argument "${arg}"`, { hint })
       }
       continue
     }
@@ -116,7 +116,7 @@ function takesNextArgument(
   const [flag = '', value] = arg.split(/=(.*)/s, 2)
   const definition = findFlag(definitions, flag)
   if (definition === undefined) {
-    throw new ConfigError(`agent ${command} has no flag ${flag}`, {
+    throw new ConfigError(`agent ${command}: unknown option ${flag}`, {
       hint: `${suggest(flag, flagsOf(definitions))}${hint}`,
     })
   }

@@ -53,7 +53,7 @@ async function dispatch(main: CommandDef, argv: readonly string[]): Promise<void
   const load = Object.hasOwn(subCommands, name) ? subCommands[name] : undefined
   if (load === undefined) {
     const names = (await listCommands(main)).map(([command]) => command)
-    throw new ConfigError(`There is no command "${name}"`, {
+    throw new ConfigError(`unknown command "${name}"`, {
       hint: `${suggest(name, names)}Use one of: ${names.join(', ')}. See agent --help.`,
     })
   }

@@ -29,9 +29,12 @@ export function negotiateVersion(socketPath: string, engine: EngineVersion): str
   const newest = typeof engine.ApiVersion === 'string' ? engine.ApiVersion : ''
   const oldest = typeof engine.MinAPIVersion === 'string' ? engine.MinAPIVersion : OLDEST_API
   if (!/^\d+\.\d+$/.test(newest)) {
-    throw new DockerVersionError(`What answers on ${socketPath} does not say its API version`, {
-      hint: 'Point DOCKER_HOST=unix://… at the socket of a Docker Engine, 20.10 or newer.',
-    })
+    throw new DockerVersionError(
+      `The service on ${socketPath} does not report a Docker API version`,
+      {
+        hint: 'Point DOCKER_HOST=unix://… at the socket of a Docker Engine, 20.10 or newer.',
+      },
+    )
   }
   if (isOlder(newest, OLDEST_API)) {
     throw new DockerVersionError(

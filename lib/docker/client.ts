@@ -151,7 +151,7 @@ export class DockerClient {
 
   async #negotiate(): Promise<string> {
     try {
-      const call = { action: 'say its version', method: 'GET', timeoutMs: VERSION_TIMEOUT_MS }
+      const call = { action: 'report its version', method: 'GET', timeoutMs: VERSION_TIMEOUT_MS }
       const answer = await this.#guard(call, () =>
         this.#pool.request({
           method: 'GET',

@@ -72,7 +72,7 @@ export async function startContainer(
     ok: [204, 304],
     hints: {
       400: 'Check user, entrypoint and command of the container in the job.',
-      500: 'Check user, entrypoint and command of the container in the job; the log of the Docker Engine may say more.',
+      500: 'Check user, entrypoint and command of the container in the job; see also the log of the Docker Engine.',
       ...REMOVED_HINTS,
     },
     timeoutMs: SLOW_TIMEOUT_MS,

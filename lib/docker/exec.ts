@@ -181,7 +181,7 @@ export async function resizeExec(
 /** @returns undefined while it runs */
 export async function execExitCode(docker: DockerClient, id: string): Promise<number | undefined> {
   const { value } = await docker.call<{ Running: boolean; ExitCode: number | null }>({
-    action: 'say how a program has ended',
+    action: 'report how a program ended',
     method: 'GET',
     path: `/exec/${segment(id)}/json`,
     ok: [200],

@@ -12,14 +12,14 @@ export interface Unanswered {
   readonly timeoutMs: number
 }
 
-const CLOSED = 'it closed the connection before its answer was complete'
+const CLOSED = 'it closed the connection before its response was complete'
 
 /** undici's codes and the system's, and what they mean to whoever waits for an answer. */
 const REASONS: Readonly<Record<string, string>> = {
   ECONNRESET: CLOSED,
   EPIPE: CLOSED,
   UND_ERR_SOCKET: CLOSED,
-  UND_ERR_BODY_TIMEOUT: 'its answer broke off',
+  UND_ERR_BODY_TIMEOUT: 'its response was cut off',
 }
 
 const ACCESS_HINT =
@@ -34,17 +34,17 @@ export interface Refused {
   readonly hints?: Readonly<Record<number, string>>
 }
 
-const DEFAULT_HINT = 'The log of the Docker Engine may say more about this moment.'
+const DEFAULT_HINT = 'See the log of the Docker Engine for details.'
 
 /** Reasons that say more than the status of the answer, and what to do about them. */
 const ADVICE: ReadonlyArray<readonly [reason: RegExp, hint: string]> = [
   [
     /no space left on device/i,
-    'The disk of the Docker Engine is full: free space on it (docker system df tells what takes it).',
+    'The disk of the Docker Engine is full: free space on it (docker system df shows what uses it).',
   ],
   [
     /\bx509: /,
-    'The engine does not trust the registry’s certificate: put its authority’s into /etc/docker/certs.d/HOST:PORT/ca.crt on the host of the engine.',
+    'The engine does not trust the registry’s certificate: put the certificate of its authority into /etc/docker/certs.d/HOST:PORT/ca.crt on the host of the engine.',
   ],
   [
     /server gave HTTP response to HTTPS client/,
@@ -52,7 +52,7 @@ const ADVICE: ReadonlyArray<readonly [reason: RegExp, hint: string]> = [
   ],
   [
     /no matching manifest|does not match the specified platform/,
-    'The image is not there for that platform: check the platform of the container in the job, or build the image for it.',
+    'The image does not exist for that platform: check the platform of the container in the job, or build the image for it.',
   ],
   [
     /no basic auth credentials|pull access denied|requested access to the resource is denied/,

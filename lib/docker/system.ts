@@ -9,7 +9,7 @@ import type { DockerClient } from './client.ts'
 /** @returns what the engine's own programs are for: `linux/amd64` */
 export async function enginePlatform(docker: DockerClient, signal?: AbortSignal): Promise<string> {
   const { value } = await docker.call<{ Os?: string; Arch?: string }>({
-    action: 'say its version',
+    action: 'report its version',
     method: 'GET',
     path: '/version',
     signal,
@@ -24,7 +24,7 @@ export async function securityOptions(
   signal?: AbortSignal,
 ): Promise<readonly string[]> {
   const { value } = await docker.call<{ SecurityOptions?: readonly string[] | null }>({
-    action: 'say how it is set up',
+    action: 'report its configuration',
     method: 'GET',
     path: '/info',
     signal,

@@ -77,7 +77,10 @@ async function examineFiles(
     if (hook !== undefined) await access(hook, constants.R_OK)
   } catch (error) {
     const reason = (error as Error).message
-    return problem(`the shutdown hook cannot be read: ${reason}`, 'Put it there, or leave it out.')
+    return problem(
+      `the shutdown hook cannot be read: ${reason}`,
+      'Create the file, or remove the setting.',
+    )
   }
   return await examineJobFiles(config, workingDirectory)
 }

@@ -28,7 +28,7 @@ export async function examineCertificate(settings: Settings): Promise<Verdict> {
   const { validFromDate, validToDate } = new X509Certificate(cert)
   const now = Date.now()
   const until = validToDate.toISOString().slice(0, 'YYYY-MM-DD'.length)
-  const renew = 'Get a new one, and put it where the old one is.'
+  const renew = 'Renew it and replace the file.'
   if (validToDate.getTime() <= now) return problem(`${certPath} expired on ${until}`, renew)
   if (validFromDate.getTime() > now) {
     return problem(
@@ -41,7 +41,7 @@ export async function examineCertificate(settings: Settings): Promise<Verdict> {
   }
   const { mode } = await stat(keyPath)
   if ((mode & OTHERS_READ) !== 0) {
-    return warning(`its key ${keyPath} can be read by everybody`, `chmod 600 ${keyPath}`)
+    return warning(`its key ${keyPath} is readable by every user`, `chmod 600 ${keyPath}`)
   }
   return ok(`${certPath}, valid until ${until}`)
 }
@@ -50,5 +50,7 @@ const OTHERS_READ = 0o004
 
 function describeOwn({ stateDirectories }: Settings): Verdict {
   const made = stateDirectories.map((path) => join(path, 'server.crt')).find(existsSync)
-  return ok(made === undefined ? 'none given: the agent will make its own' : `its own, ${made}`)
+  return ok(
+    made === undefined ? 'none configured: the agent will create its own' : `its own, ${made}`,
+  )
 }

@@ -99,7 +99,7 @@ export function examineClock(answer: Probe): Verdict | undefined {
   const seconds = Math.round(Math.abs(aheadMs) / 1_000)
   if (Math.abs(aheadMs) < NOTABLE_MS) return ok('the same as that of the control plane')
   const message = `${seconds} s ${aheadMs > 0 ? 'behind' : 'ahead of'} that of the control plane`
-  const remedy = 'Set it, and keep it right: timedatectl set-ntp true, or install chrony.'
+  const remedy = 'Set it and keep it synchronized: timedatectl set-ntp true, or install chrony.'
   return Math.abs(aheadMs) < WRONG_MS ? warning(message, remedy) : problem(message, remedy)
 }
 

@@ -22,15 +22,15 @@ export async function examineJobFiles(
   const badHooks = await findMissing(hooks.map((path) => resolve(workingDirectory, path)))
   if (badHooks !== undefined) {
     return problem(
-      `a hook of every job cannot be read: ${badHooks}`,
-      'Put it there, or leave it out.',
+      `a hook for every job cannot be read: ${badHooks}`,
+      'Create the file, or remove the setting.',
     )
   }
   const badFiles = await findMissing(sources)
   if (badFiles === undefined) return ok('hooks and files for jobs can be read')
-  const remedy = 'Put it there, or take it out of --files.'
-  if (failOnMissingFiles) return problem(`no job in containers will start: ${badFiles}`, remedy)
-  return warning(`jobs in containers go without a file: ${badFiles}`, remedy)
+  const remedy = 'Create the file, or remove it from --files.'
+  if (failOnMissingFiles) return problem(`no container job will start: ${badFiles}`, remedy)
+  return warning(`container jobs will run without a file: ${badFiles}`, remedy)
 }
 
 /** @returns what the system says of the first that cannot be read */

@@ -56,8 +56,8 @@ async function examineTemporary(directory: string): Promise<Verdict> {
     await rmdir(await mkdtemp(join(directory, 'agent-doctor-')))
   } catch (error) {
     return problem(
-      `nothing can be made in ${directory}: ${(error as Error).message}`,
-      'Make it writable for the agent, or name another directory by the variable TMPDIR.',
+      `no file can be created in ${directory}: ${(error as Error).message}`,
+      'Make it writable for the agent, or set TMPDIR to another directory.',
     )
   }
   return await examineSpace(directory, 'jobs and their temporary files need it')
@@ -67,7 +67,7 @@ async function examineTemporary(directory: string): Promise<Verdict> {
 async function examineClock(path: string, signal: AbortSignal): Promise<Verdict> {
   const now = new Date()
   const time = now.toISOString().replace(/\.\d+Z$/, 'Z')
-  const remedy = 'Set it, and keep it right: timedatectl set-ntp true, or install chrony.'
+  const remedy = 'Set it and keep it synchronized: timedatectl set-ntp true, or install chrony.'
   if (now.getUTCFullYear() < AGENT_YEAR) {
     return problem(`it shows ${time}, which is in the past`, remedy)
   }
@@ -75,9 +75,9 @@ async function examineClock(path: string, signal: AbortSignal): Promise<Verdict>
     case 'yes':
       return ok(`${time}, synchronised`)
     case 'no':
-      return warning(`${time}, synchronised with no other clock`, remedy)
+      return warning(`${time}, not synchronized with a time server`, remedy)
     default:
-      return ok(`${time}; nothing here tells whether it is synchronised`)
+      return ok(`${time}; this machine does not tell whether it is synchronized`)
   }
 }
 

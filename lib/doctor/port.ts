@@ -21,24 +21,24 @@ export async function examinePort(address: Address, signal: AbortSignal): Promis
     case undefined:
       return ok(port === 0 ? `any on ${host}` : `${place} is free`)
     case 'EADDRINUSE':
-      if (await isAgent(address, signal)) return ok(`${place} is served by an agent already`)
+      if (await isAgent(address, signal)) return ok(`${place} is already in use by an agent`)
       return problem(
-        `${place} is taken by another program`,
-        `See which one it is: ss -ltnp 'sport = :${port}'. Stop it, or choose another --port.`,
+        `${place} is in use by another program`,
+        `Find it: ss -ltnp 'sport = :${port}'. Stop it, or choose another --port.`,
       )
     case 'EACCES':
       return problem(
-        `${place} may not be listened on by this user`,
+        `this user may not listen on ${place}`,
         'Choose a --port of 1024 or more, or give the agent CAP_NET_BIND_SERVICE.',
       )
     case 'EADDRNOTAVAIL':
     case 'ENOTFOUND':
       return problem(
-        `${host} is no address of this machine`,
-        'Give --host one of its addresses (see: ip address), or leave it out for all of them.',
+        `${host} is not an address of this machine`,
+        'Set --host to one of its addresses (ip address lists them), or omit it to listen on all.',
       )
     default:
-      return problem(`${place} cannot be listened on`, 'Correct --host and --port.')
+      return problem(`the agent cannot listen on ${place}`, 'Correct --host and --port.')
   }
 }
 

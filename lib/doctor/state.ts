@@ -30,11 +30,11 @@ export async function examineState(candidates: readonly string[]): Promise<Verdi
       place,
       "the agent's state and the logs of jobs are kept there",
     )
-    const note = place === path ? '' : `, where ${path} will be made`
+    const note = place === path ? '' : `, where ${path} will be created`
     return { ...verdict, message: `${verdict.message}${note}` }
   }
   return problem(
-    `no directory can be written to: ${reasons.join('; ')}`,
+    `no directory is writable: ${reasons.join('; ')}`,
     "Name one that the agent's user can write to, and nobody else, with --state-dir.",
   )
 }

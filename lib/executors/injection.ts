@@ -36,7 +36,7 @@ export function planFile(
   const relative = path === '~' || path.startsWith('~/') ? `./${path.slice(1)}` : path
   const place = posix.resolve('/', home, relative)
   if (NAMES_DIRECTORY.test(path)) {
-    return describeFailure(place, 'the path is that of a directory')
+    return describeFailure(place, 'the path is a directory')
   }
   try {
     return { path: place, content: decodeBase64(content, `The content of ${path}`), mode }
@@ -48,7 +48,7 @@ export function planFile(
 
 /** A device keeps its meaning, nobody waits for a pipe's other end, and a link leads where it led. */
 export const NOT_REPLACEABLE =
-  'what stands there is neither a regular file nor a link to one, and stays as it is'
+  'what exists there is neither a regular file nor a link to one and is left as it is'
 
 export function describeFailure(path: string, reason: string): string {
   return `Failed to write ${path}: ${reason}`

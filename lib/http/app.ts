@@ -53,6 +53,6 @@ function refuseOtherMethods(app: Hono<ServerEnv>): void {
   const routes = app.routes.filter(({ method }) => method !== 'ALL')
   for (const { path, method } of routes) {
     const allow = method === 'GET' ? 'GET, HEAD' : method
-    app.all(path, (c) => messageResponse(`${c.req.path} takes ${allow} only`, 405, { allow }))
+    app.all(path, (c) => messageResponse(`${c.req.path} only accepts ${allow}`, 405, { allow }))
   }
 }

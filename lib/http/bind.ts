@@ -34,8 +34,11 @@ export async function bind(server: Server, { host, port, prefix = '--' }: Addres
 }
 
 const BIND_FAILURES: Readonly<Record<string, readonly [reason: string, hint: string]>> = {
-  EADDRINUSE: ['the port is in use', 'End the program that has it, or use another PORT.'],
-  EACCES: ['permission denied', 'Use a PORT from 1024, or allow the agent to bind low ports.'],
+  EADDRINUSE: ['the port is in use', 'Stop the program that uses it, or use another PORT.'],
+  EACCES: [
+    'permission denied',
+    'Use a PORT of 1024 or higher, or allow the agent to bind low ports.',
+  ],
   EADDRNOTAVAIL: ['this host does not have that address', 'Use another HOST.'],
-  ENOTFOUND: ['that name is not known', 'Use an IP address as HOST.'],
+  ENOTFOUND: ['the name cannot be resolved', 'Use an IP address as HOST.'],
 }

@@ -58,7 +58,7 @@ export class BodyReader {
 
   #tooLarge(): HTTPException {
     return new HTTPException(413, {
-      message: `The body is larger than the ${this.#maxBytes} bytes this agent takes`,
+      message: `The body is larger than the ${this.#maxBytes} bytes this agent accepts`,
     })
   }
 }

@@ -160,7 +160,7 @@ export class Connections {
     if (this.#turnedAway === 0) return
     const { total, strangersPerAddress } = this.#limits
     this.#log.warn(
-      `Too many connections: ${this.#turnedAway} closed that had not shown a valid token, the last for one from ${this.#lastAddress} (limits: ${total}, without a token ${strangersPerAddress} from one address)`,
+      `Too many connections: ${this.#turnedAway} closed that had not sent a valid token, most recently to make room for ${this.#lastAddress} (limits: ${total}, without a token ${strangersPerAddress} from one address)`,
     )
     this.#turnedAway = 0
     this.#pause = setTimeout(this.#writeReport, REPORT_MS).unref()

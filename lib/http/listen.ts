@@ -158,7 +158,7 @@ function tlsOptions(tls: () => TlsMaterial) {
   const { cert, key } = tls()
   // Node takes an empty file for "no certificate" and a stranger's key until the first handshake.
   if (!new X509Certificate(cert).checkPrivateKey(createPrivateKey(key))) {
-    throw new Error('the key is not the one of the certificate')
+    throw new Error('the key does not match the certificate')
   }
   // No authorities: clients show no certificate, and reading the usual ones takes longer than all else.
   return { cert, key, ca: [] as string[], minVersion: 'TLSv1.2' } as const

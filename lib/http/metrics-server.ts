@@ -36,21 +36,21 @@ export async function serveMetrics(options: MetricsServerOptions): Promise<Metri
   const { host, port, render, log } = options
   const server = createServer(LIMITS, ({ method, url }, response) => {
     const isMetrics = /^\/metrics(\?|$)/.test(url ?? '')
-    if (!isMetrics) answer(response, 404, 'There is GET /metrics only.\n')
+    if (!isMetrics) answer(response, 404, 'Only GET /metrics is served.\n')
     else if (method !== 'GET' && method !== 'HEAD') answer(response, 405, 'Use GET.\n')
     else {
       render().then(
         (text) => answer(response, 200, text),
         (error: unknown) => {
-          log.error(`The metrics cannot be made: ${explain(error)}`)
-          answer(response, 500, 'The agent failed; its own log says more.\n')
+          log.error(`The metrics cannot be rendered: ${explain(error)}`)
+          answer(response, 500, 'The agent failed; see its own log.\n')
         },
       )
     }
   })
   server.maxConnections = MAX_CONNECTIONS
   await bind(server, { host, port, prefix: '--metrics-' })
-  server.on('error', (error) => log.error(`The socket of the metrics: ${error.message}`))
+  server.on('error', (error) => log.error(`The metrics socket: ${error.message}`))
   return {
     port: (server.address() as AddressInfo).port,
     async close() {

@@ -88,7 +88,7 @@ async function* breakOnError(
   try {
     yield* chunks
   } catch (error) {
-    log.error(`An answer broke off: ${explain(error)}`)
+    log.error(`A response was cut off: ${explain(error)}`)
     const connection = c.env?.outgoing
     if (connection === undefined) throw error
     connection.destroy()

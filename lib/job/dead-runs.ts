@@ -41,7 +41,7 @@ async function recover(recorded: RecordedJob, record: JobRecord, log: Logger): P
   const results = await Promise.allSettled([job.cleanUp(), reclaim(record)])
   const errors = results.flatMap((it) => (it.status === 'rejected' ? [it.reason as unknown] : []))
   for (const error of errors) {
-    log.warn(`What a killed agent left of job ${record.id} is still there: ${explain(error)}`)
+    log.warn(`What a killed agent left of job ${record.id} could not be removed: ${explain(error)}`)
   }
   if (errors.length > 0) return // the record stays for the next agent
   await job.finish()

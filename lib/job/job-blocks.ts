@@ -145,7 +145,9 @@ export class JobBlocks {
     try {
       await this.#options.sink.write(event)
     } catch (error) {
-      this.#options.log.error(`The job's log lacks its ${event.event} event: ${explain(error)}`)
+      this.#options.log.error(
+        `The job's log is missing its ${event.event} event: ${explain(error)}`,
+      )
     }
   }
 }
@@ -160,5 +162,5 @@ export function isUnforeseen(error: unknown, stop: AbortSignal): boolean {
 /** @returns lines */
 function describeFailure(error: unknown): readonly string[] {
   if (error instanceof AgentError) return [`${withCode(error)}\n`, `${error.hint}\n`]
-  return [`The agent failed: ${messageOf(error)}\n`, 'Its own log says more.\n']
+  return [`The agent failed: ${messageOf(error)}\n`, 'See its own log for details.\n']
 }

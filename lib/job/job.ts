@@ -124,7 +124,7 @@ export class Job {
       await executor.run(':', { signal, onOutput: () => undefined })
       await hold(signal)
     } catch (error) {
-      if (!signal.aborted) log.warn(`There is nothing left of the job to hold: ${explain(error)}`)
+      if (!signal.aborted) log.warn(`The failed job cannot be held: ${explain(error)}`)
     }
   }
 

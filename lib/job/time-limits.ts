@@ -108,7 +108,7 @@ export async function describeLimitReached(
   const processes = await executor
     .describeProcesses(deadline.signal)
     .then((lines) => (lines === '' ? '' : `Its processes:\n${lines}`))
-    .catch((error: Error) => `Its processes could not be looked at: ${error.message}\n`)
+    .catch((error: Error) => `Its processes could not be listed: ${error.message}\n`)
   return `${problem}\n${running}${processes}`.match(/.*\n/g) ?? []
 }
 

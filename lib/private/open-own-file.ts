@@ -31,6 +31,6 @@ export function openOwnFile(path: string, flags: number): number {
 
 function describeProblem(stats: Stats): string | undefined {
   if (!isTrusted(stats)) return 'belongs to another user'
-  if (stats.isFile() && stats.nlink > 1) return 'has other names as well (hard links)'
+  if (stats.isFile() && stats.nlink > 1) return 'has other hard links'
   return undefined
 }

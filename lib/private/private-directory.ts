@@ -58,9 +58,9 @@ export function openPrivateDirectory(directories: readonly string[]): string {
     }
   }
   throw new StateError(
-    `Nowhere can files be kept that nobody else can write: ${reasons.join('; ')}`,
+    `There is no directory for files that nobody else can write: ${reasons.join('; ')}`,
     {
-      hint: 'Give the agent’s user a home that it can write to, or a --state-dir.',
+      hint: 'Give the agent’s user a writable home directory, or set --state-dir.',
     },
   )
 }

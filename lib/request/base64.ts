@@ -21,10 +21,11 @@ export function decodeBase64(text: string, what: string): Buffer {
   const joined = withoutLineBreaks(text)
   const digits = withoutPadding(joined)
   const foreign = digits.search(FOREIGN_CHARACTER)
-  if (foreign !== -1) throw notBase64(what, `its character ${foreign + 1} is not of the alphabet`)
+  if (foreign !== -1)
+    throw notBase64(what, `its character ${foreign + 1} is not in the base64 alphabet`)
   const padded = digits.length !== joined.length
   if (digits.length % 4 === 1 || (padded && joined.length % 4 !== 0)) {
-    throw notBase64(what, `${joined.length} characters are no whole number of bytes`)
+    throw notBase64(what, `${joined.length} characters do not make whole bytes`)
   }
   return Buffer.from(digits, 'base64')
 }

@@ -57,8 +57,8 @@ function decodeUtf8(bytes: Uint8Array, name: string): string {
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(bytes)
   } catch (cause) {
-    throw new FileError(`The job cannot be read from ${name}: it is no UTF-8 text`, {
-      hint: 'Save it as UTF-8; put other bytes in as base64.',
+    throw new FileError(`The job cannot be read from ${name}: it is not UTF-8 text`, {
+      hint: 'Save it as UTF-8; encode other bytes in base64.',
       cause,
     })
   }

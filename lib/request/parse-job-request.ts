@@ -79,7 +79,7 @@ function repeatedNames(containers: readonly unknown[]): Problem[] {
   return names.flatMap((name, index) => {
     const first = names.indexOf(name)
     if (name === undefined || first === index) return []
-    const message = `expected a name of its own, got the one of compose.containers[${first}]`
+    const message = `expected a unique name, got the one of compose.containers[${first}]`
     return [{ path: `compose.containers[${index}].name`, message }]
   })
 }
@@ -92,7 +92,7 @@ function otherPlatforms(containers: readonly unknown[]): Problem[] {
     if (typeof image !== 'string' || (fields[first]?.['platform'] ?? '') === (platform ?? '')) {
       return []
     }
-    const message = `expected the one of compose.containers[${first}], which has the same image`
+    const message = `expected the platform of compose.containers[${first}], which has the same image`
     return [{ path: `compose.containers[${index}].platform`, message }]
   })
 }

@@ -171,11 +171,11 @@ const containerName = v.pipe(
   ),
   v.check(
     (name) => !ADDRESS.test(name),
-    expectedValue('a host name that cannot be taken for an address'),
+    expectedValue('a host name that does not look like an address'),
   ),
   v.check(
     (name) => !TAKEN_NAMES.test(name),
-    expectedValue('a host name that does not mean something else in a container'),
+    expectedValue('a host name that has no other meaning in a container'),
   ),
 )
 
@@ -220,7 +220,7 @@ function optionalToken() {
     optionalText(),
     v.check(
       (token) => token === undefined || TOKEN.test(token),
-      'expected a token without blanks, line breaks and characters beyond ASCII',
+      'expected a token without blanks, line breaks and non-ASCII characters',
     ),
   )
 }

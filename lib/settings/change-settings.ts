@@ -21,7 +21,7 @@ export async function changeSettings(
   const parsed = parseDocument(text)
   const document = parsed.contents === null ? new Document({}) : parsed
   if (parsed.errors.length > 0 || !isMap(document.contents)) {
-    throw new ConfigError('The settings file that is there cannot be read', {
+    throw new ConfigError('The existing settings file cannot be read', {
       hint: 'Correct it so that it has one setting per line, or move it away.',
     })
   }

@@ -34,7 +34,7 @@ export async function findSecret(
     const secret = layer.get(name)
     const file = layer.get(`${name}-file`)
     if (secret !== undefined && file !== undefined) {
-      throw new ConfigError(`${secret.source} and ${file.source} exclude each other`, {
+      throw new ConfigError(`${secret.source} and ${file.source} cannot be used together`, {
         hint: 'Give the secret itself or the file it is in.',
       })
     }

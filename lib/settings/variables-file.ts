@@ -45,6 +45,6 @@ function refuseUnlessPrivate(path: string, stats: Stats): void {
   const isOwn = stats.uid === process.geteuid?.() || stats.uid === 0
   if (isOwn && (stats.mode & 0o077) === 0) return
   throw new ConfigError(`${FLAG}: others may read or change ${path}`, {
-    hint: "Make it the agent's user's own, and nobody else's: chown, chmod 600.",
+    hint: "Give it to the agent's user alone: chown, chmod 600.",
   })
 }

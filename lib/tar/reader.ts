@@ -101,7 +101,7 @@ export class TarReader {
     } else if (bytes[0] === 0 && bytes.every((byte) => byte === 0)) {
       this.#ended = true
     } else if (number(bytes, 148, 8) !== checksum(bytes)) {
-      throw damaged('a header is not one')
+      throw damaged('a header is invalid')
     } else if (EXTENSIONS.includes(flagOf(bytes))) {
       const size = number(bytes, 124, 12)
       this.#paxBytes += bytes.length
@@ -122,7 +122,7 @@ export class TarReader {
       const end = at + Number(digits)
       const record = content.slice(at + digits.length + 1, end - 1)
       const equals = record.indexOf('=')
-      if (equals < 1 || end > content.length) throw damaged('an extended header is not one')
+      if (equals < 1 || end > content.length) throw damaged('an extended header is invalid')
       const key = record.slice(0, equals)
       if (key.startsWith(SPARSE_KEY)) throw sparse()
       if (PAX_KEYS.has(key)) this.#pax.set(key, record.slice(equals + 1))
@@ -139,7 +139,7 @@ export class TarReader {
       Number(pax.get(key) ?? number(block, at, length))
     const name = pax.get('path') ?? shortName(block)
     const size = value('size', 124, 12)
-    if (!Number.isSafeInteger(size) || size < 0) throw damaged('a size is none')
+    if (!Number.isSafeInteger(size) || size < 0) throw damaged('a size is invalid')
     const kind = TYPES[flagOf(block)] ?? 'other'
     const type = kind === 'file' && name.endsWith('/') ? 'directory' : kind
     const entry: TarEntry = {
@@ -204,8 +204,8 @@ function number(block: Buffer, at: number, length: number): number {
 }
 
 function sparse(): DamagedTarError {
-  return new DamagedTarError('The archive has a file with holes in the format of GNU tar', {
-    hint: 'Make it without the option --sparse, or store it with the command cache.',
+  return new DamagedTarError('The archive contains a sparse file in the format of GNU tar', {
+    hint: 'Create it without --sparse, or store it with the cache command.',
   })
 }
 

@@ -81,7 +81,7 @@ function describeProblem(cert: string, key: string): string | undefined {
   } catch {
     return 'the second is no PEM private key without a passphrase'
   }
-  return 'the key is not that of the certificate'
+  return 'the key does not match the certificate'
 }
 
 function isGood(files: CertificateFiles): boolean {

@@ -162,5 +162,5 @@ function maskValues(values: readonly ByteString[], addSecret: AddSecret): string
 
 /** To whom it was promised, when the one who did the work is gone. */
 export const LOST_ANSWER: readonly ByteString[] = [
-  bytes`-the agent was cut off from this job in the middle of it. Try again.\n`,
+  bytes`-the agent lost its connection to the job while it answered. Try again.\n`,
 ]

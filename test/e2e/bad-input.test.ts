@@ -103,11 +103,14 @@ test('a file to embed that cannot be read is named by its field', async ({ direc
 
 test('calls that cannot be carried out are told in a line, with where to look', async () => {
   const calls: ReadonlyArray<readonly [args: string[], complaint: string]> = [
-    [['rnu'], 'There is no command "rnu"\nDid you mean run? Use one of: run, serve, '],
-    [['--nope'], 'There is no command "--nope"'],
+    [['rnu'], 'unknown command "rnu"\nDid you mean run? Use one of: run, serve, '],
+    [['--nope'], 'unknown command "--nope"'],
     [['run'], 'agent run needs FILE'],
-    [['run', 'a', 'b'], 'agent run does not know what to do with "b"'],
-    [['run', '--formt', 'json', '-'], 'agent run has no flag --formt\nDid you mean --format? See '],
+    [['run', 'a', 'b'], 'agent run: unexpected argument "b"'],
+    [
+      ['run', '--formt', 'json', '-'],
+      'agent run: unknown option --formt\nDid you mean --format? See ',
+    ],
     [['run', '--format', 'xml', '-'], '--format: expected text or json, got "xml"'],
     [['run', '-', '--stop-grace-period', '10'], '--stop-grace-period: expected a duration'],
     [['run', '-', '--callback-retry-attempts', '0'], '--callback-retry-attempts: expected a whole'],
@@ -116,7 +119,7 @@ test('calls that cannot be carried out are told in a line, with where to look', 
       ['run', '-', '--files', '/a'],
       '--files: expected host:dest,…, got a part without ":"\nWrite it as host:dest.\n',
     ],
-    [['version', 'now'], 'agent version does not know what to do with "now"'],
+    [['version', 'now'], 'agent version: unexpected argument "now"'],
   ]
   for (const [args, complaint] of calls) {
     const { code, stdout, stderr } = await runAgent(args)

@@ -269,7 +269,7 @@ test('sftp: what is wrong is said in the job', async (t) => {
   const { outputs } = await inJob('host', directives, { ...t.job.sftp, home: t.home })
 
   assert.match(outputs[0] ?? '', /^error: .*\/no\/such\/key.*\n1\n$/)
-  assert.match(outputs[1] ?? '', /^error: .* does not let in 'nobody-here' with this key.*\n1\n$/)
+  assert.match(outputs[1] ?? '', /^error: .* rejects user 'nobody-here' with this key.*\n1\n$/)
   assert.match(outputs[3] ?? '', /^error: .*known_hosts.*\n1\n$/)
   assert.is(outputs[4], 'Cache is empty.\n')
 })

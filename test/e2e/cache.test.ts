@@ -177,7 +177,7 @@ async function* createHugeTar(name: string, size: number): AsyncGenerator<Buffer
   yield END_OF_TAR
 }
 
-test('what is larger than the whole cache may be is refused, and what is there stays', async (t) => {
+test('what is larger than the limit of the whole cache is refused, and what is there stays', async (t) => {
   const directives = [
     'cd "$(mktemp -d)"; echo x >small; head -c 100000 /dev/urandom >large; cache store small small >/dev/null',
     'cache store large large; echo $?; CACHE_FAIL_ON_ERROR=true cache store large large >/dev/null; echo $?',
@@ -187,7 +187,7 @@ test('what is larger than the whole cache may be is refused, and what is there s
 
   assert.is(
     outputs[1],
-    "Uploading 'large' with cache key 'large'...\nerror: 'large' is larger than the whole cache may be (65536 bytes). Store less under this key, or give the cache more space with --cache-limit. [ERR_CACHE_FAILED]\n0\n1\n",
+    "Uploading 'large' with cache key 'large'...\nerror: 'large' is larger than the limit of the whole cache (65536 bytes). Store less under this key, or give the cache more space with --cache-limit. [ERR_CACHE_FAILED]\n0\n1\n",
   )
   assert.is(outputs[2], '2\n')
 })
@@ -226,7 +226,7 @@ test('host: what is cut short while it is stored is said to be so, and not store
 
   assert.match(
     outputs[0] ?? '',
-    /^error: \/\S+\/d\/a has changed while it was read\. Store it when nothing writes to it any longer\. \[ERR_CACHE_FAILED\]\nCache is empty\.\n$/,
+    /^error: \/\S+\/d\/a has changed while it was read\. Store it once nothing writes to it any more\. \[ERR_CACHE_FAILED\]\nCache is empty\.\n$/,
   )
 })
 
@@ -262,7 +262,7 @@ test('container: what is cut short while it is stored is said to be so, and not 
 
   assert.is(
     outputs[0],
-    'error: /root/d has changed while it was read. Store it when nothing writes to it any longer. [ERR_CACHE_FAILED]\nCache is empty.\n',
+    'error: /root/d has changed while it was read. Store it once nothing writes to it any more. [ERR_CACHE_FAILED]\nCache is empty.\n',
   )
 })
 
@@ -274,7 +274,7 @@ test('container: what the engine cannot see is neither stored nor said to be res
   const { outputs } = await inJob('container', directives, t)
 
   const unseen = (path: string) =>
-    `error: The engine does not see what the kernel has in memory, as in ${path}. Use a directory on the container's disk. [ERR_CACHE_FAILED]\n`
+    `error: ${path} is on a file system of the kernel, which the engine cannot read. Use a directory on the container's disk. [ERR_CACHE_FAILED]\n`
   assert.is(
     outputs[0],
     `${unseen('/dev/shm/f')}${unseen('/dev/shm/')}Uploading '/run/docker.sock' with cache key 'sock'...\nerror: /run/docker.sock is neither a file nor a directory nor a link. Store a file, a directory or a link: pipes, sockets and devices cannot be cached. [ERR_CACHE_FAILED]\nCache is empty.\n`,

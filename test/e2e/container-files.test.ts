@@ -145,7 +145,7 @@ test('a file that is to stand below another file fails the block with the reason
   assert.is(block?.exitCode, 1)
   assert.match(
     block?.output ?? '',
-    '\nFailed to write /etc/passwd/x: /etc/passwd is no directory\n',
+    '\nFailed to write /etc/passwd/x: /etc/passwd is not a directory\n',
   )
 })
 
@@ -159,7 +159,7 @@ test('a file the engine would put where no job sees it fails the block', async (
   assert.is(block?.exitCode, 1)
   assert.match(
     block?.output ?? '',
-    'Failed to write /dev/shm/x: the engine puts no files into /dev\n',
+    'Failed to write /dev/shm/x: the engine cannot put files into /dev\n',
   )
 })
 

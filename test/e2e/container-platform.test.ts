@@ -69,7 +69,7 @@ test('the image for the platform that is asked for is pulled, and why it does no
   assert.match(start?.output ?? '', 'Failed to start the docker image\n')
   assert.match(
     start?.output ?? '',
-    `exec /bin/bash: exec format error. The image is for linux/${t.other}, and the engine runs on linux/${t.own}: say platform: linux/${t.own}`,
+    `exec /bin/bash: exec format error. The image is for linux/${t.other}, and the engine runs on linux/${t.own}: set platform: linux/${t.own}`,
   )
 })
 
@@ -100,7 +100,7 @@ test('a platform that nobody has made the image for fails the pull at once', asy
   assert.is(result, 'failed')
   assert.is(blocks.at(-1)?.directive, 'Pulling docker images...')
   assert.match(blocks.at(-1)?.output ?? '', /no matching manifest for linux\/s390x[^\n]*\n/)
-  assert.match(blocks.at(-1)?.output ?? '', '\nThe image is not there for that platform: ')
+  assert.match(blocks.at(-1)?.output ?? '', '\nThe image does not exist for that platform: ')
   assert.not.match(blocks.at(-1)?.output ?? '', 'trying again')
 })
 

@@ -58,7 +58,7 @@ for (const [what, stream, told] of [
   [
     'a stream that ends before the image is there',
     '{"status":"Pulling from not/here","id":"1"}\r\n',
-    `Image "${ABSENT}" is gone again, right after its pull`,
+    `Image "${ABSENT}" disappeared right after it was pulled`,
   ],
   [
     'a stream that ends in the middle of a message',
@@ -97,7 +97,7 @@ test('a connection that is cut in the middle of a pull fails it, and is told', a
 
   const [pulling] = blocksOf(events)
   assert.is(result, 'failed')
-  assert.match(pulling?.output ?? '', 'it closed the connection before its answer was complete')
+  assert.match(pulling?.output ?? '', 'it closed the connection before its response was complete')
 })
 
 test.run()

@@ -32,7 +32,7 @@ test('variables too large for a process are told as the reason', async () => {
 test('a variable that no container can have is named', async () => {
   const output = await failureOf({ env_vars: [{ name: 'A=B', value: encode('c') }] })
 
-  assert.match(output, '"A=B" is no name for a variable of "main" [ERR_CONTENT_INVALID]\n')
+  assert.match(output, '"A=B" is not a valid name for a variable of "main" [ERR_CONTENT_INVALID]\n')
 })
 
 test('a name that is the agent’s own is refused', async () => {

@@ -154,7 +154,7 @@ test('an engine that never answers and a login script that waits hold nothing up
     })
 
     assert.is(code, 1)
-    assert.is(find('engine')?.message, 'does not come to an end within 5 s')
+    assert.is(find('engine')?.message, 'did not finish within 5 s')
     assert.match(find('login')?.message ?? '', 'does not become ready')
     assert.match(find('login')?.remedy ?? '', '.bash_profile')
     assert.is(find('port')?.state, 'ok')
@@ -172,7 +172,10 @@ test('a port of another program is a problem', async (t) => {
     const taken = await examine(t, {}, ['--host', '127.0.0.1', '--port', portOf(other)])
 
     assert.is(taken.code, 1)
-    assert.is(taken.find('port')?.message, `127.0.0.1:${portOf(other)} is taken by another program`)
+    assert.is(
+      taken.find('port')?.message,
+      `127.0.0.1:${portOf(other)} is in use by another program`,
+    )
     assert.match(taken.find('port')?.remedy ?? '', 'ss -ltnp')
   } finally {
     other.close()
@@ -187,18 +190,18 @@ test('an agent that serves is found at its port and in its state directory', asy
     const { code, find } = await examine(t, {}, [...address, '--state-dir', state])
 
     assert.is(code, 0)
-    assert.is(find('port')?.message, `127.0.0.1:${port} is served by an agent already`)
+    assert.is(find('port')?.message, `127.0.0.1:${port} is already in use by an agent`)
     assert.is(find('state')?.message, `${state}, in use by the agent with process id ${agent.pid}`)
     assert.is(find('certificate')?.message, `its own, ${join(state, 'server.crt')}`)
     assert.is((await ask('GET', '/status')).status, 200)
   })
 })
 
-test('a host that is no address of this machine is a problem', async (t) => {
+test('a host that is not an address of this machine is a problem', async (t) => {
   const { code, find } = await examine(t, {}, ['--host', '192.0.2.1'])
 
   assert.is(code, 1)
-  assert.is(find('port')?.message, '192.0.2.1 is no address of this machine')
+  assert.is(find('port')?.message, '192.0.2.1 is not an address of this machine')
 })
 
 test('a certificate is looked at: its key, its dates, who can read it', async (t) => {
@@ -211,7 +214,7 @@ test('a certificate is looked at: its key, its dates, who can read it', async (t
 
   await writeFile(cert, FIRST_CERTIFICATE.cert)
   await writeFile(key, SECOND_CERTIFICATE.key, { mode: 0o600 })
-  assert.match((await look())?.message ?? '', 'the key is not that of the certificate')
+  assert.match((await look())?.message ?? '', 'the key does not match the certificate')
 
   await writeFile(key, FIRST_CERTIFICATE.key)
   assert.equal(await look(), {
@@ -291,10 +294,10 @@ test('hooks and files that every job is given have to be there', async (t) => {
   const there = await look('--post-job-hook-path', BINARY, '--files', `${BINARY}:/given`)
 
   assert.is(hook?.state, 'problem')
-  assert.match(hook?.message ?? '', `a hook of every job cannot be read: ENOENT`)
+  assert.match(hook?.message ?? '', `a hook for every job cannot be read: ENOENT`)
   assert.match(hook?.message ?? '', nowhere)
   assert.is(file?.state, 'warning')
-  assert.match(file?.message ?? '', `jobs in containers go without a file: ENOENT`)
+  assert.match(file?.message ?? '', `container jobs will run without a file: ENOENT`)
   assert.is(needed?.state, 'problem')
   assert.is(there?.state, 'ok')
 })

@@ -54,7 +54,7 @@ for (const [what, call] of [
     assert.is(job.result, 'failed')
     assert.match(
       lastBlock(job)?.output ?? '',
-      `Docker does not answer on ${proxy.socketPath}: it closed the connection before its answer was complete [ERR_DOCKER_UNREACHABLE]\n`,
+      `Docker does not answer on ${proxy.socketPath}: it closed the connection before its response was complete [ERR_DOCKER_UNREACHABLE]\n`,
     )
   })
 }
@@ -67,7 +67,7 @@ test('half an answer is told as such, and nothing is waited for', async ({ proxy
   assert.is(job.result, 'failed')
   assert.is(
     lastBlock(job)?.output,
-    `Docker does not answer on ${proxy.socketPath}: it closed the connection before its answer was complete [ERR_DOCKER_UNREACHABLE]
+    `Docker does not answer on ${proxy.socketPath}: it closed the connection before its response was complete [ERR_DOCKER_UNREACHABLE]
 Start the Docker Engine, or set DOCKER_HOST=unix://… if its socket is elsewhere.
 `,
   )
@@ -81,7 +81,7 @@ test('something else than an engine behind the socket is told as such', async ({
   assert.is(job.result, 'failed')
   assert.match(
     lastBlock(job)?.output ?? '',
-    `What answers on ${proxy.socketPath} does not say its API version`,
+    `The service on ${proxy.socketPath} does not report a Docker API version`,
   )
 })
 

@@ -101,7 +101,7 @@ test('a terminal that is cut while its container runs on fails the job', async (
   assert.is(
     blocksOf(finished.events).at(-1)?.output,
     `now
-The engine closed the terminal of a container that still runs [ERR_CONTAINER_FAILED]
+The engine closed the terminal of a container that is still running [ERR_CONTAINER_FAILED]
 See the log of the Docker Engine: it may have been restarted during the job.
 `,
   )

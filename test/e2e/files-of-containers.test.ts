@@ -144,7 +144,7 @@ test('content that is not base64 fails the same block, with file and container',
   assert.is(result, 'failed')
   assert.match(
     startBlock(blocks)?.output ?? '',
-    '\nInjecting /x with file mode 0644\nThe content of /x is not base64: its character 1 is not of the alphabet [ERR_CONTENT_INVALID]\n',
+    '\nInjecting /x with file mode 0644\nThe content of /x is not base64: its character 1 is not in the base64 alphabet [ERR_CONTENT_INVALID]\n',
   )
   nothingElse(blocks)
 })

@@ -181,7 +181,7 @@ for (const [name, run] of Object.entries(EXECUTORS)) {
     assert.is(look?.output, 'one\n')
   })
 
-  test(`${name}: a file that another one before it has made a file of is no directory`, async () => {
+  test(`${name}: a file that another one before it has made a file of is not a directory`, async () => {
     const [injected, look] = await run(
       [{ path: 'x' }, { path: 'x/y' }, { path: 'z' }],
       ['cat x; ls z 2>/dev/null'],

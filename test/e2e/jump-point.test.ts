@@ -375,7 +375,7 @@ test('a key that cannot be decoded is named in the agent’s log, and the others
   const { result, stderr } = await finished
 
   assert.is(result, 'passed')
-  assert.match(stderr, /agent: warn: A public key of the job is left out: .*ssh_public_keys\[0\]/)
+  assert.match(stderr, /agent: warn: A public key of the job is ignored: .*ssh_public_keys\[0\]/)
 })
 
 async function openJobWithKeys(t: Context, keys: readonly string[]) {

@@ -160,10 +160,10 @@ test('a pull or a login during which nothing comes fails after its limit', async
   for (const { result, blocks, pullOutput } of [layer, manifest]) {
     assert.is(result, 'failed')
     assert.is(blocks.at(-1)?.exitCode, 1)
-    assert.match(pullOutput, `nothing came from ${t.gate.host} for 1 s`)
+    assert.match(pullOutput, `no data came from ${t.gate.host} for 1 s`)
   }
   assert.is(login.result, 'failed')
-  assert.match(login.blocks[0]?.output ?? '', `${t.gate.host} did not answer to the login for 1 s`)
+  assert.match(login.blocks[0]?.output ?? '', `${t.gate.host} did not answer the login within 1 s`)
 })
 
 test('an image that waits for its turn in the engine is not given up while others come', async (t) => {
@@ -230,7 +230,7 @@ test('never pulling what is not there is a failure that says so', async (t) => {
 
   assert.is(result, 'failed')
   assert.is(blocks.at(-1)?.exitCode, 1)
-  assert.match(pullOutput, 'is not on this host, and its pull_policy "never" forbids to pull it')
+  assert.match(pullOutput, 'is not on this host, and its pull_policy "never" forbids pulling it')
   assert.not.ok(await hasImage(`${t.gate.host}/b:1`))
 })
 

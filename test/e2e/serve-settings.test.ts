@@ -51,7 +51,7 @@ test('what cannot be used is one clear message and exit code 2', async (t) => {
   await writeFile(file, 'prot: 8000\n')
   for (const [args, message] of [
     [[], 'needs the secret'],
-    [[...secret, '--prot', '1'], 'agent serve has no flag --prot'],
+    [[...secret, '--prot', '1'], 'agent serve: unknown option --prot'],
     [[...secret, '--port', '70000'], '--port: expected a port, got "70000"'],
     [[...secret, '--port', '0', '--tls-cert-path', '/no/such.crt'], '/no/such.crt'],
     [[...secret, '--config-file', file], `prot in ${file}: there is no such setting`],

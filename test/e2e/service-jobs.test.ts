@@ -277,7 +277,7 @@ test("a script of another user's agent is told, and the service's own with the n
   const said = await machine.ask('journalctl -u agent -o cat --no-pager')
   await machine.ask('systemctl restart agent')
 
-  assert.match(said, /ssh_jump_point does not lead into this job, only agent attach does\. .*EPERM/)
+  assert.match(said, /ssh_jump_point does not lead into this job; use agent attach\. .*EPERM/)
   assert.is(await machine.ask('stat -c "%U %s" /tmp/ssh_jump_point'), 'ci 0')
 })
 

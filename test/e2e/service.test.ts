@@ -108,7 +108,7 @@ test('doctor looks at the service that is installed', async ({ machine }) => {
     findings.find(({ subject }: { subject: string }) => subject === wanted)?.message
   assert.is(messageOf('settings'), 'those in /etc/agent/agent.yaml can be used')
   assert.is(messageOf('secret'), 'is given')
-  assert.match(messageOf('port'), ':8443 is served by an agent already')
+  assert.match(messageOf('port'), ':8443 is already in use by an agent')
 })
 
 test('doctor tells of little memory, and how a job gets its terminal where no file may run', async (t) => {
@@ -124,7 +124,7 @@ test('doctor tells of little memory, and how a job gets its terminal where no fi
   await t.machine.ask('chmod 1777 /tmp /var/tmp /dev/shm; mv /usr/bin/no-script /usr/bin/script')
 
   assert.match(small('memory') ?? '', /warning .* of 200 MiB\n +→ Free some memory/)
-  assert.match(withScript('disk') ?? '', /problem .*nothing can be made in \/tmp/)
+  assert.match(withScript('disk') ?? '', /problem .*no file can be created in \/tmp/)
   assert.match(withScript('terminal') ?? '', /ok .*by \/usr\/bin\/script/)
   assert.is(withScript('login'), undefined) // what it needs is told by the others
   assert.match(withNothing('terminal') ?? '', /problem .*no "script" program\n +→ Make \/tmp/)

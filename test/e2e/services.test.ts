@@ -207,7 +207,7 @@ test('also one that has nothing to wait for, while another one is waited for', a
 
   const { output } = startBlock(blocksOf(events))
   assert.is(result, 'failed')
-  assert.match(output, 'Service "gone" has put out nothing.\nService "gone" ended with exit code 3')
+  assert.match(output, 'Service "gone" has printed nothing.\nService "gone" ended with exit code 3')
   assert.not.match(output, 'service "never"')
 })
 

@@ -250,7 +250,7 @@ test('the least recently used keys give way when there are more than the limit',
   assert.equal(await keysOf(store), ['d', 'a'], 'a restore does not make a key newer')
 
   const error = await rejection(put(store, 'e', 1_001))
-  assert.match(error.message, /^'e' is larger than the whole cache may be \(1000 bytes\)$/)
+  assert.match(error.message, /^'e' is larger than the limit of the whole cache \(1000 bytes\)$/)
   assert.match((error as CacheError).hint, /--cache-limit/)
   assert.equal(await keysOf(store), ['d', 'a'])
   assert.equal(await temporaryFiles(t), [])
@@ -287,12 +287,8 @@ test('what is wrong with key, user, server and directory is said, and what to do
   await run('ssh-keygen', ['-q', '-t', 'ed25519', '-N', 'hunter2', '-f', locked], limit)
   const silent = await freePort()
   const cases: Array<[Partial<SftpSettings>, RegExp, RegExp]> = [
-    [
-      { privateKey: await readFile(other) },
-      /does not let in '.+' with this key/,
-      /authorized_keys/,
-    ],
-    [{ username: 'nobody-here' }, /does not let in 'nobody-here'/, /SEMAPHORE_CACHE_USERNAME/],
+    [{ privateKey: await readFile(other) }, /rejects user '.+' with this key/, /authorized_keys/],
+    [{ username: 'nobody-here' }, /rejects user 'nobody-here'/, /SEMAPHORE_CACHE_USERNAME/],
     [{ privateKey: await readFile(locked) }, /protected with a passphrase/, /without passphrase/],
     [{ privateKey: Buffer.from('no key') }, /is not a private key/, /ssh-keygen/],
     [{ port: silent }, /cannot be reached: .*ECONNREFUSED/, /SEMAPHORE_CACHE_URL/],
@@ -317,7 +313,7 @@ test('a server that known_hosts knows by another key is not trusted', async (t) 
   assert.is(await has(foreign.replace(place, '127.0.0.1')), false, 'another port')
   const error = await rejection(has(foreign))
   assert.instance(error, CacheError)
-  assert.match(error.message, /does not have the key that known_hosts has for it$/)
+  assert.match(error.message, /presents another host key than the one in known_hosts$/)
 })
 
 test('a directory that cannot be written to is said to be one', async (t) => {

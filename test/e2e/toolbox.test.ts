@@ -219,7 +219,7 @@ test('a job that kills who passes its questions on is told so, and is answered t
   assert.is(outputs[0], "Uploading 'huge' with cache key 'k'...\n")
   assert.match(
     outputs[2] ?? '',
-    /^error: the agent was cut off from this job.*\nstatus 0\nCache is empty\.\n$/,
+    /^error: the agent lost its connection to the job.*\nstatus 0\nCache is empty\.\n$/,
   )
 })
 

@@ -63,7 +63,7 @@ for (const [name, prepare, reason] of [
       await writeFile(`${path}-victim`, '')
       await link(`${path}-victim`, path)
     },
-    /other names/,
+    /other hard links/,
   ],
   [
     'another user’s link',

@@ -172,7 +172,7 @@ async function* largeContent(
 function unreadable(path: ByteString, cause: unknown): CacheError {
   const reason = cause instanceof Error ? cause.message : String(cause)
   return new CacheError(`${decodeBytes(path)} cannot be read: ${reason}`, {
-    hint: "Let the agent's user read it, or store less.",
+    hint: "Make it readable for the agent's user, or store less.",
     cause,
   })
 }

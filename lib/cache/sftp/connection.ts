@@ -236,7 +236,7 @@ async function logIn(client: Client, settings: SftpSettings): Promise<void> {
         return reject(new ConnectionLostError(error.message || 'no connection', { cause: error }))
       }
       reject(
-        new CacheError(`${nameOf(settings)} does not let in '${username}' with this key`, {
+        new CacheError(`${nameOf(settings)} rejects user '${username}' with this key`, {
           hint: `Add the public half of ${privateKeyPath} to the user's authorized_keys there, or correct SEMAPHORE_CACHE_USERNAME or SEMAPHORE_CACHE_PRIVATE_KEY_PATH.`,
           cause: error,
         }),
@@ -268,9 +268,12 @@ function algorithmsOf(known: readonly KnownKey[]): ServerHostKeyAlgorithm[] {
 }
 
 function foreignHost(settings: SftpSettings): CacheError {
-  return new CacheError(`${nameOf(settings)} does not have the key that known_hosts has for it`, {
-    hint: "If the server was reinstalled, correct its line in the job's ~/.ssh/known_hosts; if not, another machine is answering in its place.",
-  })
+  return new CacheError(
+    `${nameOf(settings)} presents another host key than the one in known_hosts`,
+    {
+      hint: "If the server was reinstalled, correct its line in the job's ~/.ssh/known_hosts; if not, another machine is answering in its place.",
+    },
+  )
 }
 
 async function startSftp(client: Client, settings: SftpSettings): Promise<SFTPWrapper> {
@@ -284,7 +287,7 @@ async function startSftp(client: Client, settings: SftpSettings): Promise<SFTPWr
       clearTimeout(limit)
       if (!error) return resolve(sftp)
       reject(
-        new CacheError(`${nameOf(settings)} offers no SFTP: ${error.message}`, {
+        new CacheError(`${nameOf(settings)} does not offer SFTP: ${error.message}`, {
           hint: 'Enable the subsystem sftp on the server.',
           cause: error,
         }),

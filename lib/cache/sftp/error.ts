@@ -17,7 +17,7 @@ const ACCESS_HINT =
   "The user's directory on the server must exist, be writable for the user, and belong to the cache."
 
 const FAILURE_HINT =
-  'This is how servers say that a disk or a quota is full; the log of the server may say more.'
+  'Many servers answer this when a disk or a quota is full; check the log of the server.'
 
 /** @param action completes the sentence "refuses to …" */
 export function toCacheError(error: unknown, action: string, address: SftpAddress): CacheError {
@@ -46,8 +46,8 @@ export function nameOf({ host, port }: SftpAddress): string {
 }
 
 export function incomplete(address: SftpAddress, size: number, bytes: number): CacheError {
-  return new CacheError(`${nameOf(address)} has kept ${size} of ${bytes} bytes`, {
-    hint: 'Store it again; the log of the server may say more.',
+  return new CacheError(`${nameOf(address)} stored only ${size} of ${bytes} bytes`, {
+    hint: 'Store it again; check the log of the server.',
   })
 }
 

@@ -290,7 +290,10 @@ function sum(files: readonly RemoteFile[]): number {
 }
 
 function tooLarge(key: string, limitBytes: number): CacheError {
-  return new CacheError(`'${key}' is larger than the whole cache may be (${limitBytes} bytes)`, {
-    hint: 'Store less under this key, or give the cache more space with --cache-limit.',
-  })
+  return new CacheError(
+    `'${key}' is larger than the limit of the whole cache (${limitBytes} bytes)`,
+    {
+      hint: 'Store less under this key, or give the cache more space with --cache-limit.',
+    },
+  )
 }

@@ -77,7 +77,7 @@ async function examineEngine(
   { socketPath }: EngineOptions,
   signal: AbortSignal,
 ): Promise<Verdict | undefined> {
-  const engine = await ask<VersionAnswer>(socketPath, '/version', 'say its version', signal)
+  const engine = await ask<VersionAnswer>(socketPath, '/version', 'report its version', signal)
   if (engine === undefined) return undefined
   const { Version = 'of unknown version', ApiVersion, MinAPIVersion = OLDEST_API } = engine
   const name = engine.Components?.[0]?.Name ?? 'Engine'

@@ -73,9 +73,12 @@ export class ContainerTerminal implements Terminal {
       if (!limit.signal.aborted) throw error
     }
     await inspectContainer(this.#docker, this.#id) // throws when the engine hangs
-    throw new ContainerError('The engine closed the terminal of a container that still runs', {
-      hint: 'See the log of the Docker Engine: it may have been restarted during the job.',
-    })
+    throw new ContainerError(
+      'The engine closed the terminal of a container that is still running',
+      {
+        hint: 'See the log of the Docker Engine: it may have been restarted during the job.',
+      },
+    )
   }
 
   /** Never resolves; rejects when the engine stops answering. */

@@ -24,11 +24,11 @@ export async function explainExecFailure(
   signal: AbortSignal,
 ): Promise<string | undefined> {
   if (TOO_LONG.test(said)) {
-    return 'The variables of the container are too large for a process, which takes 128 KiB in one and 2 MiB in all: give it large values as files.'
+    return 'The variables of the container are too large: a process takes 128 KiB in one variable and 2 MiB in all. Pass large values as files.'
   }
   if (!FORMAT_ERROR.test(said)) return undefined
   const own = await enginePlatform(docker, signal)
   return isSamePlatform(own, platform)
-    ? `That file is no program for ${own}, nor a script that begins with #! and its interpreter.`
-    : `The image is for ${platform}, and the engine runs on ${own}: say platform: ${own} for this container, or install an emulator on the host of the engine (packages qemu-user-static and binfmt-support).`
+    ? `That file is neither a program for ${own} nor a script that begins with #! and its interpreter.`
+    : `The image is for ${platform}, and the engine runs on ${own}: set platform: ${own} for this container, or install an emulator on the host of the engine (packages qemu-user-static and binfmt-support).`
 }

@@ -93,7 +93,7 @@ function planDelivery(
   for (const parent of parentsOf(path)) {
     const { kind } = kinds.get(parent) ?? { kind: 'nothing' }
     if (kind === 'directory') continue
-    if (kind !== 'nothing') return describeFailure(path, `${parent} is no directory`)
+    if (kind !== 'nothing') return describeFailure(path, `${parent} is not a directory`)
     kinds.set(parent, { kind: 'directory' })
     entries.push({ path: parent, mode: DIRECTORY_MODE, uid, gid })
   }
@@ -101,7 +101,7 @@ function planDelivery(
   const place = found.kind === 'file' ? found.place : path
   const problem = outOfReach(place)
   if (problem !== undefined) {
-    const hint = 'Inject it elsewhere, and copy it by a command of the job.'
+    const hint = 'Inject it elsewhere and copy it with a command of the job.'
     return `${describeFailure(path, problem)}\n${hint}`
   }
   if (found.kind !== 'nothing' && found.kind !== 'file') {
@@ -112,9 +112,9 @@ function planDelivery(
 }
 
 function outOfReach(place: string): string | undefined {
-  if (MADE_BY_ENGINE.test(place)) return 'the engine makes this file itself'
+  if (MADE_BY_ENGINE.test(place)) return 'the engine manages this file itself'
   const mount = place.split('/', 2).join('/')
-  return OUT_OF_REACH.test(place) ? `the engine puts no files into ${mount}` : undefined
+  return OUT_OF_REACH.test(place) ? `the engine cannot put files into ${mount}` : undefined
 }
 
 /** Outermost first, without the root. */

@@ -223,7 +223,7 @@ function conflictOf(error: unknown): unknown {
 
 function unseen(path: ByteString): CacheError {
   return new CacheError(
-    `The engine does not see what the kernel has in memory, as in ${decodeBytes(path)}`,
+    `${decodeBytes(path)} is on a file system of the kernel, which the engine cannot read`,
     {
       hint: "Use a directory on the container's disk.",
     },
@@ -231,7 +231,7 @@ function unseen(path: ByteString): CacheError {
 }
 
 function unreadable(path: ByteString): CacheError {
-  return new CacheError(`${decodeBytes(path)} is no file that can be read`, {
+  return new CacheError(`${decodeBytes(path)} is not a readable file`, {
     hint: 'Name one that exists.',
   })
 }

@@ -78,9 +78,12 @@ function planCommon(request: ContainerRequest) {
 function checkName(name: string, container: string): void {
   refuseReservedName(name)
   if (!/[=\0]/.test(name)) return
-  throw new ContentError(`${JSON.stringify(name)} is no name for a variable of "${container}"`, {
-    hint: 'A name has no "=" and no NUL byte in it.',
-  })
+  throw new ContentError(
+    `${JSON.stringify(name)} is not a valid name for a variable of "${container}"`,
+    {
+      hint: 'A name must not contain "=" or a NUL byte.',
+    },
+  )
 }
 
 /** The Engine API is JSON: it has no way to carry other bytes. */
@@ -93,6 +96,6 @@ function decodeText(encoded: string, what: string): string {
     // Told below, together with the other byte no variable can hold.
   }
   throw new ContentError(`${what} is not text: it has a NUL byte or is not UTF-8`, {
-    hint: 'Export it by env_vars of the job instead, or inject it as a file.',
+    hint: 'Export it with env_vars of the job instead, or inject it as a file.',
   })
 }

@@ -152,7 +152,7 @@ export class HostExecutor implements Executor {
     const killed = await Promise.allSettled([killJobProcesses(this.#selector())])
     this.#terminal?.close()
     const removed = await Promise.allSettled([removeJobFiles(this.#resources)])
-    throwFailures([...killed, ...removed], 'The job could not be cleared away')
+    throwFailures([...killed, ...removed], 'The job could not be cleaned up')
   }
 
   async #runFile(

@@ -26,13 +26,13 @@ export class HostFiles implements JobFiles {
       const file = await open(bufferOf(path), O_RDONLY | O_NONBLOCK)
       if (!(await file.stat()).isFile()) {
         await file.close()
-        throw new Error('it is no file')
+        throw new Error('it is not a file')
       }
       yield* file.createReadStream({ signal }) as AsyncIterable<Uint8Array>
     } catch (cause) {
       signal.throwIfAborted()
       throw new CacheError(`${decodeBytes(path)} cannot be read: ${(cause as Error).message}`, {
-        hint: "Let the agent's user read it.",
+        hint: "Make it readable for the agent's user.",
         cause,
       })
     }

@@ -55,8 +55,8 @@ test('a clock is blamed when it is more than five minutes off, or nearly so', ()
   const at = (offMs: number) =>
     describeRefusal(CALL, { status: 400, date: DATE, text }, NOW + offMs).message
 
-  assert.match(at(600_000), 'The clock of this host is 10 minutes ahead of the one of AWS')
-  assert.match(at(-295_000), 'The clock of this host is 5 minutes behind the one of AWS')
+  assert.match(at(600_000), 'The clock of this host is 10 minutes ahead of that of AWS')
+  assert.match(at(-295_000), 'The clock of this host is 5 minutes behind that of AWS')
   assert.not.match(at(120_000), 'clock')
 })
 

@@ -73,7 +73,7 @@ test('an answer that is no login is told as such', async () => {
     const access = { accountId: '123456789012', endpoints: { ecr: plane.url } }
     const error = await rejection(loginWith(access))
 
-    assert.match(error.message, 'its answer makes no sense')
+    assert.match(error.message, 'its response is not as expected')
   } finally {
     await plane.close()
   }

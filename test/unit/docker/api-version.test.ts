@@ -28,7 +28,7 @@ test('no common version is told, whoever is too old', () => {
 })
 
 test('something else on the socket is told apart from an old engine', () => {
-  assert.throws(() => negotiate(undefined), /does not say its API version/)
+  assert.throws(() => negotiate(undefined), /does not report a Docker API version/)
 })
 
 test.run()

@@ -26,7 +26,7 @@ test('a check that throws is a problem: an agent error with its hint, any other 
       subject: 'bug',
       ...problem(
         'could not be examined: x is not y',
-        'Report it, with the output of agent doctor.',
+        'Report this with the output of agent doctor.',
       ),
     },
   ])
@@ -42,7 +42,7 @@ test('a check that ignores its signal ends all the same, and the others are kept
   )
 
   over.abort()
-  assert.match(findings[0]?.message ?? '', 'does not come to an end within 0.01 s')
+  assert.match(findings[0]?.message ?? '', 'did not finish within 0.01 s')
   assert.is(findings[1]?.message, 'here')
 })
 

@@ -61,7 +61,7 @@ test('a layer that broke off is told, once, while the engine counts down', () =>
 
   assert.is(
     progress.push(retrying(5), 2_000),
-    'app:1: 0 of 1 layers, 0.0 MB, 1 broke off and will be tried again, 2.0 s\n',
+    'app:1: 0 of 1 layers, 0.0 MB, 1 failed and will be retried, 2.0 s\n',
   )
   assert.is(progress.push(retrying(3), 4_000), '')
 })

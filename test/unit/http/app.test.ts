@@ -168,7 +168,7 @@ test('an unknown path is 404 as JSON, a wrong method 405 with the right one', as
   const wrong = await call(server, 'GET', '/jobs')
   assert.is(wrong.status, 405)
   assert.is(wrong.headers.get('allow'), 'POST')
-  assert.is(wrong.text, '{"message": "/jobs takes POST only"}')
+  assert.is(wrong.text, '{"message": "/jobs only accepts POST"}')
   assert.is((await call(server, 'DELETE', '/jobs/a/log')).status, 405)
   assert.is((await call(server, 'HEAD', '/nope')).status, 404)
 })

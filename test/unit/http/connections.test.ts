@@ -63,7 +63,7 @@ test('when all are taken, the oldest without a token goes, and a client with one
   await until(() => strangers[0]?.closed === true)
   assert.equal(open(strangers), [false, true, true])
   assert.equal(warnings, [
-    'Too many connections: 1 closed that had not shown a valid token, the last for one from 127.0.0.1 (limits: 3, without a token 3 from one address)',
+    'Too many connections: 1 closed that had not sent a valid token, most recently to make room for 127.0.0.1 (limits: 3, without a token 3 from one address)',
   ])
   for (const socket of strangers) socket.destroy()
 })

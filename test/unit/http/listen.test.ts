@@ -325,7 +325,7 @@ test('a log that fails in the middle of an answer breaks the connection', async 
   )
 
   assert.is((error as NodeJS.ErrnoException).code, 'ECONNRESET')
-  assert.match(server.entries.join('\n'), 'An answer broke off: ')
+  assert.match(server.entries.join('\n'), 'A response was cut off: ')
 })
 
 test('close ends idle connections, lets answers end, and cuts off what stays', async ({

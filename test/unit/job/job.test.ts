@@ -9,6 +9,7 @@ import { ShellError, UndeliveredError } from '../../../lib/errors.ts'
 import type { JobEvent, JobResult } from '../../../lib/events/event.ts'
 import { Job, type JobOptions } from '../../../lib/job/job.ts'
 import { RESULT_QUERY } from '../../../lib/job/self-stop.ts'
+import { Masking } from '../../../lib/masking/masking.ts'
 import { parseJobRequest } from '../../../lib/request/parse-job-request.ts'
 import { collectingLogger } from '../../helpers/collecting-logger.ts'
 import { type ScriptedDirective, ScriptedExecutor } from '../../helpers/scripted-executor.ts'
@@ -73,6 +74,7 @@ function prepare(
     sink: { write: (event) => void events.push(event) },
     onResult: async (result) => void results.push(result),
     log,
+    masking: new Masking(),
     ...options,
   })
   const blocks = () =>

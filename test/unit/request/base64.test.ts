@@ -48,7 +48,8 @@ test('the error tells where, and never what', () => {
   assert.throws(
     () => decodeBase64('c2Vj\ncmV0!', 'The value of A'),
     (error: Error) =>
-      error.message === 'The value of A is not base64: its character 9 is not of the alphabet',
+      error.message ===
+      'The value of A is not base64: its character 9 is not in the base64 alphabet',
   )
 })
 

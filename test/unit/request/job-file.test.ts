@@ -60,7 +60,7 @@ test('a file that is no text is refused', async ({ directory }) => {
   const path = join(directory, 'job.yaml')
   await writeFile(path, Buffer.from([0x61, 0x3a, 0x20, 0xff, 0xfe]))
 
-  assert.match((await rejectionOf(path)).message, /it is no UTF-8 text$/)
+  assert.match((await rejectionOf(path)).message, /it is not UTF-8 text$/)
 })
 
 test('an endless file is not read to its end', async () => {

@@ -232,7 +232,7 @@ test('all problems are told at once, each with its path', () => {
   assert.equal(problemsOf(document).sort(), [
     'callbacks.finished: expected an http:// or https:// URL',
     'callbacks.teardown_finished: expected an http:// or https:// URL',
-    'callbacks.token: expected a token without blanks, line breaks and characters beyond ASCII',
+    'callbacks.token: expected a token without blanks, line breaks and non-ASCII characters',
     'commands[1].directive: expected a string, got a number',
     'commands[2].directive: expected a string',
     'commands[3]: expected an object, got null',
@@ -327,21 +327,21 @@ test('containers need an image, and a name that is a host name and their own', (
     { name: '10.1.2.0x3', image: 'x' },
     { name: '10.1.2.3.4', image: 'x' },
   ]
-  const other = 'a host name that does not mean something else in a container'
-  const address = 'a host name that cannot be taken for an address'
+  const other = 'a host name that has no other meaning in a container'
+  const address = 'a host name that does not look like an address'
 
   assert.equal(
     problemsOf({ job_id: 'a', executor: 'dockercompose', compose: { containers } }).sort(),
     [
       'compose.containers[0].image: expected the name of an image, got an empty string',
-      'compose.containers[1].name: expected a name of its own, got the one of compose.containers[0]',
+      'compose.containers[1].name: expected a unique name, got the one of compose.containers[0]',
       `compose.containers[2].name: expected ${rule}, got "a b"`,
       `compose.containers[3].name: expected ${rule}, got a string`,
       'compose.containers[4].name: expected a string',
       `compose.containers[5].name: expected ${rule}, got "_a"`,
       `compose.containers[6].name: expected ${rule}, got "a..b"`,
       `compose.containers[7].name: expected ${rule}, got "a."`,
-      'compose.containers[8].name: expected a name of its own, got the one of compose.containers[0]',
+      'compose.containers[8].name: expected a unique name, got the one of compose.containers[0]',
       `compose.containers[9].name: expected ${other}, got "LocalHost"`,
       `compose.containers[10].name: expected ${other}, got "ip6-loopback"`,
       `compose.containers[11].name: expected ${address}, got "127"`,
@@ -410,7 +410,7 @@ test('an image is wanted for one platform only', () => {
   ]
 
   assert.equal(problemsOf({ job_id: 'a', executor: 'dockercompose', compose: { containers } }), [
-    'compose.containers[2].platform: expected the one of compose.containers[0], which has the same image',
+    'compose.containers[2].platform: expected the platform of compose.containers[0], which has the same image',
   ])
 })
 

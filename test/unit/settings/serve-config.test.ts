@@ -178,7 +178,7 @@ test('no secret, an empty one, or two at once are refused', async (t) => {
   }
   const both = { 'auth-token-secret': 'hush', 'auth-token-secret-file': empty }
   const error = await refusal(load(t.directory, { flags: both, environment }))
-  assert.match(error.message, 'exclude each other')
+  assert.match(error.message, 'cannot be used together')
 })
 
 test('jobs inherit neither settings nor credentials; a mistyped setting is told', async (t) => {

@@ -112,7 +112,7 @@ test('a missing, a foreign and a garbled key are told apart', async (t) => {
   }
 
   assert.match(refusalFor('/no/such.key'), 'private key /no/such.key cannot be read')
-  assert.match(refusalFor(foreign.keyPath), 'not that of the certificate')
+  assert.match(refusalFor(foreign.keyPath), 'does not match the certificate')
   assert.match(refusalFor(garbled), 'no PEM private key')
 })
 

@@ -68,7 +68,7 @@ async function verify(
 ): Promise<RegistryLogin> {
   const watch = new StallWatch((limitMs) => {
     const seconds = limitMs / 1_000
-    return new ImagePullError(`${login.registry} did not answer to the login for ${seconds} s`, {
+    return new ImagePullError(`${login.registry} did not answer the login within ${seconds} s`, {
       hint: 'Check the registry and the network; --pull-stall-timeout allows it more time.',
     })
   })

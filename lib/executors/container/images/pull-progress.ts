@@ -96,7 +96,7 @@ export class PullProgress {
     const done = layers.filter((layer) => layer.done).length
     const bytes = layers.reduce((sum, { downloaded }) => sum + downloaded, 0)
     const broken = layers.filter((layer) => layer.broken).length
-    const again = broken === 0 ? '' : `, ${broken} broke off and will be tried again`
+    const again = broken === 0 ? '' : `, ${broken} failed and will be retried`
     return `${done} of ${layers.length} layers, ${(bytes / 1e6).toFixed(1)} MB${again}`
   }
 

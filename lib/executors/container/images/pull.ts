@@ -221,7 +221,7 @@ function chooseLogin(
 function stalled({ text, registry }: ImageReference, timeoutMs: number): ImagePullError {
   const seconds = timeoutMs / 1_000
   return new ImagePullError(
-    `Image "${text}" could not be pulled: nothing came from ${registry} for ${seconds} s`,
+    `Image "${text}" could not be pulled: no data came from ${registry} for ${seconds} s`,
     {
       hint: 'Check the registry and the network; --pull-stall-timeout allows it more time.',
     },
@@ -231,7 +231,7 @@ function stalled({ text, registry }: ImageReference, timeoutMs: number): ImagePu
 function forbidden({ text }: ImageReference, platform: string | undefined): ImagePullError {
   const kind = platform === undefined ? '' : ` for ${platform}`
   return new ImagePullError(
-    `Image "${text}"${kind} is not on this host, and its pull_policy "never" forbids to pull it`,
+    `Image "${text}"${kind} is not on this host, and its pull_policy "never" forbids pulling it`,
     { hint: 'Pull or build it on this host first, or use the pull_policy "if-not-present".' },
   )
 }
@@ -243,12 +243,12 @@ async function inspectPulled(
 ): Promise<[string, ImageInfo]> {
   const info = await inspectImage(docker, reference, signal)
   if (info === undefined) {
-    throw new ImagePullError(`Image "${text}" is gone again, right after its pull`, {
+    throw new ImagePullError(`Image "${text}" disappeared right after it was pulled`, {
       hint: 'Something removed the image in the meantime: run the job again.',
     })
   }
   if (platform !== undefined && !isSamePlatform(platform, info.platform)) {
-    throw new ImagePullError(`Image "${text}" is to be had for ${info.platform}, not ${platform}`, {
+    throw new ImagePullError(`Image "${text}" is available for ${info.platform}, not ${platform}`, {
       hint: 'Check the platform of the container in the job, or build the image for it.',
     })
   }

@@ -22,9 +22,9 @@ export interface Service {
 export type ReadyOptions = PortOptions & RunOptions
 
 export const FAILED_HINT =
-  'Its last output stands above; check its image, command and variables in the job.'
+  'See its last output above; check its image, command and variables in the job.'
 
-export const LATE_HINT = 'Its last output stands above; --service-start-timeout gives it more time.'
+export const LATE_HINT = 'See its last output above; --service-start-timeout gives it more time.'
 
 /** @returns tells how long ago that was, as the log says it */
 export function startStopwatch(): () => string {

@@ -116,7 +116,7 @@ async function showLastLines(
   using deadline = new Deadline(OUTPUT_TIMEOUT_MS)
   const lines = await lastLines(docker, id, SHOWN_LINES, deadline.signal)
   const text = Buffer.from(lines).toString()
-  if (text === '') await onOutput(`Service "${name}" has put out nothing.\n`)
+  if (text === '') await onOutput(`Service "${name}" has printed nothing.\n`)
   else {
     const title = `Last output of service "${name}":\n`
     const output = Buffer.from(text.replace(/\n?$/, '\n'))
