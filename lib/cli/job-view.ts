@@ -8,6 +8,8 @@ import { styleText } from 'node:util'
 import stringWidth from 'string-width'
 import { STEP_TITLES } from '../events/block-titles.ts'
 import type { EventSink, JobEvent, JobResult } from '../events/event.ts'
+import { FailureNotes } from './failure.ts'
+import { TerminalGuard } from './terminal-guard.ts'
 
 export interface ViewOptions {
   /** Resolves when it may be given more. */
@@ -15,8 +17,14 @@ export interface ViewOptions {
   readonly colours: boolean
   /** Width of the terminal, in characters. */
   readonly columns: number
+  /** Default: it is none. */
+  readonly isTerminal?: boolean
   /** Milliseconds on a clock that never goes back. Default: the process's own. */
   readonly now?: () => number
+  /** How often the kernel has ended something for want of memory. Default: never. */
+  readonly countOomKills?: () => number
+  /** A failed job is kept for somebody to get into. */
+  readonly isHeld?: boolean
 }
 
 interface StepRow {
@@ -49,6 +57,9 @@ export class JobView implements EventSink {
   readonly #options: ViewOptions
   readonly #rows: StepRow[] = []
   readonly #now: () => number
+  readonly #failure: FailureNotes
+  readonly #guard: TerminalGuard
+  #deadServices: readonly string[] = []
   #jobStartedAt = 0
   #stepStartedAt = 0
   #endsWithNewline = true
@@ -58,6 +69,13 @@ export class JobView implements EventSink {
   constructor(options: ViewOptions) {
     this.#options = options
     this.#now = options.now ?? (() => performance.now())
+    this.#guard = new TerminalGuard(options.isTerminal ?? false)
+    this.#failure = new FailureNotes(options.countOomKills ?? (() => 0))
+  }
+
+  /** Lines on services that have ended, for a job that has failed. */
+  noteDeadServices(lines: readonly string[]): void {
+    this.#deadServices = lines
   }
 
   write(event: JobEvent): Promise<void> | void {
@@ -74,11 +92,13 @@ export class JobView implements EventSink {
         this.#stepStartedAt = this.#now()
         this.#endsWithNewline = true
         this.#mayBeColoured = false
+        this.#failure.start()
         return `${this.#style('cyan', '▶')} ${this.#title(event.directive)}\n`
       case 'cmd_output':
         this.#endsWithNewline = event.output.endsWith('\n')
         this.#mayBeColoured ||= event.output.includes(ESCAPE)
-        return event.output
+        this.#failure.add(event.output)
+        return this.#guard.push(event.output)
       case 'cmd_finished':
         return this.#finishStep(event.directive, event.exit_code)
       case 'job_finished':
@@ -89,6 +109,7 @@ export class JobView implements EventSink {
   #finishStep(directive: string, exitCode: number): string {
     const elapsedMs = this.#now() - this.#stepStartedAt
     this.#rows.push({ title: titleOf(directive), exitCode, elapsedMs })
+    this.#failure.finish(titleOf(directive), exitCode)
     const reset = this.#options.colours && this.#mayBeColoured ? RESET : ''
     const lineEnd = this.#endsWithNewline ? '' : '\n'
     const time = formatElapsed(elapsedMs)
@@ -96,7 +117,7 @@ export class JobView implements EventSink {
       exitCode === 0
         ? this.#style('dim', `✓ ${time}`)
         : this.#style('red', `✗ exit code ${exitCode}, ${time}`)
-    return `${reset}${lineEnd}${line}\n\n`
+    return `${this.#guard.end()}${reset}${lineEnd}${line}\n\n`
   }
 
   #summary(result: JobResult): string {
@@ -107,7 +128,15 @@ export class JobView implements EventSink {
     const total = formatElapsed(this.#now() - this.#jobStartedAt)
     const head = this.#style('dim', `  ${'Step'.padEnd(width + 2)}  Exit        Time`)
     const verdict = this.#style(RESULT_STYLES[result], `Job ${result}`)
-    return `${lines.length === 0 ? '' : `${head}\n${lines.join('')}\n`}${verdict} in ${total}\n`
+    const table = lines.length === 0 ? '' : `${head}\n${lines.join('')}\n`
+    return `${table}${result === 'failed' ? this.#explain() : ''}${verdict} in ${total}\n`
+  }
+
+  #explain(): string {
+    const { isHeld = false } = this.#options
+    const [what, ...lines] = this.#failure.describe({ deadServices: this.#deadServices, isHeld })
+    if (what === undefined) return ''
+    return [this.#style('red', `✗ ${what}`), ...lines.map((line) => `  ${line}`), '\n'].join('\n')
   }
 
   #row({ title, exitCode, elapsedMs }: StepRow, width: number): string {

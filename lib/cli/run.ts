@@ -9,8 +9,9 @@ import { defineCommand } from 'citty'
 import { holdForAttachSessions } from '../access/hold.ts'
 import { hostEnvironment } from '../config.ts'
 import { AgentError, explain } from '../errors.ts'
-import { type EventSink, formatEvent } from '../events/event.ts'
+import { formatEvent } from '../events/event.ts'
 import { JUMP_POINT_PATH } from '../host/jump-point.ts'
+import { countOomKills } from '../host/memory-shortage.ts'
 import { checkDescriptorLimit } from '../host/process-limits.ts'
 import type { JobOptions } from '../job/job.ts'
 import { JobRun } from '../job/job-run.ts'
@@ -96,7 +97,7 @@ async function runToTheEnd(
   for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(name, stop)
   try {
     const job = jobRun.create(await jobRun.prepare(), {
-      sink: createSink(config, output),
+      ...createView(config, output),
       onResult: (result) => notifier.report(result),
       hold: createHold(jobRun, { request, log, output, holdMs: config.hold }),
     })
@@ -157,11 +158,20 @@ function stopper(jobRun: JobRun, forceStop: AbortController): () => void {
   }
 }
 
-function createSink(config: RunConfig, output: StandardOutput): EventSink {
-  if (config.format === 'json') return { write: (event) => output.write(formatEvent(event)) }
-  return new JobView({
+function createView(
+  config: RunConfig,
+  output: StandardOutput,
+): Pick<JobOptions, 'onDeadServices' | 'sink'> {
+  if (config.format === 'json') {
+    return { sink: { write: (event) => output.write(formatEvent(event)) } }
+  }
+  const view = new JobView({
     write: (text) => output.write(text),
     colours: config.colours,
     columns: config.columns,
+    isTerminal: config.isTerminal,
+    countOomKills,
+    isHeld: config.hold !== undefined,
   })
+  return { sink: view, onDeadServices: (lines) => view.noteDeadServices(lines) }
 }

@@ -100,6 +100,12 @@ export interface Executor {
   describeProcesses(signal: AbortSignal): Promise<string>
 
   /**
+   * Of an executor with services: those that have ended, a line for each. May be called as
+   * {@link describeProcesses}.
+   */
+  describeDeadServices?(signal: AbortSignal): Promise<readonly string[]>
+
+  /**
    * Lets the job's shell end as a shell does when its work is done: an EXIT trap runs, for as long
    * as the grace period at most. Nothing happens where there is no trap, or no shell any more.
    *

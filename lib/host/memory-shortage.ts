@@ -9,6 +9,15 @@
 
 import { readFileSync, writeFileSync } from 'node:fs'
 
+/** Of the whole machine, since it was started. */
+export function countOomKills(): number {
+  try {
+    return Number(/^oom_kill (\d+)$/m.exec(readFileSync('/proc/vmstat', 'utf8'))?.[1] ?? 0)
+  } catch {
+    return 0 // no /proc: nobody counts
+  }
+}
+
 /** Of this process; what it starts inherits it. */
 const SCORE = '/proc/self/oom_score_adj'
 

@@ -97,7 +97,10 @@ export class JobRun {
     })
   }
 
-  create(executor: Executor, options: Pick<JobOptions, 'hold' | 'onResult' | 'sink'>): Job {
+  create(
+    executor: Executor,
+    options: Pick<JobOptions, 'hold' | 'onDeadServices' | 'onResult' | 'sink'>,
+  ): Job {
     const { request, config } = this.#options
     const job = new Job({
       ...{ ...options, ...this.#secrets, request, executor, log: this.log },

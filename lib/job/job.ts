@@ -4,6 +4,7 @@
  * @module
  */
 
+import { Deadline } from '../async/abort.ts'
 import { explain } from '../errors.ts'
 import { TIME_LIMIT_TITLE } from '../events/block-titles.ts'
 import type { EventSink, JobResult } from '../events/event.ts'
@@ -41,12 +42,17 @@ export interface JobOptions {
   /** To be exported; of two with one name the later counts. Default: the request's. */
   readonly variables?: readonly EncodedVariable[]
   readonly limits?: TimeLimits
+  /** After a failure: told which services have ended, a line for each. */
+  readonly onDeadServices?: ((lines: readonly string[]) => void) | undefined
   /**
    * After a failure, once it is told and before anything of the job is removed: resolves when that
    * may happen. The signal is the job's stop. Not called when there is no shell to get into.
    */
   readonly hold?: ((signal: AbortSignal) => Promise<void>) | undefined
 }
+
+/** For an engine that hangs, perhaps the very reason of the failure. */
+const LOOK_LIMIT_MS = 5_000
 
 export class Job {
   readonly #options: JobOptions
@@ -102,6 +108,7 @@ export class Job {
     const result = await this.#walkToResult()
     const isWhole = this.#steps.isPrepared && !this.#stop.signal.aborted
     const isHeld = hold !== undefined && result === 'failed' && isWhole
+    if (result === 'failed' && isWhole) await this.#lookAtServices()
     // The result is known: whoever waits for it does not wait for containers to be removed.
     if (!isHeld) void this.clear()
     await onResult(result)
@@ -114,6 +121,18 @@ export class Job {
   clear(): Promise<void> {
     this.#clearing ??= this.#dispose(this.#options.executor)
     return this.#clearing
+  }
+
+  async #lookAtServices(): Promise<void> {
+    const { executor, onDeadServices, masking, log } = this.#options
+    if (onDeadServices === undefined) return
+    using deadline = new Deadline(LOOK_LIMIT_MS)
+    try {
+      const lines = (await executor.describeDeadServices?.(deadline.signal)) ?? []
+      onDeadServices(lines.map((line) => masking.mask(line)))
+    } catch (error) {
+      log.warn(`The services of the job could not be looked at: ${explain(error)}`)
+    }
   }
 
   async #hold(hold: (signal: AbortSignal) => Promise<void>): Promise<void> {

@@ -12,6 +12,8 @@ import { RUN_SETTINGS } from './run-settings.ts'
 export interface RunConfig {
   readonly format: 'json' | 'text'
   readonly colours: boolean
+  /** Where the log is shown. */
+  readonly isTerminal: boolean
   /** Width of the terminal, in characters. */
   readonly columns: number
   /** In ms: how long what a failed job made is kept. */
@@ -42,6 +44,7 @@ export function loadRunConfig(
     format,
     hold,
     colours: flags['color'] !== false && wantsColours(env, stdout.isTTY === true),
+    isTerminal: stdout.isTTY === true,
     columns: stdout.columns ?? DEFAULT_COLUMNS,
     job: toJobConfig(values, env, defaultStateDirectories(env, isRoot)),
   }

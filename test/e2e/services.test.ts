@@ -1,7 +1,7 @@
 /** Services of a job: real servers, when they are ready, and what happens when they never are. */
 
 import * as assert from 'uvu/assert'
-import { runJob, startJob } from '../helpers/agent.ts'
+import { runAgent, runJob, startJob } from '../helpers/agent.ts'
 import { containerJob, FIRST, IMAGE } from '../helpers/container-job.ts'
 import { engineSuite } from '../helpers/engine-suite.ts'
 import { type Block, blocksOf } from '../helpers/events.ts'
@@ -315,6 +315,23 @@ test('a stop while services are waited for leaves nothing', async (t) => {
   assert.is(code, 130)
   assert.is(result, 'stopped')
   assert.is(startBlock(blocksOf(events)).exitCode, 1)
+})
+
+test('a service that has ended is named when the job has failed, with its last line', async () => {
+  const command = 'bash -c "echo begin; echo the end; exit 3"'
+  const job = containerJob({}, ['until ! getent hosts db; do :; done', 'false'], {
+    services: [
+      { name: 'db', image: IMAGE, command },
+      { name: 'alive', image: IMAGE, command: 'sleep 1000' },
+    ],
+  })
+
+  const { stdout, code } = await runAgent(['run', '-'], { input: JSON.stringify(job) })
+
+  assert.is(code, 1)
+  const summary = stdout.slice(stdout.indexOf('✗ false: exit code 1'))
+  assert.match(summary, '  Service "db" ended with exit code 3; its last line: the end\n')
+  assert.not.match(summary, 'alive')
 })
 
 test.run()

@@ -24,6 +24,7 @@ import { injectContainerFiles } from './inject-files.ts'
 import { JobObjects, type Ownership } from './job-objects.ts'
 import type { MainContainer } from './main-container.ts'
 import { describeContainerProcesses } from './process-report.ts'
+import { describeDead } from './services/dead.ts'
 import { Staging } from './staging.ts'
 import { type StartOptions, startContainers } from './start-containers.ts'
 import { ContainerToolbox } from './toolbox.ts'
@@ -128,6 +129,12 @@ export class ContainerExecutor implements Executor {
     const { id, session } = this.#main ?? {}
     if (id === undefined || session === undefined) return ''
     return await describeContainerProcesses(this.#docker, id, session.info, signal)
+  }
+
+  async describeDeadServices(signal: AbortSignal): Promise<readonly string[]> {
+    const [, ...services] = this.#options.compose.containers.map(({ name }) => name)
+    const made = this.#objects.made.filter(({ name }) => services.includes(name))
+    return await describeDead(this.#docker, made, signal)
   }
 
   async endShell(options: RunOptions): Promise<number> {

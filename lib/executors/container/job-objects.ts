@@ -15,7 +15,7 @@ import {
 } from '../../docker/create-container.ts'
 import { createNetwork, removeNetwork } from '../../docker/networks.ts'
 import { AgentError, CleanupError, DockerUnreachableError } from '../../errors.ts'
-import type { ExecutorOptions } from '../kind.ts'
+import type { ExecutorOptions, NamedContainer } from '../kind.ts'
 
 /** Carried by every object: whose it is. */
 export const JOB_LABEL = 'agent.job'
@@ -42,11 +42,17 @@ export class JobObjects {
   #networkMade = false
   readonly #containers = new Set<string>()
   readonly #onContainer: Ownership['onContainer']
+  readonly #made: NamedContainer[] = []
 
   constructor(docker: DockerClient, { jobId, instanceId, onContainer }: Ownership) {
     this.#docker = docker
     this.#onContainer = onContainer
     this.#labels = { [JOB_LABEL]: jobId, [INSTANCE_LABEL]: instanceId }
+  }
+
+  /** Containers, by the names the job gives them. */
+  get made(): readonly NamedContainer[] {
+    return this.#made
   }
 
   async createNetwork(): Promise<void> {
@@ -77,7 +83,9 @@ export class JobObjects {
         network,
         labels,
       })
-      this.#onContainer({ name: role, id: created.id })
+      const made = { name: role, id: created.id }
+      this.#made.push(made)
+      this.#onContainer(made)
       return created
     } catch (error) {
       if (!mayExist(error)) this.#containers.delete(name)

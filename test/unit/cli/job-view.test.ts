@@ -76,6 +76,9 @@ there
   ✓ echo hi …                           0      750 ms
   ✗ false                               1      750 ms
 
+✗ false: exit code 1
+  To look into it, run it with --hold 30m, and agent attach from another terminal
+
 Job failed in 5.3 s
 `,
   )
