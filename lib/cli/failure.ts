@@ -19,8 +19,8 @@ const KILLED = SIGNALLED + constants.signals.SIGKILL
 export interface FailureOptions {
   /** Lines on services that ended. */
   readonly deadServices: readonly string[]
-  /** Somebody can get into the job already. */
-  readonly isHeld: boolean
+  /** Nobody can get into the job, and could with `--hold`. */
+  readonly offersHold: boolean
 }
 
 /** Collects the end of each step's output; the first step that fails counts. */
@@ -51,8 +51,13 @@ export class FailureNotes {
     this.#failed = { title, reason: describeExitCode(exitCode) + memory, tail: this.#tail }
   }
 
+  /** Of the step that failed. */
+  get title(): string | undefined {
+    return this.#failed?.title
+  }
+
   /** @returns lines */
-  describe({ deadServices, isHeld }: FailureOptions): readonly string[] {
+  describe({ deadServices, offersHold }: FailureOptions): readonly string[] {
     if (this.#failed === undefined) return []
     const { title, reason, tail } = this.#failed
     const lines = lastLines(tail)
@@ -60,9 +65,9 @@ export class FailureNotes {
       `${title}: ${reason}`,
       ...(lines.length === 0 ? [] : ['Its last lines:', ...lines.map((line) => `  ${line}`)]),
       ...deadServices,
-      ...(isHeld
-        ? []
-        : ['To look into it, run it with --hold 30m, and agent attach from another terminal']),
+      ...(offersHold
+        ? ['To look into it, run it with --hold 30m, and agent attach from another terminal']
+        : []),
     ]
   }
 }

@@ -134,7 +134,12 @@ export class JobView implements EventSink {
 
   #explain(): string {
     const { isHeld = false } = this.#options
-    const [what, ...lines] = this.#failure.describe({ deadServices: this.#deadServices, isHeld })
+    // Where the agent's own steps fail, there is no shell to get into.
+    const offersHold = !isHeld && !OWN_STEPS.has(this.#failure.title ?? '')
+    const [what, ...lines] = this.#failure.describe({
+      deadServices: this.#deadServices,
+      offersHold,
+    })
     if (what === undefined) return ''
     return [this.#style('red', `✗ ${what}`), ...lines.map((line) => `  ${line}`), '\n'].join('\n')
   }

@@ -318,10 +318,15 @@ test('a stop while services are waited for leaves nothing', async (t) => {
 })
 
 test('a service that has ended is named when the job has failed, with its last line', async () => {
-  const command = 'bash -c "echo begin; echo the end; exit 3"'
-  const job = containerJob({}, ['until ! getent hosts db; do :; done', 'false'], {
+  const serve = `$s = IO::Socket::INET->new(LocalPort => 7000, Listen => 5); $s->accept; print "the end\\n"; exit 3`
+  const directives = [
+    'until true 3<>/dev/tcp/db/7000; do sleep 0.1; done 2>/dev/null',
+    'while getent hosts db; do sleep 0.1; done',
+    'false',
+  ]
+  const job = containerJob({}, directives, {
     services: [
-      { name: 'db', image: IMAGE, command },
+      { name: 'db', image: IMAGE, command: ['perl', '-MIO::Socket::INET', '-e', serve] },
       { name: 'alive', image: IMAGE, command: 'sleep 1000' },
     ],
   })

@@ -24,7 +24,7 @@ test('the first failure counts, with the end of its output as it looks', () => {
     notes.finish(title, exitCode)
   }
 
-  const lines = notes.describe({ deadServices: ['Service "db" ended'], isHeld: true })
+  const lines = notes.describe({ deadServices: ['Service "db" ended'], offersHold: false })
 
   assert.equal(lines, [
     'second: exit code 2',
@@ -43,7 +43,7 @@ test('a kill while the kernel was short of memory is told as such', () => {
   kills = 4
   notes.finish('make', 137)
 
-  const [what, hint] = notes.describe({ deadServices: [], isHeld: false })
+  const [what, hint] = notes.describe({ deadServices: [], offersHold: true })
 
   assert.is(what, 'make: exit code 137, ended by SIGKILL: the kernel ran out of memory meanwhile')
   assert.match(hint ?? '', /--hold 30m.*agent attach/)
