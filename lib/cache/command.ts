@@ -10,8 +10,9 @@ import { type ByteString, decodeBytes, encodeBytes } from '../files/byte-string.
 import { absolutePath, type JobFiles, md5Of } from './job-files.ts'
 import { branchOf, LOCK_FILES, restoreKeys, storeKey } from './lock-files.ts'
 import { findMatch } from './match-key.ts'
-import { type CacheConfig, openStore } from './open-store.ts'
+import { openStore } from './open-store.ts'
 import type { CacheStore } from './store.ts'
+import type { CacheConfig } from './store-context.ts'
 import { placeOf, transferIn, transferOut } from './transfer.ts'
 
 export interface CacheCall {

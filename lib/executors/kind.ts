@@ -9,7 +9,7 @@
 
 import type { Readable, Writable } from 'node:stream'
 import type { ReadStream, WriteStream } from 'node:tty'
-import type { CacheConfig } from '../cache/open-store.ts'
+import type { CacheConfig } from '../cache/store-context.ts'
 import type { Check } from '../checks/check.ts'
 import type { HostResources, ResourcePlan } from '../host/host-resources.ts'
 import type { JumpTarget } from '../host/jump-point.ts'

@@ -5,7 +5,7 @@
  */
 
 import { isAbsolute, join, resolve } from 'node:path'
-import type { CacheDefaults } from '../cache/open-store.ts'
+import type { CacheDefaults } from '../cache/store-context.ts'
 import { jobEnvironment, parseDockerHost } from '../config.ts'
 import { ConfigError } from '../errors.ts'
 import { commonDirectories } from '../private/private-directory.ts'

@@ -12,6 +12,7 @@
  * @module
  */
 
+import { CACHE_VARIABLES } from '../cache/backends.ts'
 import { quoteWord } from '../shell/quote.ts'
 
 /** Below musl's buffer for standard output, 1,024 bytes: a longer line would be written in parts. */
@@ -31,34 +32,6 @@ const HEARD_LIMIT = 690
 
 /** In looks. Then it asks again: who was about to listen may have been killed. */
 const ASK_AGAIN = 50
-
-/** What a request carries: where the cache is, which lock-file keys apply, how to fail. */
-const REQUEST_VARIABLES = [
-  'HOME',
-  'CACHE_FAIL_ON_ERROR',
-  'SEMAPHORE_PROJECT_ID',
-  'SEMAPHORE_GIT_BRANCH',
-  'SEMAPHORE_GIT_PR_BRANCH',
-  'SEMAPHORE_CACHE_BACKEND',
-  'SEMAPHORE_CACHE_S3_BUCKET',
-  'SEMAPHORE_CACHE_S3_URL',
-  'SEMAPHORE_CACHE_S3_KEY',
-  'SEMAPHORE_CACHE_S3_SECRET',
-  'SEMAPHORE_CACHE_URL',
-  'SEMAPHORE_CACHE_USERNAME',
-  'SEMAPHORE_CACHE_PRIVATE_KEY_PATH',
-  'AWS_ACCESS_KEY_ID',
-  'AWS_SECRET_ACCESS_KEY',
-  'AWS_SESSION_TOKEN',
-  'AWS_REGION',
-  'AWS_DEFAULT_REGION',
-  'HTTP_PROXY',
-  'HTTPS_PROXY',
-  'NO_PROXY',
-  'http_proxy',
-  'https_proxy',
-  'no_proxy',
-]
 
 export const RETRY_PROGRAM = `
 tries=3 pause=0
@@ -224,7 +197,7 @@ ask() {
   exec {pause}<> <(:)
   [[ -n $pause && -r ${replies} && ( ! -e $channel || -w $channel ) ]] ||
     give_up 'the agent cannot be asked from here'
-  for field in "$PWD" "$EUID" "\${GROUPS[0]-0}" "$#" "$@" ${REQUEST_VARIABLES.map((name) => `"${name}=\${${name}-}"`).join(' ')}; do
+  for field in "$PWD" "$EUID" "\${GROUPS[0]-0}" "$#" "$@" ${CACHE_VARIABLES.map((name) => `"${name}=\${${name}-}"`).join(' ')}; do
     field=\${field//'%'/%25}
     field=\${field//$'\\n'/%0A}
     text+=\${field//$'\\t'/%09}$'\\t'

@@ -7,7 +7,7 @@
 import { LinkedAbort } from '../async/abort.ts'
 import { createGate } from '../async/in-order.ts'
 import { absolutePath, type FileOwner, type JobFiles, md5Of } from '../cache/job-files.ts'
-import type { CacheConfig } from '../cache/open-store.ts'
+import type { CacheConfig } from '../cache/store-context.ts'
 import { toLine } from '../errors.ts'
 import { type ByteString, bufferOf, bytes, encodeBytes } from '../files/byte-string.ts'
 import type { AddSecret } from '../masking/masking.ts'
