@@ -9,6 +9,7 @@ import { createServer as createTlsServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as sleep, setImmediate as turn } from 'node:timers/promises'
 import type { SecureContextOptions } from 'node:tls'
 import { Agents, type HubAgent, SILENCE, type SilenceLimits } from './hub/agents.ts'
 import { Artifacts } from './hub/artifacts.ts'
@@ -152,8 +153,10 @@ export class Hub {
       const bytes = await readBody(request, record)
       if (bytes === undefined) return
       this.#manners.begin(record)
-      const isDelayed = typeof fault === 'object' && fault.delayMs !== undefined
-      if (isDelayed) await new Promise((resolve) => setTimeout(resolve, fault.delayMs))
+      if (typeof fault === 'object' && fault.delayMs !== undefined) {
+        await delay(fault.delayMs)
+        if (socket.destroyed) return // it came late, and to nobody
+      }
       const answer = bogusAnswer(fault) ?? this.#answer(record, bytes)
       if (fault === 'lost' || fault === 'hang' || socket.destroyed) return
       isAnswered = true
@@ -265,4 +268,10 @@ export async function startHub(options: HubOptions = {}): Promise<Hub> {
   const hub = new Hub(options)
   await hub.listen()
   return hub
+}
+
+/** Who has hung up in the meantime is known afterwards. */
+async function delay(ms: number): Promise<void> {
+  await sleep(ms)
+  await turn()
 }

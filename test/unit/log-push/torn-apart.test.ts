@@ -87,6 +87,8 @@ async function pushWithKills(lab: PushLab, random: Random): Promise<number> {
     )
     end.abort()
     await lab.finish(pusher)
+    // What a dead agent has sent is with the server before the next one has started.
+    await fetch(lab.hub.url).catch(() => undefined)
   }
   return kept
 }
