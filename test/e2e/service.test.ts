@@ -8,6 +8,7 @@ import { fingerprintOf } from '../../lib/tls/certificate.ts'
 import { runAgent } from '../helpers/agent.ts'
 import { blocksOf } from '../helpers/events.ts'
 import { waitFor } from '../helpers/host.ts'
+import { startHub } from '../helpers/hub.ts'
 import {
   install,
   isAlive,
@@ -17,6 +18,7 @@ import {
   whenReplaced,
 } from '../helpers/installed-agent.ts'
 import { type Machine, startMachine } from '../helpers/machine.ts'
+import { forwardPort } from '../helpers/port-forward.ts'
 import { eventsIn, outputIn } from '../helpers/served-agent.ts'
 import { FIRST_CERTIFICATE, SECOND_CERTIFICATE } from '../unit/http/certificates.ts'
 
@@ -403,6 +405,47 @@ test('a service whose unit was removed by hand is removed all the same', async (
 
   const left = `systemctl is-active agent; ls -d /proc/${pid} /etc/systemd/system/*/agent.service`
   assert.match((await machine.run(left)).output, /^inactive\n(ls: .*\n){2}$/)
+})
+
+test('with a control plane and a token it calls, and is not started again when it is refused', async (t) => {
+  const { machine } = t
+  const hub = await startHub()
+  const way = await forwardPort(await machine.hostAddress(), hub.port)
+  const call = `agent install --endpoint ${way.address} --no-https --name installed-agent`
+  const showEnd = 'systemctl show -P ActiveState -P ExecMainStatus -P NRestarts agent'
+  try {
+    const wrong = await machine.run(`SEMAPHORE_AGENT_TOKEN=s1-wrong ${call}`)
+    const missing = await machine.run(call)
+    const before = await machine.run('ls -d /etc/agent')
+    const both = await machine.run(`${call} --port 8443`)
+    const said = await machine.ask(`SEMAPHORE_AGENT_TOKEN=${hub.registrationToken} ${call}`)
+    const job = hub.enqueueCommands('id -un; env | grep -c SEMAPHORE_AGENT_')
+    await waitFor(() => job.state === 'finished', 'the job is over')
+    const { findings } = JSON.parse(await machine.ask('agent doctor --format json'))
+    const files = await machine.ask('stat -c "%a %U" /etc/agent/token; cat /etc/agent/agent.yaml')
+    await machine.ask(
+      'systemctl stop agent; echo s1-wrong >/etc/agent/token; systemctl start agent',
+    )
+    await waitFor(async () => (await machine.ask(showEnd)).startsWith('failed'), 'it has ended')
+
+    assert.match(wrong.output, 'The registration token is refused (HTTP 401)')
+    assert.match(missing.output, 'agent start needs a registration token')
+    assert.match(both.output, '--port is of agent serve, and --endpoint of agent start')
+    assert.is(before.code, 2)
+    assert.match(said, 'Token: /etc/agent/token\n')
+    assert.match(job.log.text, '"output":"root\\n0\\n"')
+    assert.match(files, /^600 root\n/)
+    assert.not.match(files, hub.registrationToken)
+    const ofToken = findings.find(({ subject }: { subject: string }) => subject === 'token')
+    assert.match(ofToken?.message, 'is taken')
+    assert.is(await machine.ask(showEnd), 'failed\n2\n0')
+    assert.equal(hub.violations, [])
+    await machine.ask('agent uninstall')
+    assert.is((await machine.run('ls -d /etc/agent /var/lib/agent')).code, 2)
+  } finally {
+    await way.close()
+    await hub.close()
+  }
 })
 
 test.run()
