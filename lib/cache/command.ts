@@ -5,6 +5,7 @@
  * @module
  */
 
+import { ByteCount, type Waits } from '../async/waits.ts'
 import { CacheError, toLine } from '../errors.ts'
 import { type ByteString, decodeBytes, encodeBytes } from '../files/byte-string.ts'
 import { absolutePath, type JobFiles, md5Of } from './job-files.ts'
@@ -28,6 +29,8 @@ export interface CacheCall {
   /** Prints a line, or several, to the client. */
   readonly write: (text: ByteString) => Promise<void>
   readonly signal: AbortSignal
+  /** For who looks on. */
+  readonly waits?: Waits | undefined
 }
 
 /** What the commands work with. */
@@ -128,7 +131,9 @@ async function storePath(work: Work, rawKey: string, path: ByteString): Promise<
   if (await work.store.has(key, signal)) return await print(`Key '${key}' already exists.`)
   await print(`Uploading '${shown}' with cache key '${key}'...`)
   const startedAt = performance.now()
-  const bytes = await transferIn(work, key, path)
+  const count = new ByteCount()
+  using _ = work.waits?.begin(() => `Storing ${key}: ${count.describe()}`)
+  const bytes = await transferIn({ ...work, count }, key, path)
   if (bytes === undefined) return await print(`Key '${key}' already exists.`)
   await print(`Upload complete. Duration: ${since(startedAt)}. Size: ${humanSize(bytes)}.`)
 }
@@ -163,7 +168,9 @@ async function restoreFirst(work: Work, rawKeys: readonly string[]): Promise<voi
     }
     await print(`HIT: '${key}', using key '${match}'.`)
     const startedAt = performance.now()
-    const root = await transferOut(work, opened.archive)
+    const count = new ByteCount()
+    using _ = work.waits?.begin(() => `Restoring ${match}: ${count.describe(opened.bytes)}`)
+    const root = await transferOut(work, count.pass(opened.archive))
     await print(
       `Restored: ${decodeBytes(root)}. Duration: ${since(startedAt)}. Size: ${humanSize(opened.bytes)}.`,
     )

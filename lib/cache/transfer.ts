@@ -5,6 +5,7 @@
  */
 
 import { posix } from 'node:path'
+import type { ByteCount } from '../async/waits.ts'
 import { CacheError } from '../errors.ts'
 import { type ByteString, bytes, mapBytes } from '../files/byte-string.ts'
 import { compress, decompress } from './archive/compress.ts'
@@ -26,7 +27,7 @@ interface Transfer {
  * @returns bytes stored; undefined when the key is there already
  */
 export async function transferIn(
-  { directory, files, store, signal }: Transfer,
+  { directory, files, store, count, signal }: Transfer & { readonly count: ByteCount },
   key: string,
   path: ByteString,
 ): Promise<number | undefined> {
@@ -38,7 +39,7 @@ export async function transferIn(
     throw new CacheError('The root directory cannot be stored', { hint: 'Name a directory in it.' })
   }
   const tar = files.pack(place, isBelow ? name : place, signal)
-  return await store.store(key, compress(tar), signal)
+  return await store.store(key, count.pass(compress(tar)), signal)
 }
 
 /** @returns what was restored */

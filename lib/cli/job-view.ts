@@ -9,6 +9,7 @@ import stringWidth from 'string-width'
 import { STEP_TITLES } from '../events/block-titles.ts'
 import type { EventSink, JobEvent, JobResult } from '../events/event.ts'
 import { FailureNotes } from './failure.ts'
+import { LiveLine } from './live-line.ts'
 import { TerminalGuard } from './terminal-guard.ts'
 
 export interface ViewOptions {
@@ -23,6 +24,8 @@ export interface ViewOptions {
   readonly now?: () => number
   /** How often the kernel has ended something for want of memory. Default: never. */
   readonly countOomKills?: () => number
+  /** What is waited for; shown on a terminal, as long as nothing else is. */
+  readonly describeWaits?: () => string
   /** A failed job is kept for somebody to get into. */
   readonly isHeld?: boolean
 }
@@ -59,6 +62,7 @@ export class JobView implements EventSink {
   readonly #now: () => number
   readonly #failure: FailureNotes
   readonly #guard: TerminalGuard
+  readonly #live: LiveLine | undefined
   #deadServices: readonly string[] = []
   #jobStartedAt = 0
   #stepStartedAt = 0
@@ -70,6 +74,10 @@ export class JobView implements EventSink {
     this.#options = options
     this.#now = options.now ?? (() => performance.now())
     this.#guard = new TerminalGuard(options.isTerminal ?? false)
+    const { write, columns, describeWaits: describe } = options
+    if (options.isTerminal === true && describe !== undefined) {
+      this.#live = new LiveLine({ write, columns, describe })
+    }
     this.#failure = new FailureNotes(options.countOomKills ?? (() => 0))
   }
 
@@ -80,7 +88,10 @@ export class JobView implements EventSink {
 
   write(event: JobEvent): Promise<void> | void {
     const text = this.#render(event)
-    return text === '' ? undefined : this.#options.write(text)
+    if (event.event === 'job_finished') this.#live?.end()
+    return text === ''
+      ? undefined
+      : this.#options.write(`${this.#live?.makeRoom(text) ?? ''}${text}`)
   }
 
   #render(event: JobEvent): string {

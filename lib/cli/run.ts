@@ -7,6 +7,7 @@
 import { randomBytes } from 'node:crypto'
 import { defineCommand } from 'citty'
 import { holdForAttachSessions } from '../access/hold.ts'
+import type { Waits } from '../async/waits.ts'
 import { hostEnvironment } from '../config.ts'
 import { AgentError, explain } from '../errors.ts'
 import { formatEvent } from '../events/event.ts'
@@ -93,11 +94,11 @@ async function runToTheEnd(
     onPulled: createPullStatsd(config.job, ownLog),
   })
   const { access, notifier, log } = jobRun
-  const stop = stopper(jobRun, forceStop)
+  const stop = stopper(jobRun, forceStop, config.job.stopGracePeriod)
   for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(name, stop)
   try {
     const job = jobRun.create(await jobRun.prepare(), {
-      ...createView(config, output),
+      ...createView(config, output, jobRun.waits),
       onResult: (result) => notifier.report(result),
       hold: createHold(jobRun, { request, log, output, holdMs: config.hold }),
     })
@@ -147,20 +148,29 @@ function describeHold({ id, sshPublicKeys }: JobRequest, holdMs: number): string
 }
 
 /** The first signal stops, the second one forces the stop. */
-function stopper(jobRun: JobRun, forceStop: AbortController): () => void {
+function stopper(jobRun: JobRun, forceStop: AbortController, gracePeriodMs: number): () => void {
   let asked = false
   return () => {
     if (asked) return forceStop.abort()
     asked = true
     const what = jobRun.job?.state.phase === 'done' ? 'clearing up after' : 'stopping'
+    const deadline = performance.now() + gracePeriodMs
+    jobRun.waits.begin(() => describeGrace(deadline - performance.now()))
     process.stderr.write(`agent: ${what} the job; once more (Ctrl-C) kills it at once\n`)
     jobRun.stop()
   }
 }
 
+/** Of the job's stop. */
+function describeGrace(leftMs: number): string {
+  const seconds = Math.ceil(leftMs / 1_000)
+  return seconds > 0 ? `Stopping: what still runs is killed in ${seconds} s` : 'Stopping'
+}
+
 function createView(
   config: RunConfig,
   output: StandardOutput,
+  waits: Waits,
 ): Pick<JobOptions, 'onDeadServices' | 'sink'> {
   if (config.format === 'json') {
     return { sink: { write: (event) => output.write(formatEvent(event)) } }
@@ -171,6 +181,7 @@ function createView(
     columns: config.columns,
     isTerminal: config.isTerminal,
     countOomKills,
+    describeWaits: () => waits.describe(),
     isHeld: config.hold !== undefined,
   })
   return { sink: view, onDeadServices: (lines) => view.noteDeadServices(lines) }

@@ -9,6 +9,7 @@
 
 import type { Readable, Writable } from 'node:stream'
 import type { ReadStream, WriteStream } from 'node:tty'
+import type { Waits } from '../async/waits.ts'
 import type { CacheConfig } from '../cache/store-context.ts'
 import type { Check } from '../checks/check.ts'
 import type { HostResources, ResourcePlan } from '../host/host-resources.ts'
@@ -72,6 +73,8 @@ export interface ExecutorOptions {
   /** Awaited for each shell on this host before a directive runs in it. */
   readonly onLeader: (leader: SessionLeader) => Promise<void>
   readonly addSecret: AddSecret
+  /** For who looks on. */
+  readonly waits?: Waits | undefined
   readonly onPulled?: ((report: PullReport) => void) | undefined
   /** Told of each container that is made, by the name the job gives it. */
   readonly onContainer: (container: NamedContainer) => void
@@ -135,19 +138,22 @@ export interface SharedOptions {
   readonly environment: Readonly<Record<string, string>>
   readonly cache: CacheConfig
   readonly addSecret: AddSecret
+  /** For who looks on. */
+  readonly waits?: Waits | undefined
   /** By which the job will be known, for someone who clears up if this process cannot. */
   readonly resources: HostResources
 }
 
 export function sharedOptions(
   request: JobRequest,
-  { config, forceStop, addSecret, resources }: ExecutorOptions,
+  { config, forceStop, addSecret, waits, resources }: ExecutorOptions,
 ): SharedOptions {
   return {
     policy: { gracePeriodMs: config.stopGracePeriod, forceStop },
     environment: config.jobEnvironment,
     cache: { ...config.cache, project: projectOf(request, config) },
     addSecret,
+    waits,
     resources,
   }
 }

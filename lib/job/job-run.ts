@@ -6,6 +6,7 @@
  */
 
 import { JobAccess } from '../access/job-access.ts'
+import { Waits } from '../async/waits.ts'
 import { explain } from '../errors.ts'
 import type { Executor } from '../executors/executor.ts'
 import type { ExecutorOptions } from '../executors/kind.ts'
@@ -44,6 +45,7 @@ export interface JobRunOptions {
 export class JobRun {
   readonly access: JobAccess
   readonly notifier: CompletionNotifier
+  readonly waits = new Waits()
   /** Without the job's secrets. */
   readonly log: Logger
   readonly #secrets: JobSecrets
@@ -91,7 +93,7 @@ export class JobRun {
     await this.access.open()
     return await kind.create(request, {
       ...{ config, forceStop, instanceId, resources, onPulled },
-      addSecret: this.#secrets.masking.add,
+      ...{ addSecret: this.#secrets.masking.add, waits: this.waits },
       onLeader: (leader) => this.#addLeader(leader),
       onContainer: (container) => this.access.addContainer(container),
     })

@@ -45,7 +45,7 @@ export function loadRunConfig(
     hold,
     colours: flags['color'] !== false && wantsColours(env, stdout.isTTY === true),
     isTerminal: stdout.isTTY === true,
-    columns: stdout.columns ?? DEFAULT_COLUMNS,
+    columns: stdout.columns || DEFAULT_COLUMNS, // 0 on a terminal that nobody has told its size
     job: toJobConfig(values, env, defaultStateDirectories(env, isRoot)),
   }
 }

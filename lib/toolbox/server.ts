@@ -6,6 +6,7 @@
 
 import { LinkedAbort } from '../async/abort.ts'
 import { createGate } from '../async/in-order.ts'
+import type { Waits } from '../async/waits.ts'
 import { absolutePath, type FileOwner, type JobFiles, md5Of } from '../cache/job-files.ts'
 import type { CacheConfig } from '../cache/store-context.ts'
 import { toLine } from '../errors.ts'
@@ -17,6 +18,8 @@ export interface ToolboxServerOptions {
   readonly files: JobFiles
   readonly cache: CacheConfig
   readonly addSecret: AddSecret
+  /** For who looks on. */
+  readonly waits?: Waits | undefined
   /** Who asks here; absent = as each says, for a server that only the job's user and root can reach. */
   readonly user?: FileOwner | undefined
   /**
@@ -135,7 +138,7 @@ export class ToolboxServer {
     write: (text: ByteString) => Promise<void>,
     signal: AbortSignal,
   ): Promise<number> {
-    const { files, cache, addSecret, user } = this.#options
+    const { files, cache, addSecret, waits, user } = this.#options
     if (request.command === 'mask') {
       for (const line of maskValues(request.args, addSecret)) await write(encodeBytes(line))
       return 0
@@ -146,7 +149,7 @@ export class ToolboxServer {
       return 0
     }
     const { runCache } = await import('../cache/command.ts')
-    return await runCache({ ...request, ...user, files, write, signal, config: cache })
+    return await runCache({ ...request, ...user, files, write, signal, waits, config: cache })
   }
 }
 

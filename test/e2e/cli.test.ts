@@ -11,6 +11,7 @@ import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { runAgent, runJob, startAgent, startJob } from '../helpers/agent.ts'
 import { processesMatching, waitFor } from '../helpers/host.ts'
+import { startAtTerminal } from '../helpers/terminal.ts'
 
 interface Context {
   directory: string
@@ -103,10 +104,14 @@ test('--format json prints the event log and nothing else', async () => {
 })
 
 test('keys nobody knows are named once, on stderr', async () => {
-  const { code, stderr } = await runJob({ ...job('true', 'true'), colour: 1, logger: { url: 'x' } })
+  const { code, stderr } = await runJob({
+    ...job('true', 'true'),
+    colour: 1,
+    logger: { shade: 'x' },
+  })
 
   assert.is(code, 0)
-  assert.is(stderr, 'agent: warn: Unknown keys in - are ignored: logger.url, colour\n')
+  assert.is(stderr, 'agent: warn: Unknown keys in - are ignored: logger.shade, colour\n')
 })
 
 test('colours are for terminals', async ({ directory }) => {
@@ -129,6 +134,23 @@ test('colours are for terminals', async ({ directory }) => {
     (await runAgent(['run', path], { environment: { FORCE_COLOR: '1' } })).stdout,
     '\x1b[',
   )
+})
+
+test('a terminal shows what a stop waits for, and is left as it was', async ({ directory }) => {
+  const path = join(directory, 'job.json')
+  const stubborn = `trap '' TERM; echo wai""ts; bash -c 'trap "" TERM; sleep 1000'`
+  await writeFile(path, JSON.stringify(job(`printf '\\e[?25l%s\\n' spin`, stubborn)))
+  const person = startAtTerminal(BINARY, ['run', '--stop-grace-period', '3s', path], {
+    HOME: directory,
+  })
+
+  await person.sees('\x1b[?25lspin')
+  await person.sees('\x1b[?25h')
+  await person.sees('\nwaits')
+  person.type('\x03')
+  await person.sees('\r\x1b[KStopping')
+  await person.sees('Job stopped')
+  assert.is(await person.ends(), 130)
 })
 
 test('a user whom the system does not know, without a home, runs jobs like any other', async () => {

@@ -170,16 +170,16 @@ export class ContainerExecutor implements Executor {
     network: Promise<void>,
     { signal, block, directives, exports = [] }: PrepareOptions,
   ): Promise<boolean> {
-    const { compose, pullStallTimeoutMs, onPulled } = this.#options
+    const { compose, pullStallTimeoutMs } = this.#options
     const { containers } = compose
     let images: ReadonlyMap<string, ImageInfo> = new Map()
     const pulled = await block(STEP_TITLES.pull, async (onOutput) => {
       images = await ensureImages(this.#docker, containers, {
+        ...this.#options,
         logins: this.#logins,
         stallTimeoutMs: pullStallTimeoutMs,
         signal,
         onOutput,
-        onPulled,
       })
       return 0
     })
@@ -216,6 +216,7 @@ export class ContainerExecutor implements Executor {
       directory: this.#staging.toolboxPath,
       addSecret: this.#options.addSecret,
       cache: this.#options.cache,
+      waits: this.#options.waits,
       user: main.session.info,
     })
     this.#toolbox.listen(this.#toolboxDelayMs)

@@ -23,7 +23,7 @@ import {
 
 export interface ToolboxOptions
   extends ToolboxClientsOptions,
-    Pick<SharedOptions, 'addSecret' | 'cache'> {}
+    Pick<SharedOptions, 'addSecret' | 'cache' | 'waits'> {}
 
 /**
  * In bash alone, in the toolbox's directory. Both ways go by lines: who asks and what, to whom and
@@ -141,10 +141,10 @@ export class ContainerToolbox {
   }
 
   #openServer({ owner, files }: ToolboxClient, socket: Duplex): ToolboxServer {
-    const { cache, addSecret } = this.#options
+    const { cache, addSecret, waits } = this.#options
     const send = (id: string, lines: readonly ByteString[]) =>
       reply(socket, nameOf(owner.uid, id), lines)
-    return new ToolboxServer({ files, cache, addSecret, user: owner, reply: send })
+    return new ToolboxServer({ files, cache, addSecret, waits, user: owner, reply: send })
   }
 }
 

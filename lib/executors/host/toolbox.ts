@@ -27,7 +27,7 @@ import { toolboxFiles } from '../../toolbox/toolbox-files.ts'
 import type { SharedOptions } from '../kind.ts'
 import { HostFiles } from './job-files.ts'
 
-type ToolboxOptions = Pick<SharedOptions, 'addSecret' | 'cache'>
+type ToolboxOptions = Pick<SharedOptions, 'addSecret' | 'cache' | 'waits'>
 
 /** Where the kernel has no more watches to give. */
 const POLL_MS = 100
@@ -54,7 +54,7 @@ export class HostToolbox {
    *
    * @param directory made here, in one that only the job's user may enter
    */
-  constructor(directory: string, { cache, addSecret }: ToolboxOptions) {
+  constructor(directory: string, { cache, addSecret, waits }: ToolboxOptions) {
     mkdirSync(directory, { mode: 0o755 })
     for (const { name, content, mode } of toolboxFiles(directory)) {
       if (content === undefined) mkdirSync(`${directory}/${name}`, { mode })
@@ -67,6 +67,7 @@ export class HostToolbox {
       files: new HostFiles(),
       cache,
       addSecret,
+      waits,
       reply: async (id, lines) => {
         await appendFile(`${directory}/replies/${id}`, lines.join(''), { encoding: 'latin1' })
       },

@@ -20,6 +20,7 @@ test('layers, bytes, seconds and the digest are told at the end', () => {
 
   const lines = messages.map((message) => progress.push(message, 1_500)).join('')
 
+  assert.is(progress.describeNow(3_000), 'Pulling app:1: 3.0 of 3.0 MB, 1.5 MB/s, 0 s left')
   assert.is(progress.first, 'Pulling app:1\n')
   assert.is(lines, '')
   assert.is(progress.end(3_500), 'app:1: pulled 2 of 2 layers, 3.0 MB, in 2.5 s (sha256:abc)\n')

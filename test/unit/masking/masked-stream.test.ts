@@ -22,14 +22,14 @@ function maskWhole(text: string, patterns: readonly Pattern[]): string {
   const seen = pieces.flatMap((piece, at) =>
     piece.length === 1 && !/[\r\n]/.test(piece) ? [at] : [],
   )
+  const visible = seen.map((at) => pieces[at]).join('')
   const masked = new Set<number>()
   const begins = new Set<number>()
   let end = 0
   for (let from = 0; from < seen.length; from++) {
     for (const { text: secret, maxBreaks } of patterns) {
-      const places = seen.slice(from, from + secret.length)
-      if (places.map((at) => pieces[at]).join('') !== secret) continue
-      const [first = 0, last = 0] = [places[0], places.at(-1)]
+      if (!visible.startsWith(secret, from)) continue
+      const [first = 0, last = 0] = [seen[from], seen[from + secret.length - 1]]
       if (pieces.slice(first, last).filter((piece) => piece === '\n').length > maxBreaks) continue
       if (first >= end) begins.add(first)
       end = Math.max(end, last + 1)

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { describeTransfer } from '../../../async/waits.ts'
 import type { PullMessage } from '../../../docker/images.ts'
 
 /** Between two lines about one image. */
@@ -65,6 +66,18 @@ export class PullProgress {
   get isQueued(): boolean {
     const layers = [...this.#layers.values()]
     return layers.some(({ waits }) => waits) && layers.every(({ here, waits }) => here || waits)
+  }
+
+  /** For a line that changes all the time; in bytes of the layers whose sizes are known by now. */
+  describeNow(now: number): string {
+    const layers = [...this.#layers.values()]
+    const total = layers.reduce((sum, layer) => sum + layer.total, 0)
+    const bytes = layers.reduce((sum, layer) => sum + layer.downloaded, 0)
+    const how =
+      total === 0
+        ? `${this.#seconds(now)} s`
+        : describeTransfer(bytes, total, now - this.#startedAt)
+    return `Pulling ${this.#image}: ${how}`
   }
 
   /** The closing line. */

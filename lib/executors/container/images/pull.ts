@@ -7,6 +7,7 @@
 
 import { LinkedAbort } from '../../../async/abort.ts'
 import { settleAll } from '../../../async/settle-all.ts'
+import type { Waits } from '../../../async/waits.ts'
 import type { DockerClient } from '../../../docker/client.ts'
 import {
   type ImageInfo,
@@ -48,6 +49,7 @@ export interface PullOptions extends RunOptions {
   readonly logins: readonly RegistryLogin[]
   /** Without a word from the engine, a pull fails after this. */
   readonly stallTimeoutMs: number
+  readonly waits?: Waits | undefined
   readonly onPulled?: ((report: PullReport) => void) | undefined
 }
 
@@ -164,9 +166,10 @@ async function pullOwn(
   options: PullOptions,
 ): Promise<void> {
   const { reference } = requirement
-  const { signal, onOutput, onPulled } = options
+  const { signal, waits, onOutput, onPulled } = options
   const startedAt = performance.now()
   const progress = new PullProgress(reference.text, startedAt)
+  using _ = waits?.begin(() => progress.describeNow(performance.now()))
   let passed = false
   try {
     await onOutput(progress.first)

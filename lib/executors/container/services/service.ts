@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { Waits } from '../../../async/waits.ts'
 import type { RunOptions } from '../../executor.ts'
 import type { PortOptions } from './ports.ts'
 
@@ -19,7 +20,7 @@ export interface Service {
   readonly platform: string
 }
 
-export type ReadyOptions = PortOptions & RunOptions
+export type ReadyOptions = PortOptions & RunOptions & { readonly waits?: Waits | undefined }
 
 export const FAILED_HINT =
   'See its last output above; check its image, command and variables in the job.'

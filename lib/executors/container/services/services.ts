@@ -47,8 +47,10 @@ export async function awaitReady(
   service: Service,
   options: ReadyOptions,
 ): Promise<void> {
-  const { healthCheck, ports } = service
-  const { signal, onOutput } = options
+  const { name, healthCheck, ports } = service
+  const { signal, waits, onOutput } = options
+  const seconds = startStopwatch()
+  using _ = waits?.begin(() => `Waiting for service "${name}", ${seconds()}`)
   try {
     if (healthCheck !== undefined) await awaitHealthy(docker, service, healthCheck, options)
     else if (ports.length > 0) await awaitOpen(docker, service, options)
