@@ -1,5 +1,5 @@
 /**
- * What the environment and single words of the command line mean. Only this file reads
+ * What the environment and single arguments of the command line mean. Only this file reads
  * `process.env`; what is made of it is in `settings/`.
  *
  * @module

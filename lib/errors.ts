@@ -238,7 +238,7 @@ export function withoutLogins(text: string): string {
   return text.replace(LOGIN, '$1***@')
 }
 
-/** What was thrown, in its own words. */
+/** The message of what was thrown. */
 export function messageOf(error: unknown): string {
   return withoutLogins(error instanceof Error ? error.message : String(error))
 }

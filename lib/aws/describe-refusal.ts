@@ -1,5 +1,5 @@
 /**
- * Why AWS said no, in words that tell what to do. Pure.
+ * Why AWS refused, and what to do about it. Pure.
  *
  * @module
  */

@@ -92,7 +92,7 @@ function parseTokens(text: string): TokenAnswer {
   try {
     return JSON.parse(text) as TokenAnswer
   } catch {
-    return {} // told as what it is: no login
+    return {} // reported by the caller: no login
   }
 }
 

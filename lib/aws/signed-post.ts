@@ -1,5 +1,5 @@
 /**
- * One call of an AWS service: signed with Signature Version 4, its refusals told in plain words.
+ * One call of an AWS service: signed with Signature Version 4, its refusals explained.
  *
  * By hand, although the SDK has clients: those for ECR and STS would add 130 KB to a bundle that has the
  * SDK's S3 client already, take twice the time to load and 18 MB of memory, and the refusals would have

@@ -28,7 +28,7 @@ export async function openIfThere(path: string): Promise<FileHandle | undefined>
   }
 }
 
-/** @returns the key of a file whose name is too short for it; empty when it cannot be told */
+/** @returns the key of a file whose name is too short for it; empty when it is unknown */
 export async function readKey(path: string): Promise<string> {
   const file = await openIfThere(path)
   if (file === undefined) return ''
@@ -39,7 +39,7 @@ export async function readKey(path: string): Promise<string> {
   }
 }
 
-/** @returns an empty one for a file that is damaged: told, and removed, by who wants its archive */
+/** @returns an empty one for a damaged file: whoever opens its archive reports and removes it */
 export async function readHeader(file: FileHandle): Promise<ArchiveHeader> {
   const { buffer } = await file.read(Buffer.alloc(HEADER_BYTES), 0, HEADER_BYTES, 0)
   try {

@@ -1,5 +1,5 @@
 /**
- * An archive on its way into a store, whose own failure is told from the store's.
+ * An archive on its way into a store, whose own failure is distinguished from the store's.
  *
  * @module
  */

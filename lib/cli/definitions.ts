@@ -52,7 +52,7 @@ export interface Value {
 const HELP: OptionDescription = {
   flag: '--help',
   value: undefined,
-  description: 'Say how the command is used',
+  description: 'Show this help',
 }
 
 /** Value hints that mean a path. */

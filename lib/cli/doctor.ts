@@ -30,7 +30,7 @@ const REPORT_SETTINGS = {
   format: {
     type: oneOf(['text', 'json']),
     default: 'text',
-    description: 'A table for people, or one JSON object',
+    description: 'Table, or one JSON object',
   },
 } as const
 
@@ -96,7 +96,7 @@ async function findChecks(flags: Readonly<Record<string, unknown>>): Promise<Che
   ]
 }
 
-/** Of the agent that these settings make. A file that cannot be read is told by either. */
+/** Of the agent that these settings make. Either reports a file that cannot be read. */
 async function serviceChecks(sources: ConfigSources): Promise<Check[]> {
   const isCaller =
     commandOfFlags(sources.flags) === 'start' ||
@@ -104,7 +104,7 @@ async function serviceChecks(sources: ConfigSources): Promise<Check[]> {
   return isCaller ? await callingChecks(sources) : await servingChecks(sources)
 }
 
-/** Unless it is told otherwise, the agent that serves here is the installed one, as far as one may look. */
+/** Unless options say otherwise, the agent that serves here is the installed one, as far as one may look. */
 function withService(sources: Omit<ConfigSources, 'isRoot'>): Omit<ConfigSources, 'isRoot'> {
   const { flags, environment } = sources
   const given = flags['config-file'] ?? environment[variableOf('config-file')]

@@ -1,5 +1,5 @@
 /**
- * What a command is called for, on standard output: whole, or told.
+ * A command's result on standard output: complete, or an error.
  *
  * @module
  */

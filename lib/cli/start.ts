@@ -40,7 +40,7 @@ const HOOK_MS = 86_400_000
 export const startCommand = defineCommand({
   meta: {
     name: 'start',
-    description: `Register with a control plane and run the jobs that it has.
+    description: `Register with a control plane and run the jobs it assigns.
 
 Every option is also a variable (--endpoint: SEMAPHORE_AGENT_ENDPOINT) and a key of --config-file
 (endpoint: …). Without --endpoint and --token this is another name of serve.

@@ -17,7 +17,7 @@ export async function renderProgramUsage(program: CommandDef): Promise<string> {
     `Usage: ${name} COMMAND [OPTIONS]`,
     description,
     `Commands:\n${renderRows(rows)}`,
-    `${name} COMMAND --help says more about a command.`,
+    `Run ${name} COMMAND --help for details on a command.`,
   ].join('\n\n')
 }
 

@@ -1,5 +1,5 @@
 /**
- * What the engine's refusals and its silence mean, in words.
+ * What the engine's refusals and its silence mean.
  *
  * @module
  */
@@ -28,7 +28,7 @@ const ACCESS_HINT =
 /** With these nothing of the call has reached it. */
 const NOT_CONNECTED = ['EACCES', 'ECONNREFUSED', 'ENOENT', 'UND_ERR_CONNECT_TIMEOUT']
 
-/** Of a call, what its refusal is told by. */
+/** What of a call its refusal is described with. */
 export interface Refused {
   readonly action: string
   readonly hints?: Readonly<Record<number, string>>

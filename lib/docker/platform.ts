@@ -5,7 +5,7 @@
  * @module
  */
 
-/** Other words for the same processor, as `uname -m` and people have them. */
+/** Other names of the same processor, as `uname -m` and people use them. */
 const ALIASES: Readonly<Record<string, string>> = {
   aarch64: 'arm64',
   armhf: 'arm',

@@ -92,7 +92,7 @@ const FAILURES: readonly (readonly [code: RegExp, what: string, remedy: string])
 const NOTABLE_MS = 30_000
 const WRONG_MS = 300_000
 
-/** @returns undefined when the server has not told its time */
+/** @returns undefined when the server's response has no date */
 export function examineClock(answer: Probe): Verdict | undefined {
   if (answer.kind === 'none' || answer.aheadMs === undefined) return undefined
   const { aheadMs } = answer

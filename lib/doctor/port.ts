@@ -1,5 +1,5 @@
 /**
- * Whether `agent serve` could listen where it is told to.
+ * Whether `agent serve` could listen at its configured address.
  *
  * @module
  */
@@ -51,7 +51,7 @@ function tryToListen({ host, port }: Address): Promise<string | undefined> {
   })
 }
 
-/** Whose certificate is of no interest here: nothing is told to it, and nothing is believed. */
+/** The certificate does not matter here: nothing is sent, and nothing in the response is trusted. */
 function isAgent({ host, port }: Address, signal: AbortSignal): Promise<boolean> {
   const name = host === '0.0.0.0' ? '127.0.0.1' : host === '::' ? '::1' : host
   return new Promise((resolve) => {

@@ -18,7 +18,7 @@ export type Probe =
     }
   | { readonly kind: 'none'; readonly code: string; readonly reason: string }
 
-/** Sooner than a check ends, so that what came of it can be told. */
+/** Shorter than the limit of a check, so that the outcome can be reported. */
 const TIMEOUT_MS = 4_000
 
 /** What is not given is sent as this: the server refuses it, and is there. */

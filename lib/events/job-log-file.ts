@@ -63,7 +63,7 @@ export class JobLogFile {
     try {
       await (await handle)?.close()
     } catch {
-      // Not opened: acquire has told of it. Not closed: each write was confirmed already.
+      // Not opened: acquire has thrown. Not closed: each write was confirmed already.
     }
   }
 

@@ -12,7 +12,7 @@ import type { OnOutput } from '../shell/terminal.ts'
 export type { OnOutput, RunResult, Variable }
 
 /**
- * Writes one block of the log: `cmd_started`, what `work` puts out, `cmd_finished` with the exit
+ * Writes one block of the log: `cmd_started`, the output of `work`, `cmd_finished` with the exit
  * code `work` resolves with. When `work` throws an `AgentError`, its message, code and hint become output
  * and the exit code is 1; an abort of the job's stop signal ends the block with 1 as well.
  *

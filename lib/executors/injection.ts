@@ -1,6 +1,6 @@
 /**
  * What both executors make of a file to be injected before they touch anything: where it goes, with
- * which mode, and the words for what cannot be written. Pure.
+ * which mode, and the message for what cannot be written. Pure.
  *
  * @module
  */

@@ -29,7 +29,7 @@ function decode({ value }: EncodedVariable): string {
   try {
     return decodeBase64(value, `The value of ${NAME}`).toString()
   } catch (error) {
-    if (error instanceof ContentError) return '' // told in the block that exports it, which ends the job
+    if (error instanceof ContentError) return '' // reported in the block that exports it, which ends the job
     throw error
   }
 }

@@ -9,7 +9,7 @@ export interface ProcessState {
   readonly pid: number
   readonly parent: number
   readonly name: string
-  /** In the kernel's words; empty when it does not say. */
+  /** As the kernel names it; empty when it does not. */
   readonly waitsIn: string
   /** One letter. @see proc_pid_stat(5) */
   readonly letter: string

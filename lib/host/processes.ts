@@ -26,7 +26,7 @@ export interface ProcessSelector {
   readonly since: number
 }
 
-/** A process that leads a session, so that another one that comes to have its pid is told apart. */
+/** A process that leads a session, with its start, so that a later process with the same pid is not taken for it. */
 export interface SessionLeader {
   readonly pid: number
   /** On the clock of {@link clockTicksNow}; undefined when it ended before that could be read. */

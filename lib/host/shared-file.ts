@@ -74,7 +74,7 @@ export async function changeText(
   change: (content: ByteString) => ByteString,
 ): Promise<void> {
   const file = await followLinks(join(home, name))
-  const content = await readBytes(file).catch(() => undefined) // told below, if it matters
+  const content = await readBytes(file).catch(() => undefined) // reported below, if it matters
   const torn = await findDeadTemporaries(file)
   if (torn.length === 0 && (content === undefined || change(content) === content)) return
   await requireOwnHome(home, name)
@@ -90,7 +90,7 @@ export async function changeText(
 /** New contents that an agent was writing when it was killed. */
 async function findDeadTemporaries(file: string): Promise<string[]> {
   const prefix = `${basename(file)}${TEMPORARY}`
-  const names = await readdir(dirname(file)).catch(() => []) // told below, if it matters
+  const names = await readdir(dirname(file)).catch(() => []) // reported below, if it matters
   return names
     .filter((name) => name.startsWith(prefix) && isOfDeadProcess(name.slice(prefix.length)))
     .map((name) => join(dirname(file), name))
@@ -109,7 +109,7 @@ async function tryChange(
   if (rest === content) return true
   if (rest === header || rest === header + DIRECTORY_NOTE) {
     await rm(file, { force: true })
-    if (rest !== header) await rmdir(dirname(file)).catch(() => undefined) // not empty: no more ours
+    if (rest !== header) await rmdir(dirname(file)).catch(() => undefined) // not empty: no longer ours
     return true
   }
   // By rename: whoever reads it at this moment sees the old file or the new one, never a part.

@@ -1,5 +1,5 @@
 /**
- * Gives a server its address, or says in words of the settings why it cannot have it.
+ * Gives a server its address, or explains in terms of the settings why it cannot have it.
  *
  * @module
  */

@@ -34,7 +34,7 @@ export async function* gzipStream(
 ): AsyncGenerator<Uint8Array, void, undefined> {
   const packer = createGzip({ ...OPTIONS, flush: constants.Z_SYNC_FLUSH })
   const feeding = pipeline(chunks, packer)
-  feeding.catch(() => undefined) // whoever reads the packer is told as well
+  feeding.catch(() => undefined) // whoever reads the output gets the error as well
   try {
     yield* packer
   } finally {

@@ -81,7 +81,7 @@ export class BlockWriter {
     return this.#flush()
   }
 
-  /** What the terminal has put out so far is complete. */
+  /** The terminal's output so far is complete. */
   #end(): Promise<void> {
     clearTimeout(this.#holdTimer)
     this.#pending += this.#masked.push(this.#text.end()) + this.#masked.end()

@@ -26,7 +26,7 @@ export interface CallbackOptions {
   readonly timeoutMs?: number
   /** Between two attempts. Default 1,000, see lib/job/README.md. */
   readonly delayMs?: number
-  /** Told of each callback that never succeeded. */
+  /** Called for each callback that never succeeded. */
   readonly onFailure?: () => void
 }
 
@@ -79,8 +79,8 @@ async function send({ name, url, body, token }: Callback, options: CallbackOptio
     await retry(action, { delaysMs, signal, onRetry })
   } catch {
     options.onFailure?.()
-    const end = signal?.aborted ? 'until the agent was told not to wait' : `${attempts} times`
-    log.error(`${what} never succeeded, and was tried ${end}: ${reason}`)
+    const end = signal?.aborted ? 'until the agent had to stop' : `${attempts} times`
+    log.error(`${what} failed ${end}, and is given up: ${reason}`)
   }
 }
 

@@ -1,6 +1,6 @@
 /**
  * Decodes the variables that a request carries in base64. Here, not when the request is checked: bad content is
- * told in the job's log (see lib/request/README.md).
+ * reported in the job's log (see lib/request/README.md).
  *
  * @module
  */
@@ -44,7 +44,7 @@ export async function foreseeExports(
     try {
       sets.push(await decodeVariables(encoded, () => undefined))
     } catch (error) {
-      if (!(error instanceof ContentError)) throw error // that one is told in its own block
+      if (!(error instanceof ContentError)) throw error // reported in its own block
     }
   }
   return sets

@@ -45,7 +45,7 @@ export interface JobOptions {
   /** After a failure: told which services have ended, a line for each. */
   readonly onDeadServices?: ((lines: readonly string[]) => void) | undefined
   /**
-   * After a failure, once it is told and before anything of the job is removed: resolves when that
+   * After a failure, once it is reported and before anything of the job is removed: resolves when that
    * may happen. The signal is the job's stop. Not called when there is no shell to get into.
    */
   readonly hold?: ((signal: AbortSignal) => Promise<void>) | undefined
@@ -99,7 +99,7 @@ export class Job {
   }
 
   /**
-   * Resolves when the job is over: told by the finished callback and in the log. Call once, and
+   * Resolves when the job is over: reported by the finished callback and in the log. Call once, and
    * {@link clear} after it. A log that can no longer be written fails the job; the agent's own log
    * says why, and so does the job's, if there is room for a last word.
    */

@@ -161,7 +161,7 @@ function onFailed(state: JobState, exitCode: number): JobState {
   }
 }
 
-/** Where a phase leads when it ends; what a failure changes is told by {@link onFailed}. */
+/** Where a phase leads when it ends; what a failure changes, see {@link onFailed}. */
 const PHASE_AFTER: Readonly<Record<Phase, Phase>> = {
   prepare: 'export',
   export: 'inject',

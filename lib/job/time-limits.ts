@@ -67,7 +67,7 @@ export class TimeLimitWatch {
     this.#watch(noOutputTimeoutMs, () => this.#lastOutputAt, 'There has been no output for')
   }
 
-  /** The job has put out something. Cheap: called for every piece of it. */
+  /** The job has printed something. Cheap: called for every piece of output. */
   noteOutput(): void {
     this.#lastOutputAt = performance.now()
   }

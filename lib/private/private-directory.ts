@@ -75,7 +75,7 @@ export function existingDirectories(directories: readonly string[]): string[] {
   return [...new Set([...directories.filter(isUsable), ...temporaryPrivateDirectories()])]
 }
 
-/** By lines on a terminal a shell is told what to run: a control character there ends it, or the line. */
+/** By lines on a terminal a shell learns what to run: a control character in it would end it, or the line. */
 export function canBeTyped(path: string): boolean {
   return !/\p{Cc}/u.test(path)
 }
@@ -99,7 +99,7 @@ function runsPrograms(path: string): boolean {
   try {
     return probe(make(path))
   } catch {
-    return false // why not is told when no other place is there either
+    return false // the reason is reported if there is no other directory either
   }
 }
 

@@ -106,7 +106,7 @@ export class DocumentCheck {
   }
 }
 
-/** `compose.containers[0].image`; keys that are no plain words are quoted. */
+/** `compose.containers[0].image`; keys other than plain identifiers are quoted. */
 function formatPath(keys: readonly unknown[]): string {
   return keys
     .map((key) => {

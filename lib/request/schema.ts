@@ -1,6 +1,6 @@
 /**
  * The shape of a job request on the wire (see lib/request/README.md). What it lets through is typed;
- * everything it objects to is told in the words of {@link expected}.
+ * every objection is worded by {@link expected}.
  *
  * @module
  */
@@ -269,5 +269,5 @@ export const jobRequestSchema = record(
   'an object with the fields of a job',
 )
 
-/** A request whose shape is right, still in the words of the wire. */
+/** A request whose shape is right, still with the names of the wire. */
 export type WireRequest = v.InferOutput<typeof jobRequestSchema>

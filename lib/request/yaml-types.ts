@@ -1,5 +1,5 @@
 /**
- * Says of a field that was to be text, and is none, that quotes were missing: `directive: false`.
+ * Explains, for a field that should be text and is not, that quotes are missing: `directive: false`.
  *
  * @module
  */

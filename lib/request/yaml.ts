@@ -16,7 +16,7 @@ const MAX_PROBLEMS = 5
 /** A line longer than a terminal is shown around the place of the error. */
 const MAX_SHOWN_CHARACTERS = 100
 
-/** Where the parser's own words leave a person guessing. */
+/** Where the parser's own message leaves a person guessing. */
 const EXPLANATIONS: Partial<Readonly<Record<YAMLError['code'], string>>> = {
   BLOCK_AS_IMPLICIT_KEY:
     'expected no second ": " in this value: put it in quotes, or below a | on lines of its own',

@@ -1,6 +1,6 @@
 /**
  * Makes the agent a systemd service. Every step may be repeated: a second call changes what is
- * given anew and keeps the rest.
+ * given again and keeps the rest.
  *
  * @module
  */
@@ -36,7 +36,7 @@ export interface InstallOptions extends UnitOptions {
   readonly secret: string | undefined
   /** A file to begin with, as a rule the one of an earlier installation. */
   readonly configFile: string | undefined
-  /** By name, as texts: what is given anew. */
+  /** By name, as texts: what is given this time. */
   readonly settings: Readonly<Record<string, string>>
   /** Made for the service's user, those of the settings that are not there. */
   readonly directories: readonly string[]

@@ -17,7 +17,7 @@ export interface ServiceManager {
   /** Clients are answered from now on. */
   ready(): Promise<void>
   /**
-   * The service was told to end, and will.
+   * The service was asked to stop, and will.
    *
    * @param withinMs after which the manager may kill it; not before, whatever the unit says
    */
@@ -40,7 +40,7 @@ export function findServiceManager(environment: NodeJS.ProcessEnv, log: Logger):
       const env = { NOTIFY_SOCKET: socket, PATH }
       await promisify(execFile)('systemd-notify', words, { env, timeout: LIMIT_MS })
     } catch (error) {
-      log.warn(`systemd cannot be told ${words.join(' ')}: ${(error as Error).message}`)
+      log.warn(`systemd cannot be notified of ${words.join(' ')}: ${(error as Error).message}`)
     }
   }
   const isWatched = WATCHDOG_PID === '' || WATCHDOG_PID === String(process.pid)

@@ -36,7 +36,7 @@ export interface UnitOptions {
   /** Absolute. */
   readonly agentPath: string
   readonly user: string
-  /** From being told to stop to being killed. */
+  /** From the request to stop until it is killed. */
   readonly stopTimeoutMs: number
 }
 
@@ -91,7 +91,7 @@ WantedBy=multi-user.target
 }
 
 const COMMAND_LINES: Readonly<Record<ServiceCommand, string>> = {
-  serve: `# Reads the certificate anew.
+  serve: `# Reads the certificate again.
 ExecReload=/bin/kill -HUP $MAINPID
 `,
   start: `# The control plane does not take it, or a setting is wrong: that is no better after another start.
@@ -109,7 +109,7 @@ function hasJumpPoint({ command, user }: UnitOptions): boolean {
   return command === 'serve' && user !== 'root'
 }
 
-/** `set -C` makes the file anew or fails: what somebody has put there in between is not touched. */
+/** `set -C` creates the file or fails: what somebody has put there meanwhile is not touched. */
 function makeJumpPoint(user: string): string {
   const script = `rm -f ${JUMP_POINT_PATH}; set -C; : >${JUMP_POINT_PATH} && chown "$$1" ${JUMP_POINT_PATH}`
   const name = escapeSpecifiers(user).replaceAll('$', '$$$$')

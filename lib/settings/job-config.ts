@@ -119,7 +119,7 @@ export function defaultStateDirectories(environment: NodeJS.ProcessEnv, isRoot: 
   return [...(isRoot ? ['/var/lib/agent'] : []), join(state, 'agent')]
 }
 
-/** Of who has no home: it is made anew with each login. */
+/** Of a user without a home: it is created again at each login. */
 function runtimeDirectories({ XDG_RUNTIME_DIR: directory = '' }: NodeJS.ProcessEnv): string[] {
   return isAbsolute(directory) ? [join(directory, 'agent')] : []
 }

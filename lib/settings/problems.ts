@@ -1,5 +1,5 @@
 /**
- * Everything that is wrong with what was given, told at once: whoever corrects one setting is not
+ * Everything that is wrong with what was given, reported at once: whoever corrects one setting is not
  * to find the next one at the next start.
  *
  * @module
@@ -38,7 +38,7 @@ export class Problems {
     this.#found.push(new ConfigError(message, { hint }))
   }
 
-  /** @throws {ConfigError} the one that was found, or one that has the words of all */
+  /** @throws {ConfigError} the one that was found, or one with the messages of all */
   throwIfAny(): void {
     const [first, ...others] = this.#found
     if (first === undefined) return

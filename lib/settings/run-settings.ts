@@ -12,12 +12,12 @@ export const RUN_SETTINGS = {
   format: {
     type: oneOf(['text', 'json']),
     default: 'text',
-    description: 'A log for people, or the event log, one JSON object per line',
+    description: 'Human-readable log, or event log with one JSON object per line',
   },
   hold: {
     type: DURATION,
     description:
-      'Keep a failed job for this long, or until somebody has been in it and left, or Ctrl-C',
+      'Keep a failed job for this long, until an attach session has ended, or until Ctrl-C',
   },
   ...JOB_SETTINGS,
   'callback-retry-attempts': { ...JOB_SETTINGS['callback-retry-attempts'], default: '60' },

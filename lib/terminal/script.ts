@@ -47,7 +47,7 @@ export function openScript(script: string, program: Program): HostTerminal {
     ),
   )
   child.once('exit', (code, signal) => exited.resolve(code ?? (signal === 'SIGKILL' ? 137 : 143)))
-  child.stdin.on('error', () => undefined) // the shell's end is told by `exited`
+  child.stdin.on('error', () => undefined) // `exited` reports the shell's end
   return {
     pid: child.pid ?? -1,
     output: child.stdout,

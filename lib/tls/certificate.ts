@@ -39,7 +39,7 @@ export async function keepOwnCertificate(stateDirectory: string): Promise<Certif
 }
 
 /**
- * Reads both files anew: they may have been renewed.
+ * Reads both files again: they may have been renewed.
  *
  * @throws {ConfigError} naming the file that cannot be read, or what is wrong with the pair
  */

@@ -111,7 +111,7 @@ export class ToolboxServer {
 
   readonly #reassure = (): void => {
     for (const id of this.#running.keys()) {
-      this.#options.reply(id, [HEARD]).catch(() => undefined) // told to the answer itself
+      this.#options.reply(id, [HEARD]).catch(() => undefined) // the answer itself fails as well
     }
   }
 

@@ -98,7 +98,7 @@ test('a callback that never succeeds is told on stderr, and changes nothing else
   assert.is(plane.calls.length, 2)
   assert.match(
     stderr,
-    `agent: error: The finished callback to ${plane.url}/x never succeeded, and was tried 2 times: it answered 503`,
+    `agent: error: The finished callback to ${plane.url}/x failed 2 times, and is given up: it answered 503`,
   )
 })
 
@@ -129,7 +129,7 @@ test('a second signal does not wait for callbacks', async (t) => {
   job.signal('SIGINT')
 
   const { stderr, result } = await job.finished
-  assert.match(stderr, 'until the agent was told not to wait')
+  assert.match(stderr, 'until the agent had to stop')
   assert.is(result, 'passed') // it was over before
 })
 

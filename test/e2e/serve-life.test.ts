@@ -176,7 +176,7 @@ test('callbacks that never succeed are counted and logged; the job ends all the 
 
       assert.is(eventsIn(await followLog(served, id)).at(-1)?.event, 'job_finished')
       const own = (await served.ask('GET', '/agent_logs')).text
-      assert.match(own, /error \[job .*http:\/\/127\.0\.0\.1:1\/finished never succeeded/)
+      assert.match(own, /error \[job .*http:\/\/127\.0\.0\.1:1\/finished failed /)
       assert.not.match(own, 'hush')
       assert.match((await served.ask('GET', '/metrics')).text, 'agent_callback_failures_total 1')
     },

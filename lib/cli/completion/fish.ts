@@ -23,10 +23,10 @@ function __${name}_command
 end
 
 complete -c ${name} -f
-${first} -l help -d 'Say how the program is used'
+${first} -l help -d 'Show help for the agent'
 ${first} -l version -d 'Print the version'
 ${commands.map((command) => `${first} -a ${command.name} -d ${quote(command.summary)}`).join('\n')}
-${first} -a help -d 'Say how a command is used'
+${first} -a help -d 'Show help for a command'
 complete -c ${name} -n '__${name}_command help' -a '${names}'
 ${commands.flatMap((command) => commandLines(name, command)).join('\n')}
 `

@@ -21,10 +21,10 @@ _${name}() {
   local context state state_descr line ret=1
   typeset -A opt_args
   commands=(
-    ${[...described, quote('help:Say how a command is used')].join('\n    ')}
+    ${[...described, quote('help:Show help for a command')].join('\n    ')}
   )
   _arguments -C \\
-    '(- *)--help[Say how the program is used]' \\
+    '(- *)--help[Show help for the agent]' \\
     '(- *)--version[Print the version]' \\
     '1:command:->command' \\
     '*:: :->words' && return 0

@@ -41,7 +41,7 @@ export class ContainerTerminal implements Terminal {
     })
     const lost = this.#watch()
     this.exited = Promise.race([closed.then(() => this.#askExitCode()), lost])
-    this.exited.catch(() => undefined) // whoever waits for it is told
+    this.exited.catch(() => undefined) // whoever waits for it gets the error
     void closed.then(() => this.#ended.abort())
   }
 

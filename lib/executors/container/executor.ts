@@ -91,7 +91,7 @@ export class ContainerExecutor implements Executor {
 
     // Takes a fifth of a job's start, and waits for nothing: so it begins while images are looked for.
     const network = this.#objects.createNetwork()
-    network.catch(() => undefined) // told where it is needed, unless something else fails before
+    network.catch(() => undefined) // thrown where it is needed, unless something else fails first
     try {
       return await this.#pullAndStart(network, options)
     } finally {
@@ -147,7 +147,7 @@ export class ContainerExecutor implements Executor {
 
   async dispose(): Promise<void> {
     const { compose, resources } = this.#options
-    await this.#stopping?.catch(() => undefined) // told where it was waited for; all goes now
+    await this.#stopping?.catch(() => undefined) // thrown where it was awaited; everything is removed now
     this.#main?.close()
     await this.#toolbox?.close()
     try {

@@ -210,7 +210,7 @@ export class ContainerFiles implements JobFiles {
   }
 }
 
-/** What stands in the way, as the engine says it. */
+/** What is in the way, as the engine reports it. */
 const CONFLICT = /cannot overwrite (non-)?directory "([^"]*)"/
 
 function conflictOf(error: unknown): unknown {

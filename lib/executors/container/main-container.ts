@@ -92,7 +92,7 @@ export class MainContainer {
   }
 
   /**
-   * Why a command or its shell was killed that nobody stopped, if it can be told.
+   * Why a command or its shell was killed that nobody stopped, if that is known.
    *
    * @param since when the command was started
    */

@@ -144,7 +144,7 @@ function stageExports(
     try {
       return staging.exports(variables, owner)
     } catch (error) {
-      if (error instanceof ContentError) return [] // told when it is their turn to be exported
+      if (error instanceof ContentError) return [] // reported when they are exported
       throw error
     }
   })
@@ -220,7 +220,7 @@ function describeStartFailure(error: AgentError, advice: string | undefined): st
     : oneLine
 }
 
-/** The user's ids, where they can be told without asking the image. A wrong guess costs a round trip. */
+/** The user's ids, where they are known without asking the image. A wrong guess costs a round trip. */
 function guessOwner(user: string): Owner | undefined {
   if (user === '' || user === 'root') return { uid: 0, gid: 0 }
   const [, uid, gid] = /^(\d+)(?::(\d+))?$/.exec(user) ?? []

@@ -84,7 +84,7 @@ export class ContainerToolbox {
     await this.#serving
   }
 
-  /** One relay at a time: two would take the words out of each other's mouths. */
+  /** One relay at a time: two would each take lines meant for the other. */
   async #serve(delayMs: number): Promise<void> {
     const { signal } = this.#closed
     for (let wait = delayMs; !signal.aborted; wait = RESTART_MS) {
@@ -92,7 +92,7 @@ export class ContainerToolbox {
         await sleep(wait, undefined, { signal, ref: false })
         if (this.#starts++ < MAX_STARTS) await this.#relay(signal)
       } catch {
-        // The container has ended, or the engine: whoever waits for the job's shell is told.
+        // The container or the engine has ended: whoever waits for the job's shell gets that error.
       }
     }
   }

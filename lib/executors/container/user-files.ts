@@ -125,7 +125,7 @@ ${END_WITH_INPUT}`
   }
 }
 
-/** As tar is told, and calls it: never anything that looks like an option. */
+/** As an argument of tar, and as tar names it: never anything that looks like an option. */
 function memberOf(path: ByteString): ByteString {
   return path.endsWith('/') ? bytes`.` : bytes`./${mapBytes(path, (it) => posix.basename(it))}`
 }

@@ -55,7 +55,7 @@ async function examineLogin(
   options: CheckOptions,
   signal: AbortSignal,
 ): Promise<Verdict | undefined> {
-  // What is missing is told by the other checks.
+  // The other checks report what is missing.
   if (findProgram('bash', options.path) === undefined) return undefined
   const directory = await mkdtemp(join(options.temporaryDirectory, 'agent-doctor-')).catch(
     () => undefined,

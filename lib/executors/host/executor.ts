@@ -146,7 +146,7 @@ export class HostExecutor implements Executor {
     if (this.#resources === undefined) return
     // At once: the next job's login shell must not find these variables by the line in the profile.
     this.#directory?.remove(variablesFile(this.#directory.path))
-    await this.#stopping?.catch(() => undefined) // what could not be killed is tried, and told of, below
+    await this.#stopping?.catch(() => undefined) // what could not be killed is tried again below, and reported
     this.#session?.close()
     await this.#toolbox?.close()
     const killed = await Promise.allSettled([killJobProcesses(this.#selector())])

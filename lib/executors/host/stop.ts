@@ -37,7 +37,7 @@ const EXIT_TRAP_MS = 1_000
 const POLL_MS = 10
 
 /**
- * @param bootPath by which the job's shell is told from what replaced it by `exec`
+ * @param bootPath by which the job's shell is distinguished from what replaced it by `exec`
  * @throws {ShellError} naming what could not be killed
  */
 export async function stopHostJob(

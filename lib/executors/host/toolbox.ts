@@ -36,7 +36,7 @@ const POLL_MS = 100
 const READ_BYTES = 65_536
 
 export class HostToolbox {
-  /** Whether the files of one are still there, as far as can be told by the last it has made. */
+  /** Whether the files of one are still there, judged by the last one that was made. */
   static isWhole(directory: string): boolean {
     return existsSync(requestsIn(directory))
   }

@@ -35,7 +35,7 @@ Commands:
   cook  Cook a meal.
   wash  Wash up.
 
-kitchen COMMAND --help says more about a command.`,
+Run kitchen COMMAND --help for details on a command.`,
   )
 })
 

@@ -138,7 +138,7 @@ test('a callback that never succeeds is told loudly, without its secrets, and re
   assert.is(plane.calls.length, 3)
   assert.ok(
     t.logged.endsWith(
-      `agent: error: The finished callback to ${plane.url}/finished never succeeded, and was tried 3 times: it answered 503\n`,
+      `agent: error: The finished callback to ${plane.url}/finished failed 3 times, and is given up: it answered 503\n`,
     ),
     t.logged,
   )
@@ -152,7 +152,7 @@ test('nobody waits for a callback after an abort', async (t) => {
   await senderFor(t, plane.url, { attempts: 1_000, signal: forceStop.signal }).finished('passed')
 
   assert.is(plane.calls.length, 1)
-  assert.match(t.logged, 'tried until the agent was told not to wait')
+  assert.match(t.logged, 'failed until the agent had to stop')
 })
 
 test.run()

@@ -8,7 +8,7 @@
 import type { RegistryLogin } from '../../../docker/images.ts'
 import { DOCKER_HUB, normalizeRegistry, pathOfRegistry } from '../../../docker/reference.ts'
 
-/** A credential's decoded values; a missing one is the job author's mistake, and told as such. */
+/** A credential's decoded values; a missing one is the job author's mistake, and reported as such. */
 export interface Credential {
   readonly variable: (name: string) => string
   /** Undefined when it is not there, or empty. */
