@@ -9,6 +9,7 @@ import { defineCommand } from 'citty'
 import { hostEnvironment, jobEnvironment } from '../config.ts'
 import { NameTakenError } from '../errors.ts'
 import type { JobResult } from '../events/event.ts'
+import { checkDescriptorLimit } from '../host/process-limits.ts'
 import { serveMetrics } from '../http/metrics-server.ts'
 import { Hub, type HubEnd } from '../hub/hub.ts'
 import { baseUrlOf } from '../hub/hub-context.ts'
@@ -66,6 +67,7 @@ Examples:
       await serveByFlags(args)
       process.exit(0)
     }
+    checkDescriptorLimit()
     const config = await loadStartConfig(sources)
     const state = await openStateDirectory(config.stateDirectories)
     try {

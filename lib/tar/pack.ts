@@ -25,13 +25,22 @@ export function packArchive(entries: readonly ArchiveEntry[]): Readable {
   const tar = pack()
   for (const { path, content, fifo, mode, uid, gid } of entries) {
     const name = path.replace(/^\/+/, '')
-    const header = { name, mode: mode | MODE_IS_GIVEN, uid, gid }
+    const header = { name, mode: mode | MODE_IS_GIVEN, uid, gid, ...extensionFor(uid, gid) }
     if (fifo) tar.entry({ ...header, type: 'fifo' })
     else if (content === undefined) tar.entry({ ...header, type: 'directory' })
     else tar.entry({ ...header, type: 'file' }, toBuffer(content))
   }
   tar.finalize()
   return Readable.from(gather(tar as AsyncIterable<Uint8Array>), { objectMode: false })
+}
+
+/** tar-stream has room for six octal digits, and would write 262143 in place of any larger number. */
+const MAX_ID = 0o777777
+
+/** Users of a directory service or an OpenShift project have numbers of a thousand million. */
+function extensionFor(uid: number, gid: number): { pax?: { uid: string; gid: string } } {
+  if (uid <= MAX_ID && gid <= MAX_ID) return {}
+  return { pax: { uid: String(uid), gid: String(gid) } }
 }
 
 /** A bit that tar-stream masks out again: without any it takes the mode for one that was left out. */

@@ -45,7 +45,7 @@ test('variables and files are the job’s user’s, by name, uid, uid:gid, with 
   const users = [
     { user: 'www-data:games', id: '33:60', home: '/var/www' },
     { user: '33', id: '33:33', home: '/var/www' },
-    { user: '1234:1235', id: '1234:1235', home: '/' },
+    { user: '1000670000:1235', id: '1000670000:1235', home: '/' },
     NO_HOME,
   ]
   const jobs = users.map(({ user }) =>

@@ -47,7 +47,7 @@ test('container: another user has the cache for what is its own, with the groups
     as(NOBODY, round),
     `runuser -u bob -- bash -c 'cd group; cache restore k; echo two >>f; cache store g f; ls -l f | cut -d" " -f 3,4; cat f'`,
     as(NOBODY, 'cd group; echo not reached').concat(' 2>&1 | grep -o denied'),
-    as('4321', 'cd open; cache restore k >/dev/null; stat -c %u:%g f'),
+    as('1000670000', 'cd open; cache restore k >/dev/null; stat -c %u:%g f'),
   ]
   const { outputs } = await inJob('container', directives, t)
 
@@ -58,7 +58,7 @@ test('container: another user has the cache for what is its own, with the groups
   )
   assert.match(outputs[2] ?? '', /\nRestored: f\.(.*\n)*Upload complete.*\nbob bob\nevil\ntwo\n$/)
   assert.is(outputs[3], 'denied\n')
-  assert.is(outputs[4], '4321:65534\n') // the image has no user of that number, and so no group for it
+  assert.is(outputs[4], '1000670000:65534\n') // the image has no user of that number, and so no group for it
 })
 
 test('container: links lead another user nowhere it could not go itself', async (t) => {
