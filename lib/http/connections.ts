@@ -19,6 +19,9 @@ export interface ConnectionLimits {
 /** Between two lines of the log. */
 const REPORT_MS = 60_000
 
+/** No client has more requests on their way than this; who does not wait for answers would have all turns. */
+const MAX_UNANSWERED = 64
+
 /** Whoever floods a server must not make it search. */
 const MAX_LOOKED_AT = 64
 
@@ -144,6 +147,7 @@ export class Connections {
     const connection = this.#bySocket.get(socket)
     if (connection === undefined) return
     connection.answers += change
+    if (connection.answers > MAX_UNANSWERED) destroy(connection.sockets)
     // Its last bytes are with the kernel: `destroySoon` lets go of what is not, first.
     if (this.#isEnding && connection.answers === 0) socket.destroySoon()
   }

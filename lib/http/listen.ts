@@ -5,6 +5,7 @@
  */
 
 import { createPrivateKey, X509Certificate } from 'node:crypto'
+import type { RequestListener } from 'node:http'
 import { createServer, type Server } from 'node:https'
 import type { AddressInfo, Socket } from 'node:net'
 import { getRequestListener, type HttpBindings, RequestError } from '@hono/node-server'
@@ -120,15 +121,14 @@ function defaultLimits(): ConnectionLimits {
   return { total, strangersPerAddress: Math.floor(total * STRANGERS_SHARE) }
 }
 
-function listenerOf(
-  app: Hono<ServerEnv>,
-  trust: (socket: Socket) => void,
-): ReturnType<typeof getRequestListener> {
+function listenerOf(app: Hono<ServerEnv>, trust: (socket: Socket) => void): RequestListener {
   const fetch = (request: Request, env: object) => {
     const bindings = env as HttpBindings // HTTP/2 is not spoken here
-    return app.fetch(request, { ...bindings, trust: () => trust(bindings.incoming.socket) })
+    const { socket } = bindings.incoming
+    const bytesBefore = socket.bytesRead
+    return app.fetch(request, { ...bindings, bytesBefore, trust: () => trust(socket) })
   }
-  return getRequestListener(fetch, {
+  const answer = getRequestListener(fetch, {
     hostname: 'localhost', // of HTTP/1.0 clients that name none
     // What fails before the app is reached: a target or a host that makes no URL.
     errorHandler: (error) =>
@@ -136,7 +136,18 @@ function listenerOf(
         ? messageResponse(`Bad request: ${error.message}`, 400)
         : messageResponse('The agent failed to answer this request.', 500),
   })
+  return (incoming, outgoing) => {
+    const { socket } = incoming
+    if (socket.destroyed) return // others of its requests came with the one that was too many
+    // A body that nobody has read by now may have no end. Of most methods the library sees to that.
+    outgoing.once('finish', () => {
+      if (BODILESS.has(incoming.method) && !incoming.complete) socket.destroySoon()
+    })
+    void answer(incoming, outgoing)
+  }
 }
+
+const BODILESS: ReadonlySet<string | undefined> = new Set(['GET', 'HEAD'])
 
 function createSecureServer(tls: () => TlsMaterial, times: Timeouts): Server {
   return withTls(() =>

@@ -62,6 +62,9 @@ export async function serveMetrics(options: MetricsServerOptions): Promise<Metri
 }
 
 function answer(response: ServerResponse, status: number, text: string): void {
-  response.writeHead(status, { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' })
+  response.writeHead(status, {
+    'content-type': 'text/plain; version=0.0.4; charset=utf-8',
+    connection: 'close', // else one that anybody may open could ask without end, and send a body without one
+  })
   response.end(text)
 }

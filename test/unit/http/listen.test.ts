@@ -227,6 +227,47 @@ test('a body over the limit gets its 413 while the client still sends', async ({
   assert.is(answer.status, 413)
 })
 
+test('a body without end, where none belongs, ends with the answer', async ({ start }) => {
+  const { port } = await start()
+  const { socket, received, closed } = await wire(port)
+  socket.write('GET /is_alive HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n')
+  const flood = setInterval(() => socket.write('1\r\na\r\n'.repeat(1_000)), 5)
+
+  await closed
+  clearInterval(flood)
+
+  assert.match(received(), /^HTTP\/1\.1 200 [\s\S]*yes$/)
+})
+
+test('a body in parts of a byte is refused', async ({ start, server }) => {
+  const { port } = await start()
+  const { socket, received, closed } = await wire(port)
+  const { authorization } = await authorized()
+  const long = `${'0'.repeat(30)}1\r\n \r\n` // a body of the right size
+  socket.write(`POST /jobs HTTP/1.1\r\nHost: x\r\nAuthorization: ${authorization}\r\n`)
+  socket.write(`Transfer-Encoding: chunked\r\n\r\n${long.repeat(4_000)}`)
+
+  await until(() => received().includes('parts of a few bytes'))
+  socket.destroy()
+  await closed
+
+  assert.match(received(), /^HTTP\/1\.1 400 /)
+  assert.equal(server.submitted, [])
+})
+
+test('who asks without waiting for answers is cut off, others are served', async ({ start }) => {
+  const { port } = await start()
+  const headers = await authorized()
+  const { socket, closed } = await wire(port)
+  const request = `GET /status HTTP/1.1\r\nHost: x\r\nAuthorization: ${headers['authorization']}\r\n\r\n`
+  const flood = setInterval(() => socket.write(request.repeat(1_000)), 5)
+
+  await closed
+  clearInterval(flood)
+
+  assert.is((await ask(port, '/status', { headers })).status, 200)
+})
+
 test('a connection is used for many requests', async ({ start }) => {
   const { port } = await start()
   const agent = new Agent({ keepAlive: true, maxSockets: 1, rejectUnauthorized: false })
