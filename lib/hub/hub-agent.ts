@@ -171,8 +171,9 @@ export class HubAgent {
   }
 
   async #forget({ kind }: SessionEnd): Promise<void> {
-    const { log, memory } = this.#options
-    const forgotten = kind === 'shutdown' ? memory.remove() : memory.forgetRegistration()
+    const { isSurplus, log, memory } = this.#options
+    const forgotten =
+      kind === 'shutdown' || isSurplus ? memory.remove() : memory.forgetRegistration()
     await forgotten.catch((error: unknown) => log.error(explain(error)))
   }
 
