@@ -143,6 +143,8 @@ export class SupervisedJob {
     const { config, log, request, shutdown } = this.#options
     const { id: jobId, logger } = request
     const variables = variablesOf(config, request.envVars)
+    // In a fleet a setting of the host's owner decides, once all of the log is pushed.
+    if (config.fleet !== undefined) return
     if (!wantsUpload(variables, jobLog, logger.maxSizeInBytes)) return
     const signal = shutdown.at('callbackDeadline')
     await uploadJobLog({ jobLog, jobId, variables, log, signal })

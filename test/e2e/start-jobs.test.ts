@@ -157,6 +157,7 @@ test('metrics are served when a port is given, with the control plane’s own', 
 test('a log is uploaded whole when the control plane had no room for all of it', async (lab) => {
   const { hub } = lab
   const credentials = {
+    SEMAPHORE_AGENT_UPLOAD_JOB_LOGS: 'always', // a word for other agents
     SEMAPHORE_ORGANIZATION_URL: hub.url,
     SEMAPHORE_ARTIFACT_TOKEN: ARTIFACT_TOKEN,
   }

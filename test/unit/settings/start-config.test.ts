@@ -1,6 +1,6 @@
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { ConfigError } from '../../../lib/errors.ts'
@@ -145,6 +145,23 @@ test('http:// in front of the endpoint is told when HTTPS is used', async () => 
 
   assert.match((await load({ endpoint })).warnings.join(), '--no-https')
   assert.equal((await load({ endpoint, 'no-https': true })).warnings, [])
+})
+
+test('several jobs on one host are warned of, once', async () => {
+  assert.equal((await load({ agents: '1' })).warnings, [])
+  const { warnings } = await load({ agents: '3' })
+  assert.is(warnings.length, 1)
+  assert.match(warnings[0] ?? '', '3 jobs may run side by side')
+})
+
+test('hooks are found whatever directory a job is in', async () => {
+  const hooks = ['pre-job-hook-path', 'post-job-hook-path', 'shutdown-hook-path']
+  const { job, shutdownHookPath } = await load(
+    Object.fromEntries(hooks.map((name) => [name, 'hook.sh'])),
+  )
+
+  const path = resolve('hook.sh')
+  assert.equal([job.preJobHookPath, job.postJobHookPath, shutdownHookPath], [path, path, path])
 })
 
 test('names are what the control plane takes, or a URL that is passed on as it is', async () => {
