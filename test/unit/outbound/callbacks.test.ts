@@ -98,7 +98,7 @@ test('a redirect is no success, and is not followed', async (t) => {
 
   assert.is(plane.calls.length, 2)
   assert.is(elsewhere.calls.length, 0)
-  assert.match(t.logged, 'tried 2 times: it answered 307\n')
+  assert.match(t.logged, 'failed 2 times, and is given up: it answered 307\n')
 })
 
 test('a server that hangs up, stays silent or is not there is tried again', async (t) => {

@@ -75,7 +75,7 @@ test('a manager that cannot be told is a warning, not a failure', async (t) => {
 
   await manager.ready()
 
-  assert.match(t.logged, /warn: systemd cannot be told --ready/)
+  assert.match(t.logged, /warn: systemd cannot be notified of --ready/)
 })
 
 test.run()
