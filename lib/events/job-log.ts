@@ -11,8 +11,10 @@ import { JobLogFile } from './job-log-file.ts'
 import { INDEX_BYTES, LineIndex } from './job-log-index.ts'
 import { JobLogReader, type ReadableLog, type ReadOptions } from './job-log-reader.ts'
 import { JobLogReserve } from './job-log-reserve.ts'
+import { StepList } from './step-list.ts'
 
 const NEWLINE = 0x0a
+const OUTPUT = Buffer.from('{"event":"cmd_output"')
 const LAST_LINE = Buffer.from('{"event":"job_finished"')
 
 const WAKE_AT_ONCE = 16
@@ -27,6 +29,7 @@ const REBUILD_BYTES = 256 * 1024
 const RECENT_BYTES = 64 * 1024
 
 interface PendingLine {
+  readonly event: JobEvent
   readonly bytes: Buffer
   readonly isLast: boolean
   readonly resolve: () => void
@@ -44,6 +47,7 @@ export class JobLog implements EventSink, ReadableLog {
   readonly #file: JobLogFile
   readonly #reserve: JobLogReserve
   readonly #index = new LineIndex()
+  readonly #steps = new StepList()
   readonly #waiting = new Set<() => void>()
   #queue: PendingLine[] = []
   /** As much of the end as this process has written, up to {@link RECENT_BYTES}. */
@@ -98,6 +102,10 @@ export class JobLog implements EventSink, ReadableLog {
     return this.#file.path
   }
 
+  get steps(): StepList {
+    return this.#steps
+  }
+
   get lineCount(): number {
     return this.#index.lineCount
   }
@@ -124,7 +132,7 @@ export class JobLog implements EventSink, ReadableLog {
     if (this.#closed) throw new Error(`${this.#file.path} has ended: no ${event.event} after that`)
     await new Promise<void>((resolve, reject) => {
       const bytes = Buffer.from(formatEvent(event))
-      this.#queue.push({ bytes, isLast: event.event === 'job_finished', resolve, reject })
+      this.#queue.push({ event, bytes, isLast: event.event === 'job_finished', resolve, reject })
       this.#writing ??= this.#drain()
     })
   }
@@ -223,8 +231,9 @@ export class JobLog implements EventSink, ReadableLog {
     if (this.#hasFailed) await this.#reserve.free()
     const bytes = joined(lines)
     await this.#file.append(bytes, this.size)
-    for (const { bytes: line, isLast } of lines) {
+    for (const { event, bytes: line, isLast } of lines) {
       this.#index.add(line.length)
+      this.#steps.take(event, performance.now())
       this.#finished ||= isLast
     }
     this.#recent = endOf(this.#recent, bytes)
@@ -240,7 +249,9 @@ export class JobLog implements EventSink, ReadableLog {
       let begin = 0
       for (let end = bytes.indexOf(NEWLINE); end !== -1; end = bytes.indexOf(NEWLINE, begin)) {
         lastLine = this.size
-        this.#index.add(torn + end + 1 - begin)
+        const length = torn + end + 1 - begin
+        this.#index.add(length)
+        await this.#readStep(lastLine, length, torn === 0 ? bytes.subarray(begin, end) : undefined)
         torn = 0
         begin = end + 1
       }
@@ -250,6 +261,18 @@ export class JobLog implements EventSink, ReadableLog {
     if (torn > 0) await this.#file.truncate(this.size)
     const start = await this.#file.read(lastLine, LAST_LINE.length)
     this.#finished = start.equals(LAST_LINE)
+  }
+
+  /** Most lines are output: they are recognized by their beginning. */
+  async #readStep(position: number, length: number, line: Buffer | undefined): Promise<void> {
+    const start = line ?? (await this.#file.read(position, OUTPUT.length))
+    if (start.subarray(0, OUTPUT.length).equals(OUTPUT)) return
+    const bytes = line ?? (await this.#file.read(position, length))
+    try {
+      this.#steps.take(JSON.parse(bytes.toString()) as JobEvent)
+    } catch {
+      // Not a line of ours: whoever reads the log sees what it is.
+    }
   }
 }
 

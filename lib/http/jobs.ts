@@ -5,6 +5,7 @@
  */
 
 import { Hono } from 'hono'
+import type { JobLog } from '../events/job-log.ts'
 import type { JobSlot, Submission } from '../job/slot.ts'
 import { BodyReader } from './body.ts'
 import { messageResponse } from './responses.ts'
@@ -18,8 +19,32 @@ export function jobRoutes(slot: JobSlot, maxBodyBytes: number): Hono<ServerEnv> 
   }
   return new Hono<ServerEnv>()
     .post('/jobs', async (c) => submissionResponse(await slot.submit(await bodies.readJson(c))))
+    .get('/jobs/:id', async (c) => {
+      const id = c.req.param('id')
+      const jobLog = await slot.log(id)
+      if (jobLog === undefined) return messageResponse(`job ${id} is not running`, 404)
+      return c.json(describeJob(id, jobLog))
+    })
     .post('/jobs/terminate', stop)
     .post('/stop', stop)
+}
+
+/** As its log tells it. What is not known yet is null. */
+function describeJob(id: string, { lineCount, size, steps }: JobLog) {
+  return {
+    id,
+    state: steps.result === undefined ? 'running' : 'finished',
+    result: steps.result ?? null,
+    lines: lineCount,
+    bytes: size,
+    steps: steps.all.map(({ directive, exitCode, startedAt, finishedAt, durationMs }) => ({
+      directive,
+      exit_code: exitCode ?? null,
+      started_at: startedAt,
+      finished_at: finishedAt ?? null,
+      duration_ms: durationMs ?? null,
+    })),
+  }
 }
 
 /** @see lib/http/README.md: these texts are fixed */

@@ -260,4 +260,47 @@ test('a log whose file is gone is a 500 that says so', async ({ server }) => {
   assert.match(message, /job\.log cannot be read: it is gone/)
 })
 
+test('a job is told as its log has it: while it runs, when it is over, and after a restart', async ({
+  server,
+}) => {
+  const log = await JobLog.create(server.lab.path)
+  server.logs.set('job-1', log)
+  const ask = async (id: string) => await get(server, `/jobs/${id}`)
+  const told = async () =>
+    (await (await ask('job-1')).json()) as { steps: object[]; [key: string]: unknown }
+  const long = 'x'.repeat(300_000) // longer than one read of a log that is read again
+  const at = { timestamp: 3, started_at: 1, finished_at: 3 }
+
+  await log.write(STARTED)
+  await log.write({ event: 'cmd_started', timestamp: 1, directive: long })
+  await log.write(output(long))
+  const running = await told()
+  await log.write({ event: 'cmd_finished', ...at, directive: long, exit_code: 3 })
+  await log.write({ event: 'job_finished', timestamp: 3, result: 'failed' })
+  const { steps, ...over } = await told()
+  server.logs.set('job-1', await JobLog.reopen(server.lab.path))
+  const reopened = await told()
+
+  const directive = `${'x'.repeat(200)}…`
+  const open = { exit_code: null, finished_at: null, duration_ms: null }
+  assert.equal(
+    [running['state'], running['result'], running['lines'], running.steps],
+    ['running', null, 3, [{ directive, started_at: 1, ...open }]],
+  )
+  assert.equal(over, {
+    ...{ id: 'job-1', state: 'finished', result: 'failed', lines: 5, bytes: log.size },
+  })
+  const [{ duration_ms, ...step } = { duration_ms: undefined }] = steps as {
+    duration_ms: unknown
+  }[]
+  assert.type(duration_ms, 'number')
+  assert.equal(step, { directive, exit_code: 3, started_at: 1, finished_at: 3 })
+  assert.equal(reopened, { ...over, steps: [{ ...step, duration_ms: 2_000 }] })
+  const unknown = await ask('job-2')
+  assert.equal(
+    [unknown.status, await unknown.text()],
+    [404, '{"message": "job job-2 is not running"}'],
+  )
+})
+
 test.run()
