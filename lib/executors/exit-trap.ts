@@ -10,10 +10,10 @@ import { LinkedAbort } from '../async/abort.ts'
 import type { RunOptions, RunResult, StopPolicy } from './executor.ts'
 
 /** Prints the shell's EXIT trap, if it has one. Output that comes late may stand before it. */
-const QUERY = 'builtin trap -p EXIT'
+const QUERY = '\\builtin trap -p EXIT'
 const ANSWER = 'trap -- '
 
-const EXIT = 'builtin exit'
+const EXIT = '\\builtin exit'
 
 /** All that is run here, so that it can be staged. */
 export const EXIT_DIRECTIVES: readonly string[] = [QUERY, EXIT]

@@ -54,6 +54,9 @@ export interface JobOptions {
 /** For an engine that hangs, perhaps the very reason of the failure. */
 const LOOK_LIMIT_MS = 5_000
 
+/** Looking for a job's processes takes the event loop for milliseconds: to tell of the result comes first. */
+const HEAD_START_MS = 50
+
 export class Job {
   readonly #options: JobOptions
   readonly #plan: Plan
@@ -109,10 +112,11 @@ export class Job {
     const isWhole = this.#steps.isPrepared && !this.#stop.signal.aborted
     const isHeld = hold !== undefined && result === 'failed' && isWhole
     if (result === 'failed' && isWhole) await this.#lookAtServices()
-    // The result is known: whoever waits for it does not wait for containers to be removed.
-    if (!isHeld) void this.clear()
+    // The result is known: nobody waits for containers to be removed, nor does that wait for a slow callback.
+    const clearing = isHeld ? undefined : setTimeout(() => void this.clear(), HEAD_START_MS)
     await onResult(result)
     await this.#blocks.finish(result)
+    clearTimeout(clearing)
     if (isHeld) await this.#hold(hold)
     return result
   }

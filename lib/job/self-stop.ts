@@ -8,7 +8,7 @@ import type { Executor } from '../executors/executor.ts'
 import { selfChosenResult } from './plan.ts'
 
 // biome-ignore lint/suspicious/noTemplateCurlyInString: the shell is to expand it
-export const RESULT_QUERY = 'builtin printf %s "${SEMAPHORE_JOB_RESULT-}"'
+export const RESULT_QUERY = '\\builtin printf %s "${SEMAPHORE_JOB_RESULT-}"'
 
 /** Longer than any value {@link selfChosenResult} knows. */
 const MAX_RESULT_CHARACTERS = 200

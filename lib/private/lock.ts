@@ -6,6 +6,11 @@
 
 const SQLITE_BUSY = 5
 
+/** Loads what locks are made of, for those who have nothing to do at the moment but will need one. */
+export function prepareLocks(): void {
+  import('node:sqlite').catch(() => undefined) // told by whoever takes one
+}
+
 /**
  * Takes the lock, or finds that another process has it.
  *

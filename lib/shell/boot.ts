@@ -10,7 +10,9 @@
  * - No loop: `break` and `continue` of a directive have none of the agent's to act on.
  * - No name: no function, no variable. What is to be known from step to step the agent remembers; it
  *   is told with each end mark, and types what a step needs.
- * - The waiting is done in a command substitution. Its variable lives in a subshell, under a name
+ * - On a host the shell waits by sourcing its gate, a terminal of the agent's: it starts no process and keeps no
+ *   descriptor. In a container it has nothing but its own terminal, and asks there.
+ * - That asking is done in a command substitution. Its variable lives in a subshell, under a name
  *   that nobody can have made readonly; what it starts leaves no job entry. Its exit code is `$?` for the
  *   directive.
  * - `read -N` does not split by `IFS`, and asks the terminal itself for what it needs, whatever mode
@@ -18,8 +20,8 @@
  * - All steps are one compound command: parsed before there are aliases of the job, and before
  *   `set -v` would show them. A substitution is parsed when it is run: it drops the aliases.
  * - No `[[` in what is parsed later: bash cannot parse another one once it has failed to parse a regex in one.
- * - `!` keeps the ERR trap and `set -e` from acting a second time on a status; they do act in the file.
- *   PIPESTATUS has the status before the inversion.
+ * - `!`, `if` and `&&` keep the ERR trap and `set -e` from acting a second time on a status; they do act in the
+ *   file. PIPESTATUS has the status before the inversion.
  * - `set -x`, `set -v` and the traps for DEBUG, RETURN and CHLD end with the directive and come back with the next
  *   one's first line: see `carry.ts`.
  *
@@ -28,19 +30,26 @@
 
 import { asFormat, LINE, type MarkKind, markHead, markTail, stepToken } from './marks.ts'
 import { quoteWord } from './quote.ts'
+import type { Gate } from './terminal.ts'
 import { unattendedDefaults } from './unattended.ts'
 
 /** Wide, so that tables and progress bars in a log do not wrap; the height hardly matters. */
 const SIZE = 'cols 200 rows 50'
 
 /** What is read is answered with end-of-file at once; what is written is passed on as it is. */
-const MODE = '-icanon -echo -opost min 0 time 0'
+export const MODE = '-icanon -echo -opost min 0 time 0'
 
 /** More often than the agent answers; a damaged shell may not even be able to wait. */
 const MAX_QUESTIONS = 50
 
+/** Of a positional parameter, since no job can have set it. An error in a value discards the whole command. */
+const GIVE_UP = `\\builtin : "\${99999999?the job has damaged its shell, or an error in a value has ended it}"`
+
 /** So that the shell's stack does not grow with the number of steps. */
 const GROUP = 32
+
+/** In the directory of a shell that has a gate: the text that is run next. */
+export const DIRECTIVE_FILE = 'directive'
 
 /** What an agent itself has to ask of the shell of a job, at most: exports, hooks. */
 export const OWN_STEPS = 16
@@ -52,6 +61,8 @@ export interface BootOptions {
   readonly directory: string
   /** How many directives there may come, at most. */
   readonly steps: number
+  /** Where the shell has one, it asks nothing by its terminal. */
+  readonly gate?: Pick<Gate, 'inherited' | 'path'> | undefined
   /** Lines of bash, run once the login scripts are done. */
   readonly prelude?: string
 }
@@ -60,13 +71,13 @@ export interface BootOptions {
 export const SHELL_ARGUMENTS: readonly string[] = ['--login', '-i', '+o', 'history']
 
 /** @returns the text of the file given to bash after {@link SHELL_ARGUMENTS} */
-export function bootScript({ token, directory, steps, prelude = '' }: BootOptions): string {
-  const lines = Array.from({ length: steps }, (_, index) =>
-    step(stepToken(token, index), directory),
-  )
-  // Of a positional parameter, since no job can have set it. An error in a value discards the whole command.
-  const never = `\\builtin : "\${99999999?the job has damaged its shell, or an error in a value has ended it}"\n`
-  return `${setUp(token, prelude)}${grouped(lines)}${never}`
+export function bootScript(options: BootOptions): string {
+  const { token, directory, steps, gate, prelude = '' } = options
+  const lines = Array.from({ length: steps }, (_, index) => {
+    const own = stepToken(token, index)
+    return (gate === undefined ? askingStep(own, directory) : gatedStep(gate, directory)) + end(own)
+  })
+  return `${closing(gate)}${setUp(token, prelude)}${grouped(lines)}${GIVE_UP}\n`
 }
 
 /**
@@ -75,7 +86,8 @@ export function bootScript({ token, directory, steps, prelude = '' }: BootOption
  *
  * No job control, as in any script: what runs in the background gets end-of-file as its input instead
  * of being stopped for asking. Without `stty` in the image the terminal stays as it is: directives
- * get /dev/null as input, and the reader of the log drops what the terminal adds.
+ * get /dev/null as input, and the reader of the log drops what the terminal adds. Where it is, bash
+ * remembers, and is asked without a subshell.
  */
 function setUp(token: string, prelude: string): string {
   return `\\builtin set +m
@@ -84,11 +96,30 @@ function setUp(token: string, prelude: string): string {
 \\builtin type -P stty >/dev/null || \\exec </dev/null
 ${unattendedDefaults()}
 ${prelude}
-! "$(\\builtin type -P stty)" ${MODE} ${SIZE} </dev/tty 2>/dev/null
+! \\builtin command stty ${MODE} ${SIZE} </dev/tty 2>/dev/null
 \\builtin jobs >/dev/null
-! \\builtin : "$( { _${token}=$(\\builtin type -P stty)
-\\builtin printf '${head('ready', token)}%s %s %s %s %s${tail(token)}' "$EUID" "\${GROUPS[0]-$EUID}" "\${_${token}// /}" "$-" "\${HOME-}" >/dev/tty; } 2>/dev/null )"
+! \\builtin printf '${head('ready', token)}%s %s %s %s\\n%s${tail(token)}' "$EUID" "\${GROUPS[0]-$EUID}" "$-" "\${HOME-}" "\${BASH_CMDS[stty]-$(\\builtin type -P stty)}" >/dev/tty 2>/dev/null
 { \\builtin trap - CHLD DEBUG RETURN; \\builtin set +xv; } >/dev/null 2>&1
+`
+}
+
+/** Something else has that number when the login scripts have used it themselves. */
+function closing(gate: BootOptions['gate']): string {
+  if (gate === undefined) return ''
+  return gate.inherited
+    .map((fd) => `\\builtin test /dev/fd/${fd} -ef /dev/ptmx && \\exec ${fd}>&-\n`)
+    .join('')
+}
+
+/**
+ * What is said at the gate is run in the shell itself, and as a rule does no more than tell of the start. When it ends
+ * with 1, more is said: `$?` for the directive; or, after 0, in a subshell where its file is.
+ */
+function gatedStep({ path }: Pick<Gate, 'path'>, directory: string): string {
+  const gate = quoteWord(path)
+  const file = quoteWord(`${directory}/${DIRECTIVE_FILE}`)
+  return `if \\builtin . ${gate}; then ! \\builtin . ${file}
+elif \\builtin . ${gate}; then ! \\builtin . "$(\\builtin . ${gate})"; else ! \\builtin . ${file}; fi
 `
 }
 
@@ -100,7 +131,7 @@ ${prelude}
  * A line that is not the one wanted was torn by another reader of the terminal: what is left of it goes too.
  * `exec -c`: beside a variable of 128 KB no program can be started but with an empty environment.
  */
-function step(token: string, directory: string): string {
+function askingStep(token: string, directory: string): string {
   const [line, length, other] = [
     `_${token.slice(0, 10)}`,
     `_${token.slice(10, 20)}`,
@@ -121,9 +152,17 @@ ${other}=\${${line}:${LINE.rest.at}}; ${other}=\${${other}#*${LINE.separator}} $
 case $${other} in /*) ;; *) \\builtin printf %s ${quoteWord(`${directory}/`)}; esac
 \\builtin printf %s "$${other}"; \\builtin exit "${field(LINE.status)}"`
   return `! \\builtin . "$(\\builtin unalias -a; \\builtin eval ${quoteWord(asking)})"
-{ ! \\builtin printf '${head('end', token)}%s %s${tail(token)}' "\${PIPESTATUS[0]-$?}" "$-" >/dev/tty
-! \\builtin trap -p CHLD DEBUG RETURN >/dev/tty; ! \\builtin printf '${head('told', token)}${tail(token)}' >/dev/tty
-! \\builtin trap - CHLD DEBUG RETURN; ! \\builtin set +xv; } >/dev/null 2>&1
+`
+}
+
+/**
+ * The line feed shows what the terminal makes of one. A shell that cannot tell that a directive has ended would
+ * wait for a next one for ever.
+ */
+function end(token: string): string {
+  return `{ \\builtin printf '${head('end', token)}%s %s\\n${tail(token)}' "\${PIPESTATUS[0]-$?}" "$-" >/dev/tty &&
+\\builtin trap -p CHLD DEBUG RETURN >/dev/tty && \\builtin printf '${head('told', token)}${tail(token)}' >/dev/tty &&
+\\builtin trap - CHLD DEBUG RETURN && \\builtin set +xv; } >/dev/null 2>&1 || ${GIVE_UP}
 `
 }
 

@@ -30,9 +30,9 @@ export class Carry {
 
   keep({ status, flags, traps }: DirectiveEnd): void {
     const shown = new Map<string, string>()
-    // Without `set -T` a sourced file does not see the trap for DEBUG, and so cannot have ended it.
+    // Begun without `set -T`, a sourced file does not see the trap for DEBUG, and so cannot have ended it.
     const debug = this.#traps.get('DEBUG')
-    if (debug !== undefined && !flags.includes('T')) shown.set('DEBUG', debug)
+    if (debug !== undefined && !this.#flags.includes('T')) shown.set('DEBUG', debug)
     for (const [, handler = '-', signal = ''] of traps.matchAll(TRAP)) {
       if (handler !== '-') shown.set(signal, handler)
     }

@@ -19,14 +19,27 @@ const NAME = /^[A-Za-z_][A-Za-z0-9_]*$/
 /**
  * One `export NAME='…'` line a variable.
  *
- * @param ending added to each line; ` || return 1` tells of a variable bash refuses (`UID`)
  * @throws {ContentError} for a name bash cannot have or the agent has itself, or a value with a NUL byte
  */
-export function formatExports(variables: readonly Variable[], ending = ''): Buffer {
-  return Buffer.concat(variables.map((variable) => formatExport(variable, ending)))
+export function formatExports(variables: readonly Variable[]): Buffer {
+  return Buffer.concat(variables.map((variable) => formatExport(variable)))
 }
 
-function formatExport({ name, value }: Variable, ending: string): Buffer {
+/**
+ * The same for a job's own shell, whatever aliases and functions it has by then: it ends with 1 at a
+ * variable that bash refuses (`UID`).
+ *
+ * @throws {ContentError} as {@link formatExports} does
+ */
+export function formatCheckedExports(variables: readonly Variable[]): Buffer {
+  const options = { command: '\\builtin export', ending: ' || \\builtin return 1' }
+  return Buffer.concat(variables.map((variable) => formatExport(variable, options)))
+}
+
+function formatExport(
+  { name, value }: Variable,
+  { command, ending } = { command: 'export', ending: '' },
+): Buffer {
   if (!NAME.test(name)) {
     throw new ContentError(`"${name}" is not a name a shell variable can have`, {
       hint: 'Use letters, digits and underscores, not beginning with a digit.',
@@ -40,5 +53,5 @@ function formatExport({ name, value }: Variable, ending: string): Buffer {
   }
   // latin1 keeps every byte as one character, there and back.
   const quoted = quoteWord(Buffer.from(value).toString('latin1'))
-  return Buffer.from(`export ${name}=${quoted}${ending}\n`, 'latin1')
+  return Buffer.from(`${command} ${name}=${quoted}${ending}\n`, 'latin1')
 }

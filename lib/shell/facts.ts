@@ -18,10 +18,10 @@ export interface ShellFacts extends SessionInfo {
   readonly flags: string
 }
 
-/** As the boot script prints them: user, group, where `stty` is if it is, `$-`, home. */
-const FACTS = /^(\d+) (\d+) (\S*) (\S*) (.*)$/s
+/** As the boot script prints them: user, group, `$-`, home; on a line of its own where `stty` is, if it is. */
+const FACTS = /^(\d+) (\d+) (\S*) (.*?)\r?\n(.*)$/s
 
 export function parseFacts(text: string): ShellFacts {
-  const [, uid, gid, stty = '', flags = '', home = ''] = FACTS.exec(text) ?? []
+  const [, uid, gid, flags = '', home = '', stty = ''] = FACTS.exec(text) ?? []
   return { uid: Number(uid), gid: Number(gid), home, stty, flags }
 }

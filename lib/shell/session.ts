@@ -4,18 +4,18 @@
  * @module
  */
 
-import { basename, dirname } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Deadline, onAbort } from '../async/abort.ts'
 import { ShellError } from '../errors.ts'
 import { Carry } from './carry.ts'
 import { CookedOutput } from './cooked-output.ts'
 import { parseFacts, type SessionInfo } from './facts.ts'
+import { createHanding } from './handing.ts'
 import { IdleOutput } from './idle-output.ts'
 import { describeRefusal, type Refusal } from './refusal.ts'
+import { StartWatch } from './start-watch.ts'
 import { type DirectiveEnd, type ShellEvent, StreamParser } from './stream-parser.ts'
-import type { OnOutput, Terminal } from './terminal.ts'
-import { Typist } from './typist.ts'
+import type { Gate, OnOutput, Terminal } from './terminal.ts'
 
 /** How a directive ended. */
 export interface RunResult {
@@ -28,9 +28,10 @@ export interface RunResult {
 }
 
 export interface OpenOptions {
-  /** The token and the directory given to `bootScript`. */
+  /** The token, the directory and the gate given to `bootScript`. The session closes the gate. */
   readonly bootToken: string
   readonly directory: string
+  readonly gate?: Gate | undefined
   readonly signal: AbortSignal
   /** Gets what login scripts or an image's entrypoint print before the shell is ready. */
   readonly onOutput: OnOutput
@@ -70,8 +71,10 @@ export class Session {
   #lastOutputAt = 0
   #handlingSince = Number.POSITIVE_INFINITY
   readonly #carry = new Carry()
-  readonly #typist: Typist
-  readonly #directory: string
+  readonly #watch = new StartWatch(() => performance.now() - this.#handlingSince > STALLED_MS)
+  readonly #handing: ReturnType<typeof createHanding>
+  readonly #gate: Gate | undefined
+  #isCooked = false
   #facts = parseFacts('')
   #cooked: CookedOutput | undefined
   #closed = false
@@ -92,17 +95,13 @@ export class Session {
     }
   }
 
-  private constructor(terminal: Terminal, { bootToken, directory }: OpenOptions) {
-    this.#directory = directory
+  private constructor(terminal: Terminal, { bootToken, directory, gate }: OpenOptions) {
     this.#terminal = terminal
+    this.#gate = gate
     this.#parser = new StreamParser(bootToken)
-    this.#typist = new Typist({
-      type: (line) => {
-        this.#parser.expectEcho(line)
-        terminal.write(line)
-      },
-      isStalled: () => performance.now() - this.#handlingSince > STALLED_MS,
-    })
+    const isPlain = () => !this.#isCooked
+    const shared = { parser: this.#parser, watch: this.#watch }
+    this.#handing = createHanding({ terminal, gate, directory, isPlain, ...shared })
     this.#pump = this.#readAll()
     this.#pump.catch(() => undefined) // told to whoever waits, by #untilDone
   }
@@ -138,9 +137,7 @@ export class Session {
     }
     await this.#idle.give(onOutput)
     const done = this.#await(onOutput)
-    const { status } = this.#carry
-    const file = dirname(path) === this.#directory ? basename(path) : path
-    const refusal = this.#typist.handOver({ status, file })
+    const refusal = this.#handing.handOver({ status: this.#carry.status, path })
     const end = await this.#untilDone(done, refusal)
     if (typeof end === 'string') return await this.#giveUp(end, onOutput)
     if (end !== undefined) {
@@ -149,7 +146,7 @@ export class Session {
     }
     this.close()
     const exitCode = await this.#terminal.exited
-    if (!this.#typist.hasStarted) await onOutput(Buffer.from(TOO_LATE))
+    if (!this.#watch.hasStarted) await onOutput(Buffer.from(TOO_LATE))
     return { exitCode, shellExited: true }
   }
 
@@ -157,6 +154,7 @@ export class Session {
   close(): void {
     this.#closed = true
     this.#terminal.close()
+    this.#gate?.close()
     this.#wake?.resolve()
   }
 
@@ -213,7 +211,7 @@ export class Session {
       ])
     } finally {
       this.#waiting = undefined
-      this.#typist.ended()
+      this.#watch.ended()
     }
   }
 
@@ -261,10 +259,10 @@ export class Session {
         this.#getReady(event.facts)
         return undefined
       case 'asked':
-        this.#typist.asked(event.token, event.facts)
+        this.#watch.asked(event.token, event.facts)
         return undefined
       case 'started':
-        this.#typist.started()
+        this.#watch.started()
         return undefined
       case 'ended':
         return this.#finish(event)
@@ -275,15 +273,16 @@ export class Session {
     this.#facts = parseFacts(facts)
     const { stty, flags } = this.#facts
     if (stty === '') this.#cooked = new CookedOutput()
-    this.#typist.ready(TYPEABLE.test(stty) ? stty : '')
+    this.#handing.ready(TYPEABLE.test(stty) ? stty : '')
     this.#carry.begin(flags)
-    this.#waiting?.done.resolve({ status: 0, flags, traps: '' })
+    this.#waiting?.done.resolve({ status: 0, flags, traps: '', isCooked: false })
   }
 
   async #finish(end: DirectiveEnd): Promise<void> {
     const rest = this.#cooked?.end()
     if (rest !== undefined) await this.#give(rest)
-    const hasStarted = this.#typist.ended()
+    this.#isCooked = end.isCooked
+    const hasStarted = this.#watch.ended()
     if (hasStarted) this.#waiting?.done.resolve(end)
     this.#waiting = undefined
   }

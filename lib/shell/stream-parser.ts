@@ -11,6 +11,8 @@ export interface DirectiveEnd {
   readonly status: number
   /** `$-`. */
   readonly flags: string
+  /** The terminal turns a line feed into two characters. */
+  readonly isCooked: boolean
   /** As `trap -p` shows them. */
   readonly traps: string
 }
@@ -32,11 +34,11 @@ interface Mark {
 
 /** What may come next, by what came last. */
 const NEXT: Readonly<Record<MarkKind, readonly MarkKind[]>> = {
-  ready: ['ask', 'end'],
+  ready: ['ask', 'start', 'end'],
   ask: ['ask', 'start', 'end'],
   start: ['end'],
   end: ['told'],
-  told: ['ask', 'end'],
+  told: ['ask', 'start', 'end'],
 }
 
 /** A handler that is longer is not kept: it is output. */
@@ -68,6 +70,11 @@ export class StreamParser {
   /** Bytes of the terminal that events have been made of: where a reader would go on. */
   get position(): number {
     return this.#received - this.#held.length - this.#told.length
+  }
+
+  /** Of the step that is next, or runs. */
+  get token(): string {
+    return this.#token
   }
 
   /** Announces that `line` is about to be typed; its echo, if the terminal makes one, is dropped. */
@@ -136,8 +143,12 @@ export class StreamParser {
         events.push({ type: 'started' })
         break
       case 'end': {
-        const [status = '1', flags = ''] = payload.split(' ')
-        this.#ended = { status: Number.parseInt(status, 10), flags }
+        const [status = '1', flags = ''] = payload.split(/[ \r\n]/)
+        this.#ended = {
+          status: Number.parseInt(status, 10),
+          flags,
+          isCooked: payload.includes('\r'),
+        }
         break
       }
       case 'told':
@@ -155,7 +166,7 @@ export class StreamParser {
     const told = this.#told.toString('latin1')
     const traps = told.match(TRAP)?.join('') ?? ''
     this.#told = Buffer.alloc(0)
-    const ended = this.#ended ?? { status: 1, flags: '' }
+    const ended = this.#ended ?? { status: 1, flags: '', isCooked: false }
     this.#ended = undefined
     this.#emit(Buffer.from(told.replace(TRAP, ''), 'latin1'), events)
     events.push({ type: 'ended', ...ended, traps: Buffer.from(traps, 'latin1').toString() })

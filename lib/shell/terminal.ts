@@ -29,6 +29,24 @@ export interface Terminal {
    */
   readonly exited: Promise<number>
 
+  /** Whether who reads from it now gets end-of-file at once. Absent where nobody can tell but by trying. */
+  readonly isAtEnd?: () => boolean
+
   /** Frees this side. `output` ends. Safe to call twice. Does not kill anything. */
+  close(): void
+}
+
+/** By which a shell is told what to run, where it need not be asked by its terminal. */
+export interface Gate {
+  /** What the shell sources: it waits until something is said, runs that, and goes on. */
+  readonly path: string
+
+  /** What the shell inherits of the agent's terminals, this one and those of other jobs, and is to close. */
+  readonly inherited: readonly number[]
+
+  /** A line of bash, of less than 4,000 bytes. Each is for one sourcing, in their order. Does not wait. */
+  say(line: string): void
+
+  /** Safe to call twice. */
   close(): void
 }

@@ -26,6 +26,12 @@ export interface PtyAddon {
     helperPath: string,
     onExit: (code: number, signal: number) => void,
   ): { readonly fd: number; readonly pid: number; readonly pty: string }
+
+  /** A terminal without a program. Both ends are inherited by what is started later. */
+  open(
+    columns: number,
+    rows: number,
+  ): { readonly master: number; readonly slave: number; readonly pty: string }
 }
 
 /** Directories to load from, in turn: any of them may be mounted `noexec` or read-only. */

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { closeSync, constants, openSync, readSync } from 'node:fs'
 import { ShellError } from '../errors.ts'
 import type { PtyAddon } from './addon.ts'
 import type { HostTerminal, Program } from './program.ts'
@@ -15,6 +16,8 @@ const ROWS = 50
 
 const SIGNAL_BASE = 128
 
+const { O_NOCTTY, O_NONBLOCK, O_RDONLY } = constants
+
 /** @throws {ShellError} when the kernel gives no terminal or no process */
 export function openPty(addon: PtyAddon, program: Program): HostTerminal {
   const exited = Promise.withResolvers<number>()
@@ -25,6 +28,7 @@ export function openPty(addon: PtyAddon, program: Program): HostTerminal {
     output,
     write: (text) => void stream.write(text),
     exited: exited.promise,
+    isAtEnd: () => isAtEnd(child.pty),
     close: () => void stream.destroy(),
   }
 }
@@ -49,5 +53,22 @@ function fork(addon: PtyAddon, program: Program, onExit: (code: number) => void)
       hint: 'Compare the limits of the agent (ulimit -u, TasksMax of a service, kernel.pty.max) with what runs there.',
       cause,
     })
+  }
+}
+
+/**
+ * Asks the kernel for a byte, without waiting: end-of-file is the answer in the one mode in which nobody
+ * waits. Opened for each question: held open, the terminal would not end with its last process.
+ */
+function isAtEnd(path: string): boolean {
+  try {
+    const fd = openSync(path, O_RDONLY | O_NONBLOCK | O_NOCTTY)
+    try {
+      return readSync(fd, Buffer.allocUnsafe(1)) === 0
+    } finally {
+      closeSync(fd)
+    }
+  } catch {
+    return false // EAGAIN: a reader would wait
   }
 }

@@ -54,7 +54,7 @@ export function pathAfter(variables: readonly { name: string }[], directory: str
 }
 
 function pathLine(directory: string): string {
-  return `builtin export PATH=${quoteWord(`${directory}/bin`)}"\${PATH:+:$PATH}"\n`
+  return `\\builtin export PATH=${quoteWord(`${directory}/bin`)}"\${PATH:+:$PATH}"\n`
 }
 
 /**

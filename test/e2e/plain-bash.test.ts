@@ -79,9 +79,9 @@ function show({ output, status }: Told, home: string): string {
   const said = output
     .replaceAll('\r\n', '\n')
     .replaceAll(/^(echo "D<\$BASH_COMMAND>"|.*99999999.*the job has damaged its shell.*)\n/gm, '')
-    .replaceAll(/D<\\builtin \. "\$\(\\builtin unalias -a;[\s\S]*?'\)">\n/g, '')
+    .replaceAll(/D<\\builtin \. ("\$\(\\builtin [\s\S]*?'\)"|'[^\s']*\/directive')>\n/g, '')
     .replaceAll(home, 'HOME')
-    .replaceAll(/\/[^\s:]*\/(text-\d+|directive-\d+|[0-9a-f]{16})(?=: line)/g, 'FILE')
+    .replaceAll(/\/[^\s:]*\/(text-\d+|directive|[0-9a-f]{16})(?=: line)/g, 'FILE')
     .replaceAll(
       /(^(\++ |D<).*\n)+/gm,
       (trace) => `${trace.trimEnd().split('\n').sort().join('\n')}\n`,

@@ -17,8 +17,9 @@ const TRICKS: readonly Trick[] = [
     result: 'failed',
   },
   {
-    name: 'the shell holds no variable, function, alias, trap or job of the agent',
+    name: 'the shell holds no variable, function, alias, trap, job or descriptor of the agent',
     steps: [
+      ['for f in /proc/$$/fd/*; do [ $f -ef /dev/ptmx ] && echo $f; done; true', ''],
       [
         `declare -p | builtin while read -r _ _ x; do case $x in _[0-9a-f]*) echo "$x" ;; esac; done`.replace(
           'builtin ',

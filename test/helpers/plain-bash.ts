@@ -55,7 +55,7 @@ cd "$HOME"
 ${lines.join('')}}
 `
   // What `set -x` shows of the script's own lines, and what a trap for DEBUG says of them.
-  const inOwn = `\\\\?builtin ((\\.|eval) (${directory}/|"\\$\\(\\{ .{0,3}builtin \\. ${directory}/)|exit)[^\n]*\n`
+  const inOwn = `\\\\?builtin ((\\.|eval) (${directory}/|'builtin exit|"\\$\\(\\{ .{0,3}builtin \\. ${directory}/)|exit)[^\n]*\n`
   const own = new RegExp(`(^(\\++ )?${inOwn})|((\\++ echo ')?D<${inOwn})`, 'gm')
   const parse = (output: string, status: number) => {
     const parts = output

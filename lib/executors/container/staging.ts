@@ -7,7 +7,7 @@
 
 import { createHash, randomBytes } from 'node:crypto'
 import { bootScript, OWN_STEPS, SHELL_ARGUMENTS } from '../../shell/boot.ts'
-import { formatExports, type Variable } from '../../shell/exports.ts'
+import { formatCheckedExports, type Variable } from '../../shell/exports.ts'
 import { createToken } from '../../shell/marks.ts'
 import type { ArchiveEntry } from '../../tar/pack.ts'
 import { pathAfter, toolboxFiles, toolboxPrelude } from '../../toolbox/toolbox-files.ts'
@@ -102,7 +102,7 @@ export class Staging {
    */
   exports(variables: readonly Variable[], { uid, gid }: Owner): [ArchiveEntry, ArchiveEntry] {
     const content = Buffer.concat([
-      formatExports(variables, ' || builtin return 1'),
+      formatCheckedExports(variables),
       Buffer.from(pathAfter(variables, this.toolboxPath)),
     ])
     const path = `${this.directory}/vars-${uid}-${digest(content)}`
@@ -133,11 +133,11 @@ exit $?
  */
 function exportScript(variables: string, environment: string): string {
   return `[[ -s ${environment} ]] || {
-  [[ -e ~/.bash_profile ]] || builtin printf '%s\\n' '${CREATED_PROFILE}' >~/.bash_profile
-  builtin printf '%s\\n' '[ ! -r ${environment} ] || . ${environment}' >>~/.bash_profile
-} 2>/dev/null || builtin :
-builtin . ${variables} || builtin return 1
-builtin printf '. %s\\n' ${variables} >>${environment}
+  [[ -e ~/.bash_profile ]] || \\builtin printf '%s\\n' '${CREATED_PROFILE}' >~/.bash_profile
+  \\builtin printf '%s\\n' '[ ! -r ${environment} ] || . ${environment}' >>~/.bash_profile
+} 2>/dev/null || \\builtin :
+\\builtin . ${variables} || \\builtin return 1
+\\builtin printf '. %s\\n' ${variables} >>${environment}
 `
 }
 

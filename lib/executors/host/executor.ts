@@ -8,13 +8,10 @@ import { appendFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { onAbort } from '../../async/abort.ts'
 import { throwFailures } from '../../async/settle-all.ts'
-import { DEFAULT_PATH } from '../../config.ts'
 import { ShellError } from '../../errors.ts'
-import { addToCgroup, makeCgroup } from '../../host/cgroup.ts'
 import { type HostResources, removeJobFiles, variablesFile } from '../../host/host-resources.ts'
 import { JobDirectory } from '../../host/job-directory.ts'
 import { addToLoginProfile } from '../../host/login-profile.ts'
-import { spawnWithOomScore } from '../../host/memory-shortage.ts'
 import { checkRoomForShell } from '../../host/process-limits.ts'
 import { describeProcesses } from '../../host/process-report.ts'
 import {
@@ -26,15 +23,13 @@ import {
   type SessionLeader,
   signalProcesses,
 } from '../../host/processes.ts'
+import { prepareLocks } from '../../private/lock.ts'
 import type { EncodedFile } from '../../request/job-request.ts'
-import { bootScript, OWN_STEPS, SHELL_ARGUMENTS } from '../../shell/boot.ts'
-import { formatExports } from '../../shell/exports.ts'
-import { createToken } from '../../shell/marks.ts'
+import { DIRECTIVE_FILE, OWN_STEPS } from '../../shell/boot.ts'
+import { formatCheckedExports, formatExports } from '../../shell/exports.ts'
 import { quoteWord } from '../../shell/quote.ts'
-import { Session } from '../../shell/session.ts'
-import { openHostTerminal } from '../../terminal/host-terminal.ts'
+import type { Session } from '../../shell/session.ts'
 import type { HostTerminal } from '../../terminal/program.ts'
-import { findProgram } from '../../terminal/script.ts'
 import { pathAfter, toolboxPrelude } from '../../toolbox/toolbox-files.ts'
 import type {
   Executor,
@@ -48,6 +43,7 @@ import { runExitTrap } from '../exit-trap.ts'
 import type { SharedOptions } from '../kind.ts'
 import { withDefaults } from './environment.ts'
 import { injectHostFiles } from './inject-files.ts'
+import { startShell } from './start-shell.ts'
 import { stopHostJob } from './stop.ts'
 import { HostToolbox } from './toolbox.ts'
 
@@ -61,12 +57,8 @@ export interface HostOptions extends SharedOptions {
   readonly tellsLogins?: boolean
 }
 
-/** A login script may ask the network for something; one that asks the keyboard never ends. */
-const READY_TIMEOUT_MS = 60_000
-
 /** In the job's private directory. */
 const TOOLBOX = 'toolbox'
-const BOOT = 'boot'
 
 export class HostExecutor implements Executor {
   readonly #options: HostOptions
@@ -77,11 +69,11 @@ export class HostExecutor implements Executor {
   #terminal: HostTerminal | undefined
   #session: Session | undefined
   #toolbox: HostToolbox | undefined
+  #grouped: Promise<void> | undefined
   /** By which the job's shell is known. */
   #boot = ''
   /** There is a file with variables. */
   #exported = false
-  #count = 0
   /** Once the job's stop has begun. */
   #stopping: Promise<void> | undefined
   #steps = 0
@@ -106,7 +98,7 @@ export class HostExecutor implements Executor {
   async exportVariables(variables: readonly Variable[], options: RunOptions): Promise<number> {
     await this.#restoreDirectory()
     await this.#keepVariables(formatExports(variables), options.onOutput)
-    const checked = formatExports(variables, ' || builtin return 1')
+    const checked = formatCheckedExports(variables)
     const exports = [checked, Buffer.from(pathAfter(variables, this.#path(TOOLBOX)))]
     const { exitCode } = await this.#runFile(Buffer.concat(exports), { ...options, quiet: true })
     this.#jobDirectory().keep()
@@ -162,9 +154,10 @@ export class HostExecutor implements Executor {
     await this.#restoreDirectory()
     const session = await this.#openSession(signal)
     const { handover } = this.#jobDirectory()
+    if (!quiet) await this.#grouped
     const content = quiet ? text : session.prepare(Buffer.from(text).toString())
     // As a rule in the job's directory, and elsewhere when that takes none: see test/e2e/job-disk.test.ts.
-    const file = await handover.write(`directive-${++this.#count}`, content)
+    const file = await handover.write(DIRECTIVE_FILE, content)
     try {
       const result = await session.run(file, onOutput, { quiet })
       if (result.shellLost) signalProcesses([...this.#leaders], 'SIGKILL')
@@ -195,54 +188,25 @@ export class HostExecutor implements Executor {
   async #openSession(signal: AbortSignal): Promise<Session> {
     if (this.#session !== undefined && !this.#session.closed) return this.#session
     signal.throwIfAborted()
-    const token = createToken()
-    const directory = this.#jobDirectory().path
-    const prelude = `${this.#variablesPrelude()}${toolboxPrelude(this.#path(TOOLBOX))}`
-    const script = bootScript({ token, directory, steps: this.#steps, prelude })
-    const boot = await this.#jobDirectory().handover.write(BOOT, script)
-    this.#boot = boot
-    const bash = findProgram('bash', this.#environment['PATH'] ?? DEFAULT_PATH)
-    if (bash === undefined) {
-      throw new ShellError('This host has no bash on its PATH', {
-        hint: 'Install bash (package bash), or start the agent with a PATH that contains it.',
-      })
-    }
-    const program = {
-      file: bash,
-      args: [...SHELL_ARGUMENTS, boot],
-      environment: this.#environment,
-      directory: '/', // the boot script goes to $HOME, which may not exist
-    }
     checkRoomForShell()
-    this.#terminal = spawnWithOomScore(() => openHostTerminal(program))
-    this.#leaders.add(this.#terminal.pid)
-    const grouped = this.#addToGroup(this.#terminal.pid)
-    await this.#announceLeader(this.#terminal)
-    this.#session = await Session.open(this.#terminal, {
-      bootToken: token,
-      directory,
+    const { session, grouped } = await startShell({
+      environment: this.#environment,
+      directory: this.#jobDirectory(),
+      prelude: `${this.#variablesPrelude()}${toolboxPrelude(this.#path(TOOLBOX))}`,
+      steps: this.#steps,
+      cgroup: this.#prepared().cgroup,
       signal,
-      onOutput: () => undefined, // what login scripts print belongs to no directive
-      readyTimeoutMs: READY_TIMEOUT_MS,
+      onStart: async (terminal, boot) => {
+        this.#terminal = terminal
+        this.#boot = boot
+        this.#leaders.add(terminal.pid)
+        await this.#options.onLeader?.(identifyLeader(terminal.pid))
+        prepareLocks() // while bash starts
+      },
     })
-    await grouped // before anything of the job itself runs
-    return this.#session
-  }
-
-  async #announceLeader(terminal: HostTerminal): Promise<void> {
-    try {
-      await this.#options.onLeader?.(identifyLeader(terminal.pid))
-    } catch (error) {
-      terminal.close()
-      throw error
-    }
-  }
-
-  async #addToGroup(pid: number): Promise<void> {
-    const { cgroup } = this.#prepared()
-    if (cgroup === undefined) return
-    makeCgroup(cgroup)
-    await addToCgroup(cgroup, pid)
+    this.#session = session
+    this.#grouped = grouped
+    return session
   }
 
   readonly #stop = (): void => {

@@ -4,7 +4,12 @@ import { Carry } from '../../../lib/shell/carry.ts'
 
 const test = suite('shell: carry')
 
-const ended = ({ status = 0, flags = 'hB', traps = '' }) => ({ status, flags, traps })
+const ended = ({ status = 0, flags = 'hB', traps = '' }) => ({
+  status,
+  flags,
+  traps,
+  isCooked: false,
+})
 
 /** @returns what stands before `echo` after directives that ended so */
 function prefixAfter(...ends: readonly Parameters<typeof ended>[0][]): string {
@@ -49,6 +54,8 @@ test('a trap for DEBUG that a text cannot see outlives it, one that it can see m
 
   assert.match(prefixAfter(set, { flags: 'hB' }, { flags: 'hBT', traps: set.traps }), 'DEBUG')
   assert.is(prefixAfter(set, { flags: 'hBT' }), '')
+  assert.match(prefixAfter({ ...set, flags: 'hB' }, { flags: 'hBT' }), 'DEBUG')
+  assert.is(prefixAfter(set, { flags: 'hB' }, { flags: 'hBT' }), '')
 })
 
 test('in POSIX mode, traps that are not set are shown and not taken up', () => {

@@ -105,6 +105,20 @@ for (const [name, text, expected] of CASES) {
   })
 }
 
+test('a terminal that makes two characters of a line feed shows so at the end', () => {
+  for (const [payload, isCooked] of [
+    ['3 hB\n', false],
+    ['3 hB\r\n', true],
+  ] as const) {
+    const parser = new StreamParser(BOOT)
+    parser.push(Buffer.from(READY))
+
+    const events = parser.push(Buffer.from(`${START}${endMark(payload)}`))
+
+    assert.equal(events.at(-1), { type: 'ended', status: 3, flags: 'hB', traps: '', isCooked })
+  }
+})
+
 test('the ready mark hands over its facts, and what was printed before it', () => {
   const parser = new StreamParser(BOOT)
 
@@ -136,7 +150,13 @@ test('traps of any length cost no more memory than short ones', () => {
   const events = parser.push(Buffer.from(TOLD))
 
   assert.ok(given > 900_000)
-  assert.equal(events.at(-1), { type: 'ended', status: 0, flags: 'h', traps: '' })
+  assert.equal(events.at(-1), {
+    type: 'ended',
+    status: 0,
+    flags: 'h',
+    traps: '',
+    isCooked: false,
+  })
 })
 
 test.run()
