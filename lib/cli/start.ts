@@ -7,7 +7,7 @@
 
 import { defineCommand } from 'citty'
 import { hostEnvironment, jobEnvironment } from '../config.ts'
-import { NameTakenError } from '../errors.ts'
+import { ConfigError, NameTakenError } from '../errors.ts'
 import type { JobResult } from '../events/event.ts'
 import { checkDescriptorLimit } from '../host/process-limits.ts'
 import { serveMetrics } from '../http/metrics-server.ts'
@@ -23,6 +23,7 @@ import { openStateDirectory, type StateDirectory } from '../records/directory.ts
 import { findServiceManager, type ServiceManager } from '../service/notify.ts'
 import { STOP_MARGIN_MS } from '../service/unit.ts'
 import { SERVE_SETTINGS } from '../settings/serve-settings.ts'
+import type { SettingTable } from '../settings/setting.ts'
 import { callsControlPlane, loadStartConfig, type StartConfig } from '../settings/start-config.ts'
 import { START_SETTINGS } from '../settings/start-settings.ts'
 import { Supervisor } from '../supervisor/supervisor.ts'
@@ -63,9 +64,19 @@ Examples:
   args: settingArgs({ ...SERVE_SETTINGS, ...START_SETTINGS }),
   run: async ({ args }) => {
     const sources = configSources(args)
-    if (!(await callsControlPlane(sources))) {
+    const others = givenOnlyFor(SERVE_SETTINGS, START_SETTINGS, args)
+    const own = givenOnlyFor(START_SETTINGS, SERVE_SETTINGS, args)
+    if (own.length === 0 && !(await callsControlPlane(sources))) {
       await serveByFlags(args)
       process.exit(0)
+    }
+    if (others.length > 0) {
+      throw new ConfigError(
+        `Options of an agent that is called by its control plane: ${others.join(', ')}`,
+        {
+          hint: 'Leave them out: this agent calls its control plane, and nobody calls it.',
+        },
+      )
     }
     checkDescriptorLimit()
     const config = await loadStartConfig(sources)
@@ -78,6 +89,16 @@ Examples:
     process.exit()
   },
 })
+
+/** Flags of the one table that the other does not have. */
+function givenOnlyFor(
+  table: SettingTable,
+  other: SettingTable,
+  flags: Readonly<Record<string, unknown>>,
+): string[] {
+  const names = Object.keys(table).filter((name) => !Object.hasOwn(other, name))
+  return names.filter((name) => flags[name] !== undefined).map((name) => `--${name}`)
+}
 
 /** @returns the exit code */
 async function start(config: StartConfig, state: StateDirectory): Promise<number> {
@@ -147,6 +168,7 @@ function passOnSignals(
   }
   process.on('SIGTERM', onSignal)
   process.on('SIGINT', onSignal)
+  process.on('SIGHUP', () => log.info('SIGHUP: there is nothing to read again'))
 }
 
 function exitCodeOf({ errors, results }: HubEnd, { exitWithJobResult }: StartConfig): number {

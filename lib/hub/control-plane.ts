@@ -45,6 +45,11 @@ const UNTRUSTED = new Set([
   'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
 ])
 
+const HINTS: Readonly<Record<number, string>> = {
+  401: 'If that stays so, the agent’s token is not valid any more: end the agent, remove agents/ in its state directory, and start it again.',
+  404: 'The control plane does not know this agent, or this job is not its own.',
+}
+
 /** Any number of calls at a time, by any number of agents. */
 export class ControlPlane {
   readonly #baseUrl: string
@@ -135,7 +140,7 @@ export class RegisteredAgent {
       `${call.method} ${call.path} was answered with ${quote(status, text)}`,
       {
         status,
-        hint: status === 404 ? 'It does not know this agent or this job.' : TRIES_AGAIN,
+        hint: HINTS[status] ?? TRIES_AGAIN,
       },
     )
   }
