@@ -8,17 +8,9 @@ import type { Context } from 'hono'
 import { HTTPException } from 'hono/http-exception'
 import { parseJson } from '../request/json.ts'
 import { inSlices } from '../slices.ts'
-import type { ServerEnv } from './stream-response.ts'
 
 /** All bodies that are on their way at one time may take this many times the limit of one. */
 const BODIES_AT_ONCE = 4
-
-/**
- * What there may be on the wire beside the body: a chunk of a byte takes six, and as long as one of
- * thousands. No client that means well sends such.
- */
-const FRAMING_SHARE = 2
-const MAX_FRAMING_BYTES = 65_536
 
 export class BodyReader {
   readonly #maxBytes: number
@@ -33,27 +25,25 @@ export class BodyReader {
   /**
    * Whatever content type the client claims: many claim none.
    *
-   * @throws {HTTPException} 413 too large, 503 too many at once, 400 in parts of a few bytes, or when the client went away
+   * @throws {HTTPException} 413 too large, 503 too many at once, 400 when the client went away
    * @throws {RequestError} when it is not JSON, or too much of it
    */
-  async readJson(c: Context<ServerEnv>): Promise<unknown> {
+  async readJson(c: Context): Promise<unknown> {
     return await inSlices(parseJson(await this.#read(c)))
   }
 
-  async #read(c: Context<ServerEnv>): Promise<Buffer> {
+  async #read(c: Context): Promise<Buffer> {
     const announced = Number(c.req.header('content-length') ?? 0)
     if (announced > this.#maxBytes) throw this.#tooLarge()
     const { body } = c.req.raw
     if (body === null) return Buffer.alloc(0)
     let buffer: Buffer = Buffer.alloc(0)
     let bytes = 0
-    const isCutSmall = watchFraming(c.env ?? {})
     try {
       for await (const part of body) {
         bytes += part.length
         this.#held += part.length
         if (bytes > this.#maxBytes) throw this.#tooLarge()
-        if (isCutSmall(bytes)) throw tooSmallParts()
         if (this.#held > this.#maxBytes * BODIES_AT_ONCE) throw tooMany()
         buffer = append(buffer, bytes - part.length, part)
       }
@@ -73,13 +63,6 @@ export class BodyReader {
   }
 }
 
-function watchFraming({ incoming, bytesBefore = 0 }: ServerEnv['Bindings']) {
-  return (bodyBytes: number): boolean => {
-    const framing = (incoming?.socket.bytesRead ?? 0) - bytesBefore - bodyBytes
-    return framing > MAX_FRAMING_BYTES + FRAMING_SHARE * bodyBytes
-  }
-}
-
 /** Copies: a body of a million parts must not become a million objects. */
 function append(buffer: Buffer, used: number, part: Uint8Array): Buffer {
   let target = buffer
@@ -89,12 +72,6 @@ function append(buffer: Buffer, used: number, part: Uint8Array): Buffer {
   }
   target.set(part, used)
   return target
-}
-
-function tooSmallParts(): HTTPException {
-  return new HTTPException(400, {
-    message: 'The body comes in parts of a few bytes: send larger ones',
-  })
 }
 
 function tooMany(): HTTPException {

@@ -124,9 +124,7 @@ function defaultLimits(): ConnectionLimits {
 function listenerOf(app: Hono<ServerEnv>, trust: (socket: Socket) => void): RequestListener {
   const fetch = (request: Request, env: object) => {
     const bindings = env as HttpBindings // HTTP/2 is not spoken here
-    const { socket } = bindings.incoming
-    const bytesBefore = socket.bytesRead
-    return app.fetch(request, { ...bindings, bytesBefore, trust: () => trust(socket) })
+    return app.fetch(request, { ...bindings, trust: () => trust(bindings.incoming.socket) })
   }
   const answer = getRequestListener(fetch, {
     hostname: 'localhost', // of HTTP/1.0 clients that name none

@@ -15,8 +15,6 @@ export interface ServerEnv {
   Bindings: Partial<HttpBindings> & {
     /** A valid token came over the connection. */
     readonly trust?: () => void
-    /** Of the connection, up to about the end of this request's headers. */
-    readonly bytesBefore?: number
   }
 }
 
