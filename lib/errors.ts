@@ -48,6 +48,8 @@ export interface Problem {
   readonly path: string
   /** What was expected, and what was found where that helps. Never the value of a secret. */
   readonly message: string
+  /** Of a file: its name, line and column, `job.yaml:3:5`. */
+  readonly place?: string
 }
 
 /** The request cannot be served as sent. Nothing has been started. */
@@ -55,10 +57,11 @@ export class RequestError extends AgentError {
   readonly code = 'ERR_REQUEST_INVALID'
   readonly problems: readonly Problem[]
 
-  constructor(problems: readonly Problem[]) {
-    super(problems.map(describeProblem).join('\n'), {
-      hint: 'Correct what is named above and run the job again.',
-    })
+  constructor(
+    problems: readonly Problem[],
+    hint = 'Correct what is named above and send the request again.',
+  ) {
+    super(problems.map(describeProblem).join('\n'), { hint })
     this.problems = problems
   }
 }
@@ -225,9 +228,9 @@ export class NameTakenError extends AgentError {
   readonly code = 'ERR_NAME_TAKEN'
 }
 
-/** `path: message`, or the message alone when the whole document is meant. */
-export function describeProblem({ path, message }: Problem): string {
-  return path === '' ? message : `${path}: ${message}`
+/** `path: message`, behind its place in a file; the message alone when the whole document is meant. */
+export function describeProblem({ path, message, place }: Problem): string {
+  return [place, path, message].filter((part) => part !== undefined && part !== '').join(': ')
 }
 
 /** `user:password@` in a URL, e.g. of a proxy. Bounded: what is searched may be long. */

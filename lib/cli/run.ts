@@ -26,6 +26,8 @@ import { RUN_SETTINGS } from '../settings/run-settings.ts'
 import { quoteWord } from '../shell/quote.ts'
 import { EXIT_CODES } from './exit-codes.ts'
 import { JobView } from './job-view.ts'
+import { planLocalJob } from './local-job.ts'
+import { printRequest } from './print-request.ts'
 import { settingArgs } from './setting-args.ts'
 import { StandardOutput } from './standard-output.ts'
 
@@ -66,13 +68,19 @@ Examples:
       isRoot: process.getuid?.() === 0,
     })
     const log = createLogger({ write: (text) => void process.stderr.write(text) })
-    const request = await loadJobFile(args.file, process.stdin, {
+    const job = await loadJobFile(args.file, process.stdin, {
       defaultId: `run-${process.pid}`,
+      environment: hostEnvironment(),
     })
-    if (request.unknownKeys.length > 0) {
-      log.warn(`Unknown keys in ${args.file} are ignored: ${request.unknownKeys.join(', ')}`)
+    const { unknownKeys } = job.request
+    if (unknownKeys.length > 0) {
+      log.warn(`Unknown keys in ${args.file} are ignored: ${unknownKeys.join(', ')}`)
     }
-    process.exit(await runToTheEnd(request, config, log))
+    const planned = planLocalJob(job)
+    if (config.printRequest) return await printRequest(planned, config.job, log)
+    const hostFiles = [...config.job.hostFiles, ...planned.hostFiles]
+    const ofJob = { ...config, job: { ...config.job, hostFiles } }
+    process.exit(await runToTheEnd(planned.request, ofJob, log))
   },
 })
 

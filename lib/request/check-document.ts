@@ -7,6 +7,7 @@
 
 import * as v from 'valibot'
 import type { Problem } from '../errors.ts'
+import { formatPath } from './paths.ts'
 import { expected, isRecord, type ListShape, type RecordShape, shapeOf } from './shapes.ts'
 
 /** Nobody corrects more than that in one go. */
@@ -14,9 +15,6 @@ export const MAX_PROBLEMS = 100
 
 /** Of one object; no object of a job has more than 20. */
 const MAX_FIELDS = 1_000
-
-/** A longer key is shown by its beginning. */
-const MAX_KEY_CHARACTERS = 60
 
 export class DocumentCheck {
   readonly problems: Problem[] = []
@@ -95,7 +93,8 @@ export class DocumentCheck {
   }
 
   #report(message: string, below: readonly unknown[] = []): void {
-    if (!this.#isFull) this.problems.push({ path: formatPath([...this.#path, ...below]), message })
+    if (!this.#isFull)
+      this.problems.push({ path: formatPath([...this.#path, ...below.map(toKey)]), message })
   }
 
   #noteUnknown(key: string): void {
@@ -106,18 +105,7 @@ export class DocumentCheck {
   }
 }
 
-/** `compose.containers[0].image`; keys other than plain identifiers are quoted. */
-function formatPath(keys: readonly unknown[]): string {
-  return keys
-    .map((key) => {
-      if (typeof key === 'number') return `[${key}]`
-      const text = shorten(String(key))
-      return /^[\w-]+$/.test(text) ? `.${text}` : `[${JSON.stringify(text)}]`
-    })
-    .join('')
-    .replace(/^\./, '')
-}
-
-function shorten(key: string): string {
-  return key.length > MAX_KEY_CHARACTERS ? `${key.slice(0, MAX_KEY_CHARACTERS)}…` : key
+/** valibot's own paths hold anything. */
+function toKey(key: unknown): number | string {
+  return typeof key === 'number' ? key : String(key)
 }

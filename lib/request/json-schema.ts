@@ -7,6 +7,7 @@
  */
 
 import { type JsonSchema, type OverrideSchemaContext, toJsonSchema } from '@valibot/to-json-schema'
+import { allowShortForm } from './json-schema-short.ts'
 import { jobRequestSchema } from './schema.ts'
 import { shapeOf } from './shapes.ts'
 
@@ -57,6 +58,21 @@ export const DESCRIPTIONS: Readonly<Record<string, string>> = {
   'logger.url': 'Of `push`: where lines are posted',
   'logger.token': 'Of `push`: sent as `Authorization: Bearer`',
   'logger.max_size_in_bytes': 'The largest log the control plane wants',
+  image: 'Of the container in which the commands run; without it they run on this host',
+  services: 'Further containers: names and their images, or a list of containers',
+  env: 'Variables of the job: names and their values, as they are',
+  secrets: 'Names of variables of the environment of `agent run`, masked in the log',
+  env_file: 'A file of variables, `NAME=value` on each line, relative to the job file',
+  workdir:
+    'A directory of this machine, in which the commands run, relative to the current one; mounted in the container',
+  always: 'Run after the commands, whatever their result: `epilogue_always_commands`',
+  on_pass: 'Run after those if the job has passed: `epilogue_on_pass_commands`',
+  on_fail: 'Run after those if the job has failed: `epilogue_on_fail_commands`',
+  timeout: 'The longest the job may take: `90s`, `20m`, `1h30m`',
+  'compose.containers[].env':
+    'Variables of this container only: names and their values, as they are',
+  'command.run': 'The same as `directive`',
+  'command.name': 'The same as `alias`',
   'command.directive': 'Bash, possibly many lines',
   'command.alias': 'Shown in the log instead of the directive',
   'variable.name': 'The name of the variable',
@@ -68,6 +84,7 @@ export const DESCRIPTIONS: Readonly<Record<string, string>> = {
   'file.mode': 'Whatever `chmod` takes, such as `"0600"` or `+x`; `"0644"` by default',
   'file.secret': 'Whether the content is masked in the log',
   'file.file': 'In place of `content`: the path of a file, relative to the job file',
+  'file.text': 'In place of `content`: the text itself',
 }
 
 /** Older names, which editors strike through. */
@@ -81,14 +98,16 @@ export function jobFileSchema(): JsonSchema {
     overrideSchema: adapt,
   })
   delete schema.$defs
+  allowShortForm(schema)
   describe(schema, '')
   const needsContainers = { required: ['containers'], properties: { containers: { minItems: 1 } } }
+  const compose = { required: ['compose'], properties: { compose: needsContainers } }
   return {
     ...schema,
     title: 'A job of the agent',
     if: { required: ['executor'], properties: { executor: { const: 'dockercompose' } } },
     // biome-ignore lint/suspicious/noThenProperty: a keyword of JSON Schema
-    then: { required: ['compose'], properties: { compose: needsContainers } },
+    then: { anyOf: [{ required: ['image'] }, compose] },
   }
 }
 
@@ -120,11 +139,12 @@ function orNull({ type, enum: values, anyOf, ...rest }: JsonSchema): JsonSchema 
   }
 }
 
-/** In a job file, unlike on the wire, `file: PATH` may stand for the content. */
+/** In a job file, unlike on the wire, `file: PATH` and `text` may stand for the content. */
 function allowLocalFile(items: JsonSchema): void {
-  items.properties = { ...items.properties, file: { type: ['string', 'null'] } }
+  const text: JsonSchema = { type: ['string', 'null'] }
+  items.properties = { ...items.properties, file: { ...text }, text }
   items.required = items.required?.filter((key) => key !== 'content')
-  items.oneOf = [{ required: ['content'] }, { required: ['file'] }]
+  items.oneOf = [{ required: ['content'] }, { required: ['file'] }, { required: ['text'] }]
 }
 
 function describe(schema: JsonSchema, path: string): void {
@@ -134,16 +154,25 @@ function describe(schema: JsonSchema, path: string): void {
   for (const [key, property] of Object.entries(schema.properties ?? {})) {
     describe(property as JsonSchema, path === '' ? key : `${path}.${key}`)
   }
-  if (!schema.type?.includes('array')) return
-  const items = schema.items as JsonSchema
-  if (kindOfPath(`${path}[]`) === 'file') allowLocalFile(items)
-  describe(items, `${path}[]`)
+  for (const items of [schema.items, schema.additionalProperties].flatMap(alternativesOf)) {
+    if (kindOfPath(`${path}[]`) === 'file') allowLocalFile(items)
+    describe(items, `${path}[]`)
+  }
+}
+
+/** Of what is in a list or a mapping, those that have fields. */
+function alternativesOf(schema: JsonSchema['items']): JsonSchema[] {
+  if (typeof schema !== 'object' || Array.isArray(schema)) return []
+  return [schema, ...(schema.anyOf ?? [])].filter(
+    (it): it is JsonSchema => typeof it === 'object' && it.properties !== undefined,
+  )
 }
 
 /** Commands, variables and files are the same wherever they are. */
 export function kindOfPath(path: string): string {
   return path
-    .replace(/^.*commands\[\]/, 'command')
+    .replace(/^services\[\]/, 'compose.containers[]')
+    .replace(/^.*(commands|always|on_pass|on_fail)\[\]/, 'command')
     .replace(/^.*env_vars\[\]/, 'variable')
     .replace(/^.*files?\[\]/, 'file')
 }

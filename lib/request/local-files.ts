@@ -9,7 +9,7 @@
 
 import { createReadStream } from 'node:fs'
 import { resolve } from 'node:path'
-import { type Problem, RequestError } from '../errors.ts'
+import type { Problem } from '../errors.ts'
 import { readBounded } from '../files/read-bounded.ts'
 import { isRecord } from './shapes.ts'
 
@@ -17,10 +17,10 @@ import { isRecord } from './shapes.ts'
  * Replaces each `file` of the document's files by the `content` it stands for.
  *
  * @param directory that relative paths start from: the one of the job file
- * @throws {RequestError} naming every file that cannot be read
+ * @returns with a problem for every file that cannot be read
  */
-export async function embedLocalFiles(document: unknown, directory: string): Promise<unknown> {
-  if (!isRecord(document)) return document
+export async function embedLocalFiles(document: unknown, directory: string): Promise<Embedded> {
+  if (!isRecord(document)) return { document, problems: [] }
   const problems: Problem[] = []
   const result = structuredClone(document)
   for (const { path, list } of listsOfFiles(result)) {
@@ -28,8 +28,13 @@ export async function embedLocalFiles(document: unknown, directory: string): Pro
       list[index] = await embed(entry, `${path}[${index}]`, directory, problems)
     }
   }
-  if (problems.length > 0) throw new RequestError(problems)
-  return result
+  return { document: result, problems }
+}
+
+/** What cannot be embedded is empty in it. */
+export interface Embedded {
+  readonly document: unknown
+  readonly problems: readonly Problem[]
 }
 
 interface FileList {
@@ -63,7 +68,7 @@ async function embed(
   const { file, ...others } = entry
   const problem = (message: string): unknown => {
     problems.push({ path: `${at}.file`, message })
-    return others
+    return { content: '', ...others }
   }
   if (typeof file !== 'string') return problem('expected the path of a file on this machine')
   if ((entry['content'] ?? null) !== null)

@@ -6,6 +6,7 @@
 
 import { type Document, isScalar, LineCounter, parseDocument, visit, type YAMLError } from 'yaml'
 import { type Problem, RequestError } from '../errors.ts'
+import { isShortForm, keepTextsAsWritten } from './short-form-texts.ts'
 
 /** Against documents that grow a thousandfold when their aliases are followed. */
 const MAX_ALIASES = 1_000
@@ -50,6 +51,9 @@ export function parseYaml(text: string, name: string): unknown {
   }
   keepModesAsWritten(document)
   try {
+    const read: unknown = document.toJS({ maxAliasCount: MAX_ALIASES })
+    if (!isShortForm(read)) return read
+    keepTextsAsWritten(document)
     return document.toJS({ maxAliasCount: MAX_ALIASES })
   } catch (error) {
     throw new RequestError([{ path: name, message: (error as Error).message }])

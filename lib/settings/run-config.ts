@@ -18,6 +18,8 @@ export interface RunConfig {
   readonly columns: number
   /** In ms: how long what a failed job made is kept. */
   readonly hold: number | undefined
+  /** Instead of running it. */
+  readonly printRequest: boolean
   readonly job: JobConfig
 }
 
@@ -39,10 +41,11 @@ export function loadRunConfig(
   { env, stdout, isRoot }: ProcessContext,
 ): RunConfig {
   const layers = [flagLayer(RUN_SETTINGS, flags), variableLayer(RUN_SETTINGS, env)]
-  const { format, hold, ...values } = resolveSettings(RUN_SETTINGS, layers)
+  const { format, hold, printRequest, ...values } = resolveSettings(RUN_SETTINGS, layers)
   return {
     format,
     hold,
+    printRequest,
     colours: flags['color'] !== false && wantsColours(env, stdout.isTTY === true),
     isTerminal: stdout.isTTY === true,
     columns: stdout.columns || DEFAULT_COLUMNS, // 0 on a terminal that nobody has told its size

@@ -6,7 +6,7 @@
 
 import { JOB_SETTINGS } from './job-settings.ts'
 import type { SettingTable } from './setting.ts'
-import { DURATION, oneOf } from './value-type.ts'
+import { DURATION, oneOf, SWITCH } from './value-type.ts'
 
 export const RUN_SETTINGS = {
   format: {
@@ -18,6 +18,11 @@ export const RUN_SETTINGS = {
     type: DURATION,
     description:
       'Keep a failed job for this long, until an attach session has ended, or until Ctrl-C',
+  },
+  'print-request': {
+    type: SWITCH,
+    default: 'false',
+    description: 'Print the job in the long form, secrets hidden, as JSON, and run nothing',
   },
   ...JOB_SETTINGS,
   'callback-retry-attempts': { ...JOB_SETTINGS['callback-retry-attempts'], default: '60' },

@@ -48,12 +48,14 @@ test('each is tried somewhere', () => {
 
 test('the first job runs in all the ways that are shown', async () => {
   const [job = ''] = pages.flatMap((page) => codeBlocks(page, 'yaml'))
+  const here = job.replace('image: debian:12', 'image: agent-test/debian')
 
-  const { stdout } = await runBlock('agent run job.yaml', { 'job.yaml': job })
+  const { stdout } = await runBlock('agent run job.yaml  ', { 'job.yaml': here })
 
-  assert.is(stdout.match(/^hello from \/tmp/gm)?.length, 2, stdout)
-  assert.match(stdout, /^\{"event":"cmd_output".*hello from \/tmp\\n"\}$/m)
+  assert.is(stdout.match(/^hello from \/workdir/gm)?.length, 2, stdout)
+  assert.match(stdout, /^\{"event":"cmd_output".*hello from \/workdir\\n"\}$/m)
   assert.is(stdout.match(/The job has passed/g)?.length, 3)
+  assert.match(stdout, '"directive": "echo \\"$GREETING from $FROM\\""')
 })
 
 test('the schema is printed where the job file looks for it', async () => {

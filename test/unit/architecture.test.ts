@@ -13,7 +13,7 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   '@hono/node-server': ['lib/http/'],
   '@peculiar/x509': ['lib/tls/'],
   '@smithy/signature-v4': ['lib/aws/'],
-  '@valibot/to-json-schema': ['lib/request/json-schema.ts'],
+  '@valibot/to-json-schema': ['lib/request/json-schema'],
   citty: ['agent.ts', 'lib/cli/'],
   hono: ['lib/http/'],
   'node-statsd': ['lib/metrics/'],

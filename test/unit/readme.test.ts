@@ -5,6 +5,7 @@ import { dirname, posix } from 'node:path'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { parseJobRequest } from '../../lib/request/parse-job-request.ts'
+import { expandShortForm } from '../../lib/request/short-form.ts'
 import { parseYaml } from '../../lib/request/yaml.ts'
 import { SERVE_SETTINGS } from '../../lib/settings/serve-settings.ts'
 import { anchors, codeBlocks, links, type Page, readPages } from '../readme/pages.ts'
@@ -82,7 +83,9 @@ test('every job file and every file of settings can be used as it is, without an
         assert.equal(unknown, [], text)
         continue
       }
-      const request = parseJobRequest(document, { defaultId: 'readme' })
+      const long = expandShortForm(document, { environment: { NPM_TOKEN: '' } })
+      assert.equal(long.notes.problems, [], text)
+      const request = parseJobRequest(long.document, { defaultId: 'readme' })
       assert.equal(request.unknownKeys, [], text)
       jobs++
     }

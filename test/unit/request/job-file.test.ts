@@ -19,7 +19,7 @@ async function* inputOf(...pieces: string[]): AsyncGenerator<Uint8Array> {
 }
 
 async function rejectionOf(path: string, input = noInput()): Promise<Error> {
-  const error = await loadJobFile(path, input).then(
+  const error = await loadJobFile(path, input, { defaultId: 'a' }).then(
     () => undefined,
     (reason: unknown) => reason,
   )
@@ -39,11 +39,11 @@ test('a file is read, a byte order mark is skipped', async ({ directory }) => {
   const path = join(directory, 'job.yaml')
   await writeFile(path, '\ufeffjob_id: a\n')
 
-  assert.is((await loadJobFile(path, noInput())).id, 'a')
+  assert.is((await loadJobFile(path, noInput())).request.id, 'a')
 })
 
 test('- reads standard input, however it was cut', async () => {
-  assert.is((await loadJobFile('-', inputOf('job_', 'id: "', 'a"'))).id, 'a')
+  assert.is((await loadJobFile('-', inputOf('job_', 'id: "', 'a"'))).request.id, 'a')
 })
 
 test('a file that cannot be read is named, with the reason', async ({ directory }) => {
@@ -100,7 +100,7 @@ files:
 `,
   )
 
-  assert.equal((await loadJobFile(path, noInput())).files, [
+  assert.equal((await loadJobFile(path, noInput())).request.files, [
     { path: 'x', mode: '0600', content: 'AP8=', secret: undefined },
     { path: 'y', mode: '0644', content: 'eA==', secret: undefined },
     { path: 'z', mode: '0644', content: 'AP8=', secret: undefined },
@@ -127,59 +127,49 @@ compose:
 
   assert.instance(error, RequestError)
   assert.equal((error as RequestError).problems.map(describeProblem), [
-    'files[0].file: nope cannot be read: there is no such file',
-    'files[1].file: expected either file or content, got both',
-    'files[2].file: . cannot be read: it is a directory',
-    'files[3].file: expected the path of a file on this machine (line 5: YAML reads this as a number, unless it is in quotes)',
-    'compose.containers[1].files[0].file: nope cannot be read: there is no such file',
-    'compose.image_pull_credentials[0].files[0].file: nope cannot be read: there is no such file',
+    `${path}:2:22: files[0].file: nope cannot be read: there is no such file`,
+    `${path}:3:22: files[1].file: expected either file or content, got both`,
+    `${path}:4:22: files[2].file: . cannot be read: it is a directory`,
+    `${path}:5:22: files[3].file: expected the path of a file on this machine (YAML reads this as a number: put it in quotes)`,
+    `${path}:6:5: files[4]: expected an object, got a number`,
+    `${path}:8:85: compose.containers[1].files[0].file: nope cannot be read: there is no such file`,
+    `${path}:9:55: compose.image_pull_credentials[0].files[0].file: nope cannot be read: there is no such file`,
   ])
+  assert.is((error as RequestError).hint, `Correct ${path} and run it again.`)
 })
 
 test('what YAML reads as something else than text is told to be in need of quotes', async () => {
   const texts: ReadonlyArray<readonly [text: string, complaint: string]> = [
     [
       'commands:\n  - directive: false',
-      'directive: expected a string, got a boolean (line 2: YAML reads this as a boolean, unless it is in quotes)',
+      'directive: expected a string, got a boolean (YAML reads this as a boolean: put it in quotes)',
     ],
-    [
-      'commands:\n  -\n    directive: 12',
-      'got a number (line 3: YAML reads this as a number, unless',
-    ],
-    [
-      'commands: [{directive: ~}]',
-      'directive: expected a string (line 1: YAML reads this as null, unless',
-    ],
+    ['commands:\n  -\n    directive: 12', 'got a number (YAML reads this as a number: put'],
+    ['commands: [{directive: ~}]', 'directive: expected a string (YAML reads this as null: put'],
     [
       'commands:\n  - directive:\n  - directive: x',
-      'expected a string (line 2: YAML reads nothing as null, unless',
+      'expected a string (YAML reads nothing as null: put',
     ],
-    ['commands:\n  - directive: [ -f x ]', 'got a list (line 2: YAML reads this as a list, unless'],
-    [
-      'commands:\n  - directive: { a }',
-      'got an object (line 2: YAML reads this as an object, unless',
-    ],
-    ['job_id: 1.10', 'job_id: expected a string, got a number (line 1: YAML reads'],
-    [
-      'env_vars:\n  - {name: true, value: 0x1F}',
-      'name of a variable, got a boolean (line 2: YAML reads',
-    ],
-    ['env_vars:\n  - {name: true, value: 0x1F}', 'base64, got a number (line 2: YAML reads'],
+    ['commands:\n  - directive: [ -f x ]', 'got a list (YAML reads this as a list: put'],
+    ['commands:\n  - directive: { a }', 'got an object (YAML reads this as an object: put'],
+    ['job_id: 1.10', 'job_id: expected a string, got a number (YAML reads'],
+    ['env_vars:\n  - {name: true, value: 0x1F}', 'name of a variable, got a boolean (YAML reads'],
+    ['env_vars:\n  - {name: true, value: 0x1F}', 'base64, got a number (YAML reads'],
     [
       'executor: dockercompose\ncompose: {containers: [{name: a, image: 1.10, entrypoint: [sleep, 9]}]}',
-      'image: expected the name of an image, got a number (line 2',
+      'image: expected the name of an image, got a number (YAML',
     ],
     [
       'executor: dockercompose\ncompose: {containers: [{name: a, image: b, entrypoint: [sleep, 9]}]}',
-      'entrypoint[1]: expected a string, got a number (line 2',
+      'entrypoint[1]: expected a string, got a number (YAML',
     ],
     [
       'executor: dockercompose\ncompose: {containers: [{name: 5432, image: b}]}',
-      'name: expected a string, got a number (line 2',
+      'name: expected a string, got a number (YAML',
     ],
     [
       'files:\n  - {path: x, file: 3}',
-      'files[0].file: expected the path of a file on this machine (line 2',
+      'files[0].file: expected the path of a file on this machine (YAML',
     ],
   ]
   for (const [text, complaint] of texts) {
@@ -191,7 +181,6 @@ test('what YAML reads as something else than text is told to be in need of quote
 test('where quotes would not help, they are not spoken of', async () => {
   for (const text of [
     'commands: false',
-    'commands: [echo]',
     'commands:\n  - directive: {a: b}\n    alias: "1"\n  - 3',
     'commands:\n  - directive:\n      a: b',
     'logger: {max_size_in_bytes: x}',

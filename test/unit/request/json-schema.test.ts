@@ -28,6 +28,24 @@ const GOOD: Readonly<Record<string, unknown>> = {
   'files of a container': {
     compose: { containers: [{ name: 'a', image: 'b', files: [{ path: 'a', file: './b' }] }] },
   },
+  'the short form': {
+    image: 'node:24',
+    services: { db: 'postgres:17', cache: { image: 'redis:8', memory: '64m', env: { A: 1 } } },
+    env: { CI: true, VERSION: 1.1, GREETING: 'hello' },
+    secrets: ['NPM_TOKEN'],
+    env_file: '.env',
+    files: { '~/.npmrc': { text: 'a=b', mode: '0600' }, '/etc/app.conf': { file: './app.conf' } },
+    workdir: '.',
+    commands: ['npm ci', { name: 'Test', run: 'npm test' }, { directive: 'x', alias: 'y' }, false],
+    always: ['echo done'],
+    on_fail: [{ run: true }],
+    timeout: '1h20m',
+  },
+  'services as a list': {
+    image: 'a',
+    services: [{ name: 'db', image: 'b', files: { '/a': { text: 'x' } } }],
+  },
+  'containers by the executor and an image': { executor: 'dockercompose', image: 'a' },
   'no files of a container': { compose: { containers: [{ name: 'a', image: 'b', files: null }] } },
 }
 
@@ -48,6 +66,13 @@ const BAD: Readonly<Record<string, unknown>> = {
     compose: { containers: [{ name: 'a', image: 'b', files: [{ path: 'a' }] }] },
   },
   'neither content nor file': { files: [{ path: 'a' }] },
+  'a file with both text and content': { files: { '/a': { text: 'x', content: '' } } },
+  'a path within a mapping of paths': { files: { '/a': { path: '/a', text: 'x' } } },
+  'a slip of the pen in a service': { image: 'a', services: { db: { imag: 'x' } } },
+  'a service without an image': { image: 'a', services: { db: { memory: '64m' } } },
+  'a value that is a list': { env: { A: ['x'] } },
+  'a time without its unit': { timeout: '20' },
+  'a command without run': { commands: [{ name: 'x' }] },
   'a variable without a value': { env_vars: [{ name: 'A' }] },
 }
 
