@@ -18,7 +18,6 @@ import {
   whenReplaced,
 } from '../helpers/installed-agent.ts'
 import { type Machine, startMachine } from '../helpers/machine.ts'
-import { forwardPort } from '../helpers/port-forward.ts'
 import { eventsIn, outputIn } from '../helpers/served-agent.ts'
 import { FIRST_CERTIFICATE, SECOND_CERTIFICATE } from '../unit/http/certificates.ts'
 
@@ -409,10 +408,11 @@ test('a service whose unit was removed by hand is removed all the same', async (
 
 test('with a control plane and a token it calls, and is not started again when it is refused', async (t) => {
   const { machine } = t
-  const hub = await startHub()
-  const way = await forwardPort(await machine.hostAddress(), hub.port)
-  const call = `agent install --endpoint ${way.address} --no-https --name installed-agent`
-  const showEnd = 'systemctl show -P ActiveState -P ExecMainStatus -P NRestarts agent'
+  const hub = await startHub({ host: await machine.hostAddress() })
+  const call = `agent install --endpoint ${hub.endpoint} --no-https --name installed-agent`
+  const showEnd = ['ActiveState', 'ExecMainStatus', 'NRestarts']
+    .map((name) => `systemctl show -P ${name} agent`)
+    .join('; ')
   try {
     const wrong = await machine.run(`SEMAPHORE_AGENT_TOKEN=s1-wrong ${call}`)
     const missing = await machine.run(call)
@@ -443,7 +443,6 @@ test('with a control plane and a token it calls, and is not started again when i
     await machine.ask('agent uninstall')
     assert.is((await machine.run('ls -d /etc/agent /var/lib/agent')).code, 2)
   } finally {
-    await way.close()
     await hub.close()
   }
 })

@@ -23,6 +23,8 @@ import { register } from './hub/registration.ts'
 import { type Action, sync } from './hub/sync.ts'
 
 export interface HubOptions {
+  /** An address of this host, for agents that are not on it. Default: 127.0.0.1. */
+  readonly host?: string
   /** HTTPS, with this certificate. Default: HTTP. */
   readonly tls?: SecureContextOptions
   /** Default: 50 milliseconds. */
@@ -52,6 +54,7 @@ export class Hub {
   readonly #manners = new Manners(this.#violations)
   readonly #directory = mkdtempSync(join(tmpdir(), 'hub-'))
   readonly #scheme: 'http' | 'https'
+  readonly #host: string
   #port = 0
   readonly #server: ReturnType<typeof createServer> | ReturnType<typeof createTlsServer>
 
@@ -68,6 +71,7 @@ export class Hub {
     })
     this.artifacts = new Artifacts(this.#violations, () => this.url)
     this.#scheme = tls === undefined ? 'http' : 'https'
+    this.#host = options.host ?? '127.0.0.1'
     const listener = (request: IncomingMessage, response: ServerResponse) =>
       void this.#serve(request, response)
     this.#server = tls === undefined ? createServer(listener) : createTlsServer(tls, listener)
@@ -76,7 +80,7 @@ export class Hub {
 
   /** @param port of an earlier one, for agents that still know it */
   async listen(port = 0): Promise<void> {
-    await new Promise<void>((resolve) => this.#server.listen(port, '127.0.0.1', resolve))
+    await new Promise<void>((resolve) => this.#server.listen(port, this.#host, resolve))
     this.#port = (this.#server.address() as AddressInfo).port
   }
 
@@ -87,7 +91,7 @@ export class Hub {
 
   /** For `--endpoint`. */
   get endpoint(): string {
-    return `127.0.0.1:${this.port}`
+    return `${this.#host}:${this.port}`
   }
 
   get url(): string {
