@@ -1,5 +1,5 @@
 /**
- * Says each trouble once, however often it comes back in a row.
+ * Says each trouble once, however often it comes back, until there has been success.
  *
  * @module
  */
@@ -7,10 +7,13 @@
 import { explain } from '../errors.ts'
 import type { Logger } from '../log.ts'
 
+/** Beyond these all has been said. */
+const MAX_CAUSES = 20
+
 export class CauseLog {
   readonly #log: Logger
   readonly #what: string
-  #cause: string | undefined
+  readonly #causes = new Set<string>()
 
   /** @param what fails, as the beginning of a sentence: `The sync` */
   constructor(log: Logger, what: string) {
@@ -20,14 +23,14 @@ export class CauseLog {
 
   failed(error: unknown): void {
     const cause = explain(error)
-    if (cause === this.#cause) return
-    this.#cause = cause
+    if (this.#causes.has(cause) || this.#causes.size >= MAX_CAUSES) return
+    this.#causes.add(cause)
     this.#log.warn(`${this.#what} failed: ${cause}`)
   }
 
   succeeded(): void {
-    if (this.#cause === undefined) return
-    this.#cause = undefined
+    if (this.#causes.size === 0) return
+    this.#causes.clear()
     this.#log.info(`${this.#what} succeeds again`)
   }
 }
