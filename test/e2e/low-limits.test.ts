@@ -1,6 +1,7 @@
 /** Limits of the kernel under which a program of this kind cannot live, and those under which it can. */
 
-import { chown, mkdtemp, rm } from 'node:fs/promises'
+import { chown, mkdtemp, readdir, rm } from 'node:fs/promises'
+import { join } from 'node:path'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { runAgent, runJob } from '../helpers/agent.ts'
@@ -53,6 +54,10 @@ test('without room for a shell the job fails and says so; the agent does not', a
     )
   } finally {
     await rm(home, { recursive: true })
+    for (const name of await readdir('/tmp')) {
+      // Of a user without a home, for its next agents.
+      if (name.startsWith(`agent-jobs-${USER}-`)) await rm(join('/tmp', name), { recursive: true })
+    }
   }
 })
 
