@@ -57,6 +57,9 @@ const LOOK_LIMIT_MS = 5_000
 /** Looking for a job's processes takes the event loop for milliseconds: to tell of the result comes first. */
 const HEAD_START_MS = 50
 
+/** A service may put out megabytes without a line break. */
+const MAX_LINE_CHARACTERS = 500
+
 export class Job {
   readonly #options: JobOptions
   readonly #plan: Plan
@@ -133,7 +136,8 @@ export class Job {
     using deadline = new Deadline(LOOK_LIMIT_MS)
     try {
       const lines = (await executor.describeDeadServices?.(deadline.signal)) ?? []
-      onDeadServices(lines.map((line) => masking.mask(line)))
+      // In this order: a secret that is cut in two is not recognized.
+      onDeadServices(lines.map((line) => masking.mask(line).slice(0, MAX_LINE_CHARACTERS)))
     } catch (error) {
       log.warn(`The services of the job could not be looked at: ${explain(error)}`)
     }

@@ -74,7 +74,7 @@ async function runOnHost(
   void letRun(child, resources)
   let output = Buffer.alloc(0)
   const keep = (chunk: Buffer) => {
-    output = Buffer.concat([output, chunk]).subarray(-MAX_OUTPUT_BYTES)
+    output = endOf(Buffer.concat([output, chunk]))
   }
   child.stdout?.on('data', keep)
   child.stderr?.on('data', keep)
@@ -96,6 +96,14 @@ async function runOnHost(
     child.stdout?.destroy()
     child.stderr?.destroy()
   }
+}
+
+/** From the beginning of a line, if there is one: in half of it the half of a secret is not recognized. */
+function endOf(output: Buffer<ArrayBuffer>): Buffer<ArrayBuffer> {
+  if (output.length <= MAX_OUTPUT_BYTES) return output
+  const end = output.subarray(-MAX_OUTPUT_BYTES)
+  const line = end.indexOf('\n') + 1
+  return line === end.length ? end : end.subarray(line)
 }
 
 async function letRun({ pid, stdio }: ChildProcess, { cgroup }: HostResources): Promise<void> {

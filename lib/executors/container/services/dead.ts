@@ -8,8 +8,6 @@ import type { DockerClient } from '../../../docker/client.ts'
 import { inspectContainer, lastLines } from '../../../docker/containers.ts'
 import type { NamedContainer } from '../../kind.ts'
 
-const MAX_QUOTED_CHARACTERS = 300
-
 /** @returns a line for each, with its last words */
 export async function describeDead(
   docker: DockerClient,
@@ -28,8 +26,9 @@ async function describe(
   const { running, exitCode, outOfMemory } = await inspectContainer(docker, id, signal)
   if (running) return undefined
   const reason = outOfMemory ? ', since it ran out of memory' : ''
-  const words = Buffer.from(await lastLines(docker, id, 1, signal)).toString()
-  const quoted = words.trim().slice(0, MAX_QUOTED_CHARACTERS)
-  const saying = quoted === '' ? '' : `; its last line: ${quoted}`
+  const said = Buffer.from(await lastLines(docker, id, 1, signal))
+    .toString()
+    .trim()
+  const saying = said === '' ? '' : `; its last line: ${said}`
   return `Service "${name}" ended with exit code ${exitCode}${reason}${saying}`
 }
