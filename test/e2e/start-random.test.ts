@@ -119,7 +119,7 @@ async function stopWhenRunning(planned: readonly Planned[], hub: Hub): Promise<v
     () => {
       for (const job of endless) {
         const isRunning = job.state === 'assigned' && !job.isStopRequested
-        if (isRunning) job.isStopRequested = job.log.text.includes('to be stopped\\n"')
+        if (isRunning) job.isStopRequested = job.log.text.includes('"directive":"sleep 1000"')
       }
       return endless.every((job) => job.isStopRequested || job.state === 'finished')
     },
