@@ -72,11 +72,12 @@ async function runJob(
  * - The log has no carriage return before a line feed.
  * - A trap for DEBUG sees a handler for RETURN in the line that has sourced the text.
  * - `set -v` shows a handler for DEBUG whenever it runs, and it runs for plain bash's own lines as well.
+ * - The end of a job's shell is told of by no trap for DEBUG, and by no trace.
  * - An error in the value of an integer variable discards all that bash has read, here the rest of both
  *   shells' scripts: a job's shell says so when it ends.
  */
-function show({ output, status }: Told, home: string): string {
-  const said = output
+function show({ text, output, status }: Told, home: string): string {
+  const said = (text === AT_EXIT ? output.replaceAll(/^(\++ |D<).*\n/gm, '') : output)
     .replaceAll('\r\n', '\n')
     .replaceAll(/^(echo "D<\$BASH_COMMAND>"|.*99999999.*the job has damaged its shell.*)\n/gm, '')
     .replaceAll(/D<\\builtin \. ("\$\(\\builtin [\s\S]*?'\)"|'[^\s']*\/directive')>\n/g, '')

@@ -56,7 +56,7 @@ ${lines.join('')}}
 `
   // What `set -x` shows of the script's own lines, and what a trap for DEBUG says of them.
   const inOwn = `\\\\?builtin ((\\.|eval) (${directory}/|'builtin exit|"\\$\\(\\{ .{0,3}builtin \\. ${directory}/)|exit)[^\n]*\n`
-  const own = new RegExp(`(^(\\++ )?${inOwn})|((\\++ echo ')?D<${inOwn})`, 'gm')
+  const own = new RegExp(`(^(\\++ )?${inOwn})|((\\++ echo ')?(aliased )*D<${inOwn})`, 'gm')
   const parse = (output: string, status: number) => {
     const parts = output
       .split(new RegExp(`<${mark} (\\d+)>`))
