@@ -43,6 +43,10 @@ const ADVICE: ReadonlyArray<readonly [reason: RegExp, hint: string]> = [
     'The disk of the Docker Engine is full: free space on it (docker system df shows what uses it).',
   ],
   [
+    /address pool/,
+    'Every job has a network, and an engine has room for 30 by default: run fewer jobs at a time, remove networks nobody uses, or give it more and smaller "default-address-pools" in its daemon.json.',
+  ],
+  [
     /\bx509: /,
     'The engine does not trust the registry’s certificate: put the certificate of its authority into /etc/docker/certs.d/HOST:PORT/ca.crt on the host of the engine.',
   ],

@@ -23,10 +23,6 @@ export async function createNetwork(
     path: '/networks/create',
     json: { Name: name, Driver: 'bridge', Labels: labels },
     ok: [201],
-    hints: {
-      403: 'The host may have run out of address pools: remove networks nobody uses.',
-      500: 'The host may have run out of address pools: remove networks nobody uses.',
-    },
     timeoutMs: TIMEOUT_MS,
   })
   return value?.Id ?? name

@@ -34,6 +34,9 @@ test('some reasons say more than their status: a full disk, a registry without t
 
   assert.is(hintFor('no luck'), 'Try again.')
   assert.match(hintFor('x: no space left on device'), 'free space')
+  const pools = 'could not find an available, non-overlapping IPv4 address pool among the defaults'
+  assert.match(hintFor(pools), 'default-address-pools')
+  assert.match(hintFor('all predefined address pools have been fully subnetted'), 'fewer jobs')
   assert.match(hintFor('x509: certificate signed by unknown authority'), 'certs.d')
   assert.match(hintFor('http: server gave HTTP response to HTTPS client'), 'insecure-registries')
   assert.match(hintFor('Head "x": no basic auth credentials'), 'image_pull_credentials')
