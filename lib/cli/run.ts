@@ -19,14 +19,13 @@ import { JobRun } from '../job/job-run.ts'
 import { createLogger, type Logger } from '../log.ts'
 import { createPullStatsd } from '../metrics/statsd.ts'
 import { createRunRecord } from '../records/job-records.ts'
-import { loadJobFile } from '../request/job-file.ts'
 import type { JobRequest } from '../request/job-request.ts'
 import { loadRunConfig, type RunConfig } from '../settings/run-config.ts'
 import { RUN_SETTINGS } from '../settings/run-settings.ts'
 import { quoteWord } from '../shell/quote.ts'
 import { EXIT_CODES } from './exit-codes.ts'
 import { JobView } from './job-view.ts'
-import { planLocalJob } from './local-job.ts'
+import { loadLocalJob } from './local-job.ts'
 import { printRequest } from './print-request.ts'
 import { settingArgs } from './setting-args.ts'
 import { StandardOutput } from './standard-output.ts'
@@ -34,7 +33,7 @@ import { StandardOutput } from './standard-output.ts'
 export const runCommand = defineCommand({
   meta: {
     name: 'run',
-    description: `Run the job described in a file and show its log.
+    description: `Run the job described in a file, or a command, and show its log.
 
 Exit code:
   0    the job passed
@@ -44,13 +43,20 @@ Exit code:
 
 Examples:
   agent run job.yaml
-  agent run --format json - < job.json > log.jsonl`,
+  agent run --from Test --keep-going job.yaml
+  agent run --format json - < job.json > log.jsonl
+  agent run --image node:24 --env CI=true -- npm test`,
   },
   args: {
     file: {
       type: 'positional',
       description: 'Job file, YAML or JSON; - reads standard input',
-      required: true,
+      required: false,
+    },
+    command: {
+      type: 'positional',
+      description: 'Command to run in the current directory, in place of a file',
+      required: false,
     },
     color: {
       type: 'boolean',
@@ -60,7 +66,7 @@ Examples:
     },
     ...settingArgs(RUN_SETTINGS),
   },
-  run: async ({ args }) => {
+  run: async ({ args, data }) => {
     checkDescriptorLimit()
     const config = loadRunConfig(args, {
       env: hostEnvironment(),
@@ -68,15 +74,15 @@ Examples:
       isRoot: process.getuid?.() === 0,
     })
     const log = createLogger({ write: (text) => void process.stderr.write(text) })
-    const job = await loadJobFile(args.file, process.stdin, {
-      defaultId: `run-${process.pid}`,
-      environment: hostEnvironment(),
-    })
-    const { unknownKeys } = job.request
+    const planned = await loadLocalJob(
+      { file: args.file, command: data as readonly string[], stdin: process.stdin },
+      config.choice,
+      { defaultId: `run-${process.pid}`, environment: hostEnvironment() },
+    )
+    const { unknownKeys } = planned.request
     if (unknownKeys.length > 0) {
       log.warn(`Unknown keys in ${args.file} are ignored: ${unknownKeys.join(', ')}`)
     }
-    const planned = planLocalJob(job)
     if (config.printRequest) return await printRequest(planned, config.job, log)
     const hostFiles = [...config.job.hostFiles, ...planned.hostFiles]
     const ofJob = { ...config, job: { ...config.job, hostFiles } }
@@ -108,6 +114,7 @@ async function runToTheEnd(
     const job = jobRun.create(await jobRun.prepare(), {
       ...createView(config, output, jobRun.waits),
       onResult: (result) => notifier.report(result),
+      keepsGoing: config.keepGoing,
       hold: createHold(jobRun, { request, log, output, holdMs: config.hold }),
     })
     const result = await job.run()

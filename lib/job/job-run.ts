@@ -101,7 +101,7 @@ export class JobRun {
 
   create(
     executor: Executor,
-    options: Pick<JobOptions, 'hold' | 'onDeadServices' | 'onResult' | 'sink'>,
+    options: Pick<JobOptions, 'hold' | 'keepsGoing' | 'onDeadServices' | 'onResult' | 'sink'>,
   ): Job {
     const { request, config } = this.#options
     const job = new Job({

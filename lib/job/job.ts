@@ -39,6 +39,8 @@ export interface JobOptions {
   readonly onResult: (result: JobResult) => Promise<void>
   readonly log: Logger
   readonly hooks?: Hooks
+  /** Whether commands run after one that has failed. Default false. */
+  readonly keepsGoing?: boolean
   /** To be exported; of two with one name the later counts. Default: the request's. */
   readonly variables?: readonly EncodedVariable[]
   readonly limits?: TimeLimits
@@ -78,7 +80,8 @@ export class Job {
     this.#watch = new TimeLimitWatch(limits, (problem) => void this.#endAtLimit(problem))
     const onOutput = () => this.#watch.noteOutput()
     this.#blocks = new JobBlocks({ sink, masking, log, signal, onOutput })
-    this.#plan = { ...options.request, hooks: options.hooks ?? {} }
+    const { keepsGoing, hooks = {} } = options
+    this.#plan = { ...options.request, hooks, keepsGoing }
     const keepsFailedShell = hold !== undefined
     this.#steps = new JobSteps({ ...options, blocks: this.#blocks, signal, keepsFailedShell })
   }

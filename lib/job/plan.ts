@@ -74,7 +74,11 @@ export interface Hooks {
 export type Plan = Pick<
   JobRequest,
   'commands' | 'epilogueAlways' | 'epilogueOnFail' | 'epilogueOnPass'
-> & { readonly hooks: Hooks }
+> & {
+  readonly hooks: Hooks
+  /** Whether commands run after one that has failed; the job has failed all the same. */
+  readonly keepsGoing?: boolean | undefined
+}
 
 /** By which a command says: the job stops itself. */
 const SELF_STOP_EXIT_CODE = 130
@@ -109,7 +113,7 @@ export function nextStep(plan: Plan, state: JobState): Step | undefined {
 
 /** @returns the state after the step that {@link nextStep} gave ended with `outcome` */
 export function advance(plan: Plan, state: JobState, outcome: Outcome): JobState {
-  return skipEmpty(plan, follow(state, isForgiven(plan, state, outcome) ? PASSED : outcome))
+  return skipEmpty(plan, follow(plan, state, isForgiven(plan, state, outcome) ? PASSED : outcome))
 }
 
 const PASSED: Outcome = { kind: 'passed' }
@@ -121,7 +125,7 @@ function isForgiven({ hooks }: Plan, { phase }: JobState, { kind }: Outcome): bo
   )
 }
 
-function follow(state: JobState, outcome: Outcome): JobState {
+function follow({ keepsGoing = false }: Plan, state: JobState, outcome: Outcome): JobState {
   if (outcome.kind === 'stopped') return { phase: 'done', index: 0, result: outcome.result }
   if (state.phase === 'end-shell') return enter(state, 'done') // whatever its trap came to
   // Epilogues that fail change no result. One that could not run does: what was promised is not done.
@@ -130,7 +134,12 @@ function follow(state: JobState, outcome: Outcome): JobState {
   if (outcome.kind === 'checked') {
     return enter({ ...state, result: selfChosenResult(outcome.value) }, 'end-shell')
   }
-  return outcome.kind === 'passed' ? onPassed(state) : onFailed(state, outcome.exitCode)
+  if (outcome.kind === 'passed') return onPassed(state)
+  const { exitCode } = outcome
+  if (keepsGoing && state.phase === 'commands' && exitCode !== SELF_STOP_EXIT_CODE) {
+    return { ...onPassed(state), result: 'failed' }
+  }
+  return onFailed(state, exitCode)
 }
 
 function onPassed(state: JobState): JobState {

@@ -8,6 +8,7 @@ import { wantsColours } from '../config.ts'
 import { defaultStateDirectories, type JobConfig, toJobConfig } from './job-config.ts'
 import { flagLayer, resolveSettings, variableLayer } from './layers.ts'
 import { RUN_SETTINGS } from './run-settings.ts'
+import type { Pair } from './value-type.ts'
 
 export interface RunConfig {
   readonly format: 'json' | 'text'
@@ -20,7 +21,20 @@ export interface RunConfig {
   readonly hold: number | undefined
   /** Instead of running it. */
   readonly printRequest: boolean
+  /** Whether commands run after one that has failed. */
+  readonly keepGoing: boolean
+  readonly choice: JobChoice
   readonly job: JobConfig
+}
+
+/** What the command line decides of this one job. */
+export interface JobChoice {
+  /** Of the container for a command without a file. */
+  readonly image: string | undefined
+  readonly env: readonly Pair[]
+  /** Of a command: its number from 1, or its name. */
+  readonly from: string | undefined
+  readonly only: string | undefined
 }
 
 /** What of the process settings depend on; a test passes a plain object. */
@@ -41,11 +55,14 @@ export function loadRunConfig(
   { env, stdout, isRoot }: ProcessContext,
 ): RunConfig {
   const layers = [flagLayer(RUN_SETTINGS, flags), variableLayer(RUN_SETTINGS, env)]
-  const { format, hold, printRequest, ...values } = resolveSettings(RUN_SETTINGS, layers)
+  const { format, hold, printRequest, keepGoing, ...others } = resolveSettings(RUN_SETTINGS, layers)
+  const { image, env: variables, from, only, ...values } = others
   return {
     format,
     hold,
     printRequest,
+    keepGoing,
+    choice: { image, env: variables, from, only },
     colours: flags['color'] !== false && wantsColours(env, stdout.isTTY === true),
     isTerminal: stdout.isTTY === true,
     columns: stdout.columns || DEFAULT_COLUMNS, // 0 on a terminal that nobody has told its size

@@ -100,6 +100,71 @@ for (const place of PLACES) {
   })
 }
 
+for (const place of PLACES) {
+  test(`${place}: a command needs no file`, async ({ directory }) => {
+    await writeFile(join(directory, 'given.txt'), 'given\n')
+    const image = place === 'host' ? [] : ['--image', IMAGE]
+    const print = ['printf', '<%s>', "it's", '$HOME']
+
+    const [one, several] = await Promise.all([
+      run(directory, [...image, '--env', 'A=1,B=2', '--', 'cat given.txt; echo "$A$B"; exit 3']),
+      run(directory, [...image, '--format', 'json', '--', ...print]),
+    ])
+
+    assert.is(one.code, 1, one.stderr)
+    assert.match(one.stdout, '\ngiven\n12\n')
+    assert.is(several.code, 0, several.stderr)
+    assert.match(several.stdout, "<it's><$HOME>")
+  })
+}
+
+test('commands are chosen by number or name, and may go on after one that fails', async (t) => {
+  const text =
+    'commands: [echo "=1", { name: Two, run: "false" }, echo "=3"]\non_fail: [echo "=f"]\n'
+  await writeFile(join(t.directory, 'job.yaml'), text)
+
+  for (const [args, code, shown] of [
+    [['--from', 'Two'], 1, '=f'],
+    [['--from', '3'], 0, '=3'],
+    [['--only', '1'], 0, '=1'],
+    [['--keep-going'], 1, '=1 =3 =f'],
+  ] as const) {
+    const exit = await run(t.directory, [...args, 'job.yaml'])
+    assert.is(exit.code, code, exit.stderr)
+    assert.is(exit.stdout.match(/^=.$/gm)?.join(' '), shown, args.join(' '))
+  }
+  for (const [args, complaint] of [
+    [['--only', 'Three', 'job.yaml'], '--only: the job has no command "Three"'],
+    [['--only', '4', 'job.yaml'], '  2  Two\n  3  echo "=3"\n'],
+    [['--only', '1', '--from', '1', 'job.yaml'], '--from and --only were both given'],
+    [['--image', 'x', 'job.yaml'], '--image is for a command after --'],
+    [['job.yaml', '--', 'true'], 'both job.yaml and a command after --'],
+    [['--'], 'agent run needs FILE, or a command after --'],
+  ] as const) {
+    const exit = await run(t.directory, args)
+    assert.is(exit.code, 2)
+    assert.match(exit.stderr, complaint)
+  }
+})
+
+test('the first job file of a project fits it, can be used, and replaces none', async ({
+  directory,
+}) => {
+  await writeFile(join(directory, 'package.json'), '{}')
+
+  const { code, stdout, stderr } = await runAgent(['init'], { cwd: directory })
+  const again = await runAgent(['init'], { cwd: directory })
+  const printed = await run(directory, ['--print-request', 'job.yaml'])
+
+  assert.is(code, 0, stderr)
+  assert.is(stdout, 'job.yaml written, for package.json. Run it: agent run job.yaml\n')
+  assert.is(again.code, 2)
+  assert.match(again.stderr, /^agent: job\.yaml is there already/)
+  const { compose, commands } = JSON.parse(printed.stdout)
+  assert.is(compose.containers[0].image, 'node:24')
+  assert.equal(commands.slice(1), [{ directive: 'npm install' }, { directive: 'npm test' }])
+})
+
 test('a wrong file is to be mended, and every mistake has its place', async ({ directory }) => {
   await writeFile(
     join(directory, 'job.yaml'),

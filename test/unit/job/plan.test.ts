@@ -158,4 +158,14 @@ test('in a fleet a failing pre-job hook changes nothing, unless it is said to', 
   assert.equal(walk(planFor(false), { pre: stopped }).slice(-2), ['pre', '=> stopped'])
 })
 
+test('who keeps going runs every command, and has failed at the end', () => {
+  const plan = { ...PLAN, keepsGoing: true }
+
+  assert.equal(walk(plan, { c1: failed() }).slice(3), [
+    ...['c1', 'c2', 'result=failed', 'a1', 'a2', 'f1'],
+    '=> failed',
+  ])
+  assert.not.ok(walk(plan, { c1: failed(130) }).includes('c2'), 'a job that stops itself')
+})
+
 test.run()
