@@ -18,6 +18,7 @@ import { isUploadDue } from '../log-upload/artifact-store.ts'
 import { uploadJobLog } from '../log-upload/upload.ts'
 import type { AgentMetrics } from '../metrics/hub-metrics.ts'
 import type { JobRequest } from '../request/job-request.ts'
+import { variablesOf } from '../settings/job-config.ts'
 import { type Refusal, refuseJob } from '../supervisor/refused-job.ts'
 import type { AgentMemory, KeptJob } from './agent-memory.ts'
 import { CauseLog } from './cause-log.ts'
@@ -155,7 +156,8 @@ export class AssignedJob {
     this.#isDelivered = isTrimmed || lines === delivered
     if (request === undefined || signal.aborted) return
     if (!isUploadDue(settings.uploadJobLogs, isTrimmed)) return
-    const { id: jobId, envVars: variables } = request
+    const variables = variablesOf(settings.job, request.envVars)
+    const { id: jobId } = request
     await uploadJobLog({ jobLog, jobId, variables, log: this.#log, signal })
   }
 

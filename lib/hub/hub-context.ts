@@ -28,6 +28,7 @@ export type HubSettings = Pick<
   | 'disconnectAfterJob'
   | 'endpoint'
   | 'interruptionGracePeriod'
+  | 'job'
   | 'jobId'
   | 'logFlushTimeout'
   | 'name'

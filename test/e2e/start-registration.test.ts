@@ -47,6 +47,15 @@ test('what will not get better ends the agent at once, with the words of the con
   assert.is(hub.agents.all.length, 0)
 })
 
+test('options of the other mode are refused before anything happens', async ({ hub, start }) => {
+  const { agent } = await start(['--name', 'mixed-agent', '--port', '8000'])
+  const { code, stderr } = await agent.exited
+
+  assert.is(code, 2)
+  assert.match(stderr, 'Options of an agent that is called by its control plane: --port')
+  assert.is(hub.requests.length, 0)
+})
+
 test('what passes is tried again, and each cause is said once', async ({ hub, start }) => {
   hub.fail({ on: 'register', fault: { status: 500, body: 'boom' }, times: 2 })
   hub.fail({ on: 'register', fault: { body: 'welcome' } })

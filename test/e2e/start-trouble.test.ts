@@ -47,7 +47,7 @@ test('a job that cannot be fetched or built fails, with a log that says why', as
   )
   assert.match(slow.log.text, '"output":"42\\n"')
   assert.not.match(stderr, 'hush')
-  assert.match(stderr, 'The job request is not JSON')
+  assert.match(stderr, 'The answer is not the request of this job')
   for (const job of [lost, unknown, wrong, odd, slow]) {
     assert.equal(job.log.bytes, await started.readJobLog(job.id))
     assert.match(job.log.text, /"event":"job_finished".*\n$/)
