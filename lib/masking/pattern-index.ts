@@ -17,8 +17,8 @@ export const MAX_SYMBOLS = 256
 /** Symbols that are looked at together. */
 const BLOCK = 3
 
-/** By how many symbols a window moves on that no pattern can begin in. */
-const FAR = MIN_SYMBOLS - BLOCK + 1
+/** How much of each pattern is looked at to find it: all of the shortest one, up to this. */
+const MAX_WINDOW = 16
 
 const HASHES = 65_536
 
@@ -40,8 +40,11 @@ interface Indexed extends Pattern {
 }
 
 export class PatternIndex {
-  readonly #shifts = new Uint8Array(HASHES).fill(FAR)
-  /** By the last block of their first {@link MIN_SYMBOLS} symbols. */
+  readonly #patterns: Indexed[] = []
+  /** In symbols. The longer it is, the further it moves on where no pattern can begin. */
+  #window = MAX_WINDOW
+  readonly #shifts = new Uint8Array(HASHES).fill(farOf(MAX_WINDOW))
+  /** By the last block of the window at their beginning. */
   readonly #byWindow = new Map<number, Indexed[]>()
   /** By their first block. */
   readonly #byStart = new Map<number, Indexed[]>()
@@ -58,11 +61,9 @@ export class PatternIndex {
     const codes = new Uint16Array(text.length)
     for (let at = 0; at < text.length; at++) codes[at] = text.charCodeAt(at)
     const indexed = { ...pattern, codes }
-    for (let at = 0; at < FAR; at++) {
-      const hash = hashOfBlock(codes, at)
-      this.#shifts[hash] = Math.min(this.#shifts[hash] ?? FAR, FAR - 1 - at)
-    }
-    append(this.#byWindow, hashOfBlock(codes, FAR - 1), indexed)
+    this.#patterns.push(indexed)
+    if (codes.length < this.#window) this.#narrow(codes.length)
+    else this.#addToWindow(indexed)
     append(this.#byStart, hashOfBlock(codes, 0), indexed)
     for (let length = 1; length <= BLOCK; length++) {
       const hash = hashOf(codes, 0, length)
@@ -75,9 +76,11 @@ export class PatternIndex {
   find(symbols: Symbols): Interval[] {
     const { codes, count } = symbols
     const shifts = this.#shifts
+    const last = farOf(this.#window) - 1
+    const end = count - this.#window
     const found: Interval[] = []
-    for (let at = 0; at <= count - MIN_SYMBOLS; ) {
-      const hash = hashOfBlock(codes, at + FAR - 1)
+    for (let at = 0; at <= end; ) {
+      const hash = hashOfBlock(codes, at + last)
       const shift = shifts[hash] ?? 0
       if (shift > 0) {
         at += shift
@@ -100,6 +103,23 @@ export class PatternIndex {
       if (count - start < BLOCK || this.#isOpen(symbols, start, hash)) return start
     }
     return count
+  }
+
+  #addToWindow(pattern: Indexed): void {
+    const far = farOf(this.#window)
+    for (let at = 0; at < far; at++) {
+      const hash = hashOfBlock(pattern.codes, at)
+      this.#shifts[hash] = Math.min(this.#shifts[hash] ?? far, far - 1 - at)
+    }
+    append(this.#byWindow, hashOfBlock(pattern.codes, far - 1), pattern)
+  }
+
+  /** For a pattern that is shorter than all before. */
+  #narrow(window: number): void {
+    this.#window = window
+    this.#shifts.fill(farOf(window))
+    this.#byWindow.clear()
+    for (const pattern of this.#patterns) this.#addToWindow(pattern)
   }
 
   #longestAt(symbols: Symbols, at: number, hash: number): number {
@@ -130,6 +150,11 @@ function hashOfBlock(codes: Uint16Array, from: number): number {
   const second = codes[from + 1] ?? 0
   const third = codes[from + 2] ?? 0
   return ((first << 10) ^ (second << 5) ^ third) & (HASHES - 1)
+}
+
+/** By how many symbols a window moves on in which no block of any pattern is. */
+function farOf(window: number): number {
+  return window - BLOCK + 1
 }
 
 function hashOf(codes: Uint16Array, from: number, length: number): number {

@@ -13,6 +13,9 @@ export const MAX_SECRET_BYTES = 65_536
 /** A line break after so many symbols is taken for one of a program that wraps what it prints. */
 const SYMBOLS_A_LINE = 16
 
+/** The last piece of a long value; short patterns make the search slow. */
+const LAST_PIECE = 32
+
 /** Different characters in something that is not masked wherever it occurs, such as `------` or `false,`. */
 const FEW_DIFFERENT = 3
 
@@ -64,7 +67,7 @@ function toPatterns(form: string): Pattern[] {
   const text = form.replace(/[\r\n]/g, '')
   const ownBreaks = form.split('\n').length - 1
   for (let from = 0; from === 0 || from < text.length - 1; from += MAX_SYMBOLS - 1) {
-    const start = Math.max(0, Math.min(from, text.length - MIN_SYMBOLS))
+    const start = Math.max(0, Math.min(from, text.length - LAST_PIECE))
     const piece = text.slice(start, from + MAX_SYMBOLS)
     const maxBreaks = ownBreaks + 1 + Math.floor(piece.length / SYMBOLS_A_LINE)
     if (piece.length >= MIN_SYMBOLS) patterns.push({ text: piece, maxBreaks })
