@@ -28,7 +28,7 @@ const LIMIT_MS = 60_000 + JOBS * 1_000
 
 /** One request in so many goes wrong. After a failed sync an agent waits for 3 to 6 s: not too often. */
 const RARITY: Readonly<Partial<Record<RequestKind, number>>> = {
-  ...{ sync: 100, job: 10, log: 6, refresh: 4, register: 2, disconnect: 2 },
+  ...{ sync: 150, job: 10, log: 8, refresh: 4, register: 2, disconnect: 2 },
 }
 
 const BROKEN: readonly Fault[] = [
