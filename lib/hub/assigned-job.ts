@@ -53,6 +53,9 @@ interface LoggedJob {
 
 const NEVER_BEGUN =
   'The agent was killed before the job began, and was started again: the job has failed.\n'
+/** For a log that the control plane may never take. */
+const FOREIGN_DELIVERY_MS = 60_000
+
 const STOPPED = 'The job was stopped before it began.\n'
 
 export class AssignedJob {
@@ -194,6 +197,7 @@ export class AssignedJob {
       if (signal.aborted) return this.#refuse(STOPPED, 'stopped')
       if ('problem' in fetched) {
         this.#log.error(fetched.problem)
+        if (fetched.isForeign) this.limitDelivery(FOREIGN_DELIVERY_MS)
         return this.#refuse(fetched.problem)
       }
       return await this.#start(fetched.request)

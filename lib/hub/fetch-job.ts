@@ -10,8 +10,14 @@ import type { JobRequest } from '../request/job-request.ts'
 import { parseJobRequestInSlices } from '../request/parse-job-request.ts'
 import type { RegisteredAgent } from './control-plane.ts'
 
-/** Lines for the job's log. */
-export type FetchedJob = { readonly request: JobRequest } | { readonly problem: string }
+export type FetchedJob = { readonly request: JobRequest } | UnfetchedJob
+
+export interface UnfetchedJob {
+  /** Lines for the job's log. */
+  readonly problem: string
+  /** The control plane says that it is not this agent's: it may not want its log, either. */
+  readonly isForeign: boolean
+}
 
 export interface FetchOptions {
   readonly agent: RegisteredAgent
@@ -38,13 +44,14 @@ export async function fetchJob(id: string, options: FetchOptions): Promise<Fetch
       ...{ delaysMs: DELAYS_MS, signal, onRetry: onFailure },
       isRetryable: (error) => error instanceof ControlPlaneError && error.status !== 404,
     })
-    if (isSanitized(document)) return { problem: SECRETS_GONE }
+    if (isSanitized(document)) return { problem: SECRETS_GONE, isForeign: false }
     const request = await parseJobRequestInSlices(document)
     return { request: { ...request, callbacks: {} } } // with push nobody waits for them
   } catch (error) {
     signal.throwIfAborted()
     if (error instanceof ControlPlaneError || error instanceof RequestError) {
-      return { problem: describe(error) }
+      const isForeign = error instanceof ControlPlaneError && error.status === 404
+      return { problem: describe(error), isForeign }
     }
     throw error
   }
