@@ -12,7 +12,7 @@ import { generic } from '../helpers/pull-credentials.ts'
 import { startRegistry } from '../helpers/registry.ts'
 import { openGate } from '../helpers/registry-gate.ts'
 import { pushImage, removeImage } from '../helpers/registry-image.ts'
-import { startFleetAgent } from '../helpers/started-agent.ts'
+import { type StartedAgent, startFleetAgent } from '../helpers/started-agent.ts'
 
 interface Context {
   hub: Hub
@@ -52,8 +52,16 @@ async function withAgents({ hub }: Context, flags: readonly string[], use: () =>
     assert.is(code, 0, stderr)
     assert.equal(hub.violations, [])
   } finally {
+    await endAtOnce(started)
     await started.remove()
   }
+}
+
+/** Also after a failure: one that is killed would leave its containers and networks. */
+async function endAtOnce({ agent }: StartedAgent): Promise<void> {
+  const asking = setInterval(() => agent.signal('SIGTERM'), 200)
+  await agent.exited
+  clearInterval(asking)
 }
 
 test(`${SIDE_BY_SIDE} jobs side by side do not disturb each other, nor does the stop of one`, async (t) => {
