@@ -102,18 +102,19 @@ test('callback URLs and their token are kept as long as they are needed', async 
   const plane = await startControlPlane()
   try {
     await withAgent(async (served) => {
-      const directory = join(served.directory, 'state', 'records')
-      const records = async () => {
-        const names = await readdir(directory)
+      const state = join(served.directory, 'state')
+      const textBelow = async (directory: string) => {
+        const names = await readdir(directory, { recursive: true })
         const texts = names.map((name) => readFile(join(directory, name), 'utf8').catch(() => ''))
         return (await Promise.all(texts)).join('')
       }
+      const records = () => textBelow(join(state, 'records'))
       const wait = [{ directive: 'echo now; sleep 1000' }]
       const { finished, teardown_finished } = callbacksTo(plane)
       const unused = await submit(served, { commands: wait, callbacks: { token: 'unneeded' } })
       await whenRunning(served, unused)
       assert.match(await records(), unused)
-      assert.not.match(await records(), 'unneeded')
+      assert.not.match(await textBelow(state), 'unneeded')
       await served.ask('POST', '/stop')
       await followLog(served, unused)
       await whenFree(served)
@@ -124,10 +125,11 @@ test('callback URLs and their token are kept as long as they are needed', async 
       assert.match(await records(), '/finished')
       await served.ask('POST', '/stop')
       await followLog(served, id)
-      assert.not.match(await records(), '/finished')
+      assert.not.match(await textBelow(state), '/finished')
       assert.match(await records(), /teardown.*needed/)
       await served.ask('GET', `/jobs/${id}/log`, ARCHIVATOR)
       await waitFor(async () => (await records()) === '', 'nothing of it is kept')
+      assert.not.match(await textBelow(state), /\/teardown|needed/)
     })
   } finally {
     await plane.close()
