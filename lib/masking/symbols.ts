@@ -161,10 +161,14 @@ export function sequencesIn(text: string): string {
 function endOfSequence(text: string, from: number): number {
   const second = text.charCodeAt(from + 1)
   if (Number.isNaN(second)) return text.length + 1
-  if (second === 0x28 || second === 0x29) {
-    return from + 2 < text.length ? from + 3 : text.length + 1
-  }
-  if (second !== BRACKET) return from
+  if (second === BRACKET) return endOfControl(text, from)
+  if (second !== 0x28 && second !== 0x29) return from
+  const set = text.charCodeAt(from + 2)
+  if (Number.isNaN(set)) return text.length + 1
+  return set >= 0x30 && set <= 0x7e ? from + 3 : from
+}
+
+function endOfControl(text: string, from: number): number {
   for (let at = from + 2; at < from + MAX_SEQUENCE; at++) {
     const code = text.charCodeAt(at)
     if (Number.isNaN(code)) return text.length + 1

@@ -14,7 +14,7 @@ const FIRST_SEED = Number(process.env['FIRST_SEED'] ?? 1)
 const TEXTS_OF_ONE_SET = 25
 
 // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
-const SEEN = /\x1b\[[ -?]{0,61}[@-~]|\x1b[()].|[\r\n]|./gs
+const SEEN = /\x1b\[[ -?]{0,61}[@-~]|\x1b[()][0-~]|[\r\n]|./gs
 
 /** Symbol by symbol, pattern by pattern. */
 function maskWhole(text: string, patterns: readonly Pattern[]): string {
