@@ -19,6 +19,7 @@ const main: CommandDef = defineCommand({
     install: () => import('./lib/cli/install.ts').then(({ installCommand }) => installCommand),
     uninstall: () =>
       import('./lib/cli/uninstall.ts').then(({ uninstallCommand }) => uninstallCommand),
+    explain: () => import('./lib/cli/explain.ts').then(({ explainCommand }) => explainCommand),
     init: () => import('./lib/cli/init.ts').then(({ initCommand }) => initCommand),
     schema: () => import('./lib/cli/schema.ts').then(({ schemaCommand }) => schemaCommand),
     completion: () =>

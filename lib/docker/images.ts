@@ -22,6 +22,10 @@ export interface ImageInfo {
   readonly healthCheck: readonly string[] | undefined
   /** TCP only: of others nobody can tell whether they are open. */
   readonly exposedPorts: readonly number[]
+  /** `sha256:…` of the manifest it was pulled by; undefined for one that was built here. */
+  readonly digest: string | undefined
+  /** Names of the variables it sets. */
+  readonly variables: readonly string[]
 }
 
 /** One line of a pull's progress, as the engine sends it. */
@@ -51,7 +55,10 @@ interface InspectAnswer {
   readonly Os?: string
   readonly Architecture?: string
   readonly Variant?: string
+  /** By each repository it is known in: `postgres@sha256:…`. */
+  readonly RepoDigests?: readonly string[] | null
   readonly Config?: {
+    readonly Env?: readonly string[] | null
     readonly User?: string
     readonly Entrypoint?: readonly string[] | null
     readonly Healthcheck?: { readonly Test?: readonly string[] | null } | null
@@ -86,6 +93,8 @@ export async function inspectImage(
     exposedPorts: Object.keys(value.Config?.ExposedPorts ?? {})
       .filter((port) => port.endsWith('/tcp'))
       .map((port) => Number.parseInt(port, 10)),
+    digest: value.RepoDigests?.[0]?.split('@')[1],
+    variables: (value.Config?.Env ?? []).map((variable) => variable.split('=', 1)[0] ?? ''),
   }
 }
 

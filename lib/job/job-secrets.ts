@@ -52,6 +52,12 @@ function markedIn(request: JobRequest): Marked[] {
   ]
 }
 
+/** Whether its value is masked, as far as it has anything to mask. */
+export function isMasked(variable: EncodedVariable, maskByName: boolean): boolean {
+  if (isMarked(variable)) return true
+  return maskByName && isGuessed(variable) && decode(variable.value).length >= MIN_GUESSED_BYTES
+}
+
 function isMarked({ secret }: EncodedFile | EncodedVariable): boolean {
   return secret === true
 }

@@ -15,7 +15,7 @@ const LIMIT_MS = 60_000
 /** How a command begins, and where it is tried. */
 const TRIED: readonly (readonly [RegExp, string])[] = [
   [/^agent (run|schema|doctor|man-page|install --dry-run)\b(?! --hold)/, 'e2e/readme-commands'],
-  [/^agent run (--from|--only|--env|--image|-- )|^agent init/, 'e2e/short-form'],
+  [/^agent run (--from|--only|--env|--image|-- )|^agent (init|explain)\b/, 'e2e/short-form'],
   [/^source <\(agent completion bash\)/, 'e2e/readme-commands'],
   [/^npm run quickstart|^npm (run )?test\b|^npm run (build|readme|bench)/, 'e2e/readme'],
   [/^(AGENT_DOWNLOAD_URL=\S+ )?npm run release/, 'e2e/release'],

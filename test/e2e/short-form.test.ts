@@ -147,6 +147,43 @@ test('commands are chosen by number or name, and may go on after one that fails'
   }
 })
 
+for (const place of PLACES) {
+  test(`${place}: a job is explained, and nothing is done`, async ({ directory }) => {
+    await writeFile(join(directory, 'job.yaml'), jobIn(place))
+    await writeFile(join(directory, '.env'), 'FROM_FILE=x\n')
+    await writeFile(join(directory, 'given.txt'), 'given\n')
+    const explain = async (...args: string[]) =>
+      await runAgent(['explain', '--env-vars', 'GREETING=x,HOST=y', ...args, 'job.yaml'], {
+        cwd: directory,
+        environment: { DEPLOY: SECRET },
+      })
+
+    const text = await explain()
+    const json = await explain('--format', 'json')
+
+    assert.is(text.code, 0, text.stderr)
+    assert.match(text.stdout, 'Nothing has been started.')
+    assert.match(text.stdout, /\nMasked in the log:\n {2}DEPLOY\n/)
+    assert.match(text.stdout, /\n {2}\d {2}if failed +echo "as expected"\n/)
+    assert.not.match(text.stdout + json.stdout, SECRET)
+    const explanation = JSON.parse(json.stdout)
+    const origins = Object.fromEntries(
+      explanation.variables.map(({ name, from }: Record<string, string>) => [name, from]),
+    )
+    assert.is(origins['GREETING'], 'request')
+    assert.is(origins['HOST'], 'host setting')
+    assert.equal(explanation.ignored, ['GREETING of the host setting: replaced by a later one'])
+    assert.equal(explanation.files, [{ path: '/tmp/short-form/given', mode: '0600', bytes: 6 }])
+    if (place === 'host') return
+    assert.is(explanation.images[0].present, true)
+    assert.equal(explanation.mounts, [{ source: directory, target: '/workdir' }])
+    assert.equal(
+      explanation.containers.map(({ name, role }: Record<string, string>) => `${name} ${role}`),
+      ['main main', 'beside service'],
+    )
+  })
+}
+
 test('the first job file of a project fits it, can be used, and replaces none', async ({
   directory,
 }) => {

@@ -67,6 +67,8 @@ test('an image tells its user, its entrypoint, its health check and its TCP port
     entrypoint: ['/e'],
     healthCheck: undefined,
     exposedPorts: [80, 8080],
+    digest: undefined,
+    variables: [],
   })
   assert.equal(checked?.healthCheck, ['true'])
   assert.equal(checked?.exposedPorts, [])
