@@ -4,6 +4,7 @@
  * @module
  */
 
+import { baseUrlOf } from '../hub/hub-context.ts'
 import { askForType, type TypeFigures } from '../metrics/type-figures.ts'
 import { createOutboundClient } from '../outbound.ts'
 import type { StartConfig } from '../settings/start-config.ts'
@@ -47,10 +48,6 @@ export async function probe(
   } finally {
     await client.close()
   }
-}
-
-function baseUrlOf({ endpoint, noHttps }: Pick<StartConfig, 'endpoint' | 'noHttps'>): string {
-  return `${noHttps ? 'http' : 'https'}://${endpoint}/api/v1/self_hosted_agents`
 }
 
 /** The system's own word for it is in the innermost cause, as a rule. */
