@@ -53,7 +53,7 @@ export async function loadJobFile(
     return await toLocalJob(parseYaml(text, name), isStdin ? '.' : dirname(path), options)
   } catch (error) {
     if (!(error instanceof RequestError)) throw error
-    const isSyntax = error.problems.some((problem) => problem.path.startsWith(`${name}:`))
+    const isSyntax = error.problems.some(({ path }) => `${path}:`.startsWith(`${name}:`))
     const problems = isSyntax ? error.problems : placeProblems(error.problems, text, name)
     throw new RequestError(problems, hint)
   }
@@ -83,7 +83,7 @@ export async function toLocalJob(
   try {
     const request = parseJobRequest(document, options)
     if (problems.length > 0) throw new RequestError(problems)
-    const unknownKeys = request.unknownKeys.map((path) => formatPath(long.notes.originOf(path)))
+    const unknownKeys = request.unknownKeys.map(toWrittenPath)
     return {
       request: { ...request, unknownKeys },
       document: document as LocalJob['document'],
@@ -96,7 +96,12 @@ export async function toLocalJob(
   }
 
   function toWritten({ path, message }: Problem): Problem {
-    return { path: formatPath(long.notes.originOf(path)), message }
+    return { path: toWrittenPath(path), message }
+  }
+
+  /** How many keys there are beyond those that are named is no path. */
+  function toWrittenPath(path: string): string {
+    return /^\d+ more$/.test(path) ? path : formatPath(long.notes.originOf(path))
   }
 }
 

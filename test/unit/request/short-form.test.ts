@@ -154,6 +154,13 @@ commands: [false, 12, { run: true }, { directive: false, alias: 1.0 }]
   assert.is(job.request.commands[3]?.alias, '1.0')
 })
 
+test('what is wrong with the whole file has no place in it', async () => {
+  assert.equal(await problemsOf('# nothing\n'), [' expected a job, got an empty document'])
+  assert.equal(await problemsOf('a: 1\na: 2\n'), [
+    '2:1: expected each key once, got this one again\n  a: 2\n  ^',
+  ])
+})
+
 test('in the long form quotes are asked for', async () => {
   assert.equal(await problemsOf('commands:\n  - directive: false\n'), [
     '2:16: commands[0].directive: expected a string, got a boolean (YAML reads this as a boolean: put it in quotes)',
@@ -237,6 +244,17 @@ test('what cannot be together is told', async () => {
 test('unknown keys are told as written, and the value of a secret never', async () => {
   const job = await load('image: a\nservices: { db: { image: b, memroy: 1g } }\ncomands: []\n')
   assert.equal([...job.request.unknownKeys].sort(), ['comands', 'services.db.memroy'])
+
+  const many = await load(
+    JSON.stringify(
+      Object.fromEntries(
+        Array(103)
+          .fill(0)
+          .map((_, at) => [`k${at}`, 1]),
+      ),
+    ),
+  )
+  assert.equal(many.request.unknownKeys.slice(-2), ['k99', '3 more'])
 
   const problems = await problemsOf('secrets: [NPM_TOKEN]\nenv: [x]\n')
   assert.not.match(problems.join(), 'hunter')
