@@ -1,5 +1,5 @@
 /**
- * What one agent keeps on disk, so that it goes on where it was when its process is killed.
+ * What one agent keeps on disk, so that it can resume after its process was killed.
  *
  * @module
  */
@@ -13,32 +13,32 @@ import { replaceFile } from '../files/replace-file.ts'
 import type { Logger } from '../log.ts'
 import { openOwnFile } from '../private/open-own-file.ts'
 
-/** A registration that is taken up again. */
+/** A registration that the next process resumes. */
 export interface KeptRegistration {
   readonly name: string
-  /** Of the agent. */
+  /** The agent's. */
   readonly token: string
   /** Where it is registered. */
   readonly baseUrl: string
-  /** Of the settings that the control plane knows: others need another registration. */
+  /** Of the settings that the control plane knows: when they change, the agent has to register again. */
   readonly fingerprint: string
 }
 
-/** The control plane believes that this agent has it. */
+/** A job that this agent has, as far as the control plane knows. */
 export interface KeptJob {
   readonly id: string
   /** Where its log goes. Undefined before its request has come. */
   readonly logUrl?: string | undefined
   /** Lines of its log that the control plane has. */
   readonly position: number
-  /** Known once it is over and its log pushed, as far as it could be. */
+  /** Set once the job is over and its log has been pushed, as far as that was possible. */
   readonly result?: JobResult | undefined
-  /** There is nothing left to be pushed. */
+  /** Nothing of its log is left to push. */
   readonly isDelivered?: boolean | undefined
 }
 
 interface Content {
-  /** Made when nobody has given one. */
+  /** Generated when none is configured. */
   readonly madeName?: string | undefined
   readonly registration?: KeptRegistration | undefined
   readonly job?: KeptJob | undefined
@@ -47,18 +47,20 @@ interface Content {
 /** Changes with the meaning of what is kept. */
 const FORMAT = 1
 
-/** Changes are written one after the other, each as a whole. */
+/** Each change rewrites the whole file; writes never overlap. */
 export class AgentMemory {
   readonly #path: string
   #content: Content
   #written: Promise<void> = Promise.resolve()
 
-  /** What cannot be read is reported, and forgotten: the agent registers anew then. */
+  /** An unreadable file is reported and ignored: the agent then registers again. */
   static open(path: string, log: Logger): AgentMemory {
     try {
       return new AgentMemory(path, read(path))
     } catch (error) {
-      log.error(`What this agent has kept in ${path} cannot be read: ${explain(error)}`)
+      log.error(
+        `The saved state of this agent, ${path}, cannot be read and is ignored: ${explain(error)}`,
+      )
       return new AgentMemory(path, {})
     }
   }
@@ -86,7 +88,7 @@ export class AgentMemory {
     await this.#change({ madeName })
   }
 
-  /** @throws {StateError} when it cannot be written: it counts all the same, until the process ends */
+  /** @throws {StateError} when it cannot be written; the change still holds until the process ends */
   async setRegistration(registration: KeptRegistration): Promise<void> {
     await this.#change({ registration })
   }
@@ -96,18 +98,18 @@ export class AgentMemory {
     await this.#change({ job })
   }
 
-  /** Does nothing when that job is not the one that is kept. @throws {StateError} as {@link setRegistration} */
+  /** Does nothing for any other job. @throws {StateError} as {@link setRegistration} */
   async updateJob(id: string, change: Omit<Partial<KeptJob>, 'id'>): Promise<void> {
     const { job } = this.#content
     if (job?.id === id) await this.#change({ job: { ...job, ...change } })
   }
 
-  /** The registration, and what belongs to it. The name stays. @throws {StateError} */
+  /** Drops the registration and its job; keeps the name. @throws {StateError} */
   async forgetRegistration(): Promise<void> {
     await this.#change({ registration: undefined, job: undefined })
   }
 
-  /** Everything. @throws {StateError} */
+  /** Drops everything. @throws {StateError} */
   async remove(): Promise<void> {
     this.#content = {}
     await this.#queue(() => rm(this.#path, { force: true }))
@@ -121,7 +123,7 @@ export class AgentMemory {
 
   async #queue(work: () => Promise<void>): Promise<void> {
     const written = this.#written.then(work).catch((cause: unknown) => {
-      throw new StateError('What this agent has to remember cannot be written', {
+      throw new StateError('The state of this agent cannot be saved', {
         hint: `Make ${dirname(this.#path)} writable and check that its disk is not full.`,
         cause,
       })
@@ -131,7 +133,7 @@ export class AgentMemory {
   }
 }
 
-/** @throws {Error} when there is something else than such a file of this user's */
+/** @throws {Error} when it is unreadable, or no such file of this user's */
 function read(path: string): Content {
   let descriptor: number
   try {
@@ -147,7 +149,7 @@ function read(path: string): Content {
   }
 }
 
-/** @throws {Error} without a word of what is there: tokens are */
+/** @throws {Error} that quotes nothing of the text, since tokens are in it */
 function parse(text: string): Content {
   let value: Content & { format?: unknown }
   try {

@@ -1,6 +1,6 @@
 /**
- * One job of an agent, from its id to a result that can be reported: fetched, run, its log pushed.
- * Also one that an earlier process has begun.
+ * One job of an agent, from its id to a result that can be reported: it is fetched, it runs, its log is
+ * pushed. Also a job that an earlier process began.
  *
  * @module
  */
@@ -35,17 +35,17 @@ export interface AssignedJobOptions {
   readonly kept: KeptJob
   /** `resumed`: an earlier process had it. */
   readonly origin: 'new' | 'resumed'
-  /** Why the job must not run although it is ours. */
+  /** Why the job must not run although it was assigned to this agent. */
   readonly obstacle?: unknown
   /** Called with each change of {@link AssignedJob.state}. */
   readonly onChange: () => void
 }
 
-/** A job whose log is written, or was. */
+/** A job that has a log, complete or not. */
 interface LoggedJob {
-  /** Rejects when there is nowhere to keep it. */
+  /** Rejects when the log cannot be kept anywhere. */
   readonly jobLog: Promise<JobLog>
-  /** When it is over, and its log complete. */
+  /** Resolves when the job is over and its log complete. */
   readonly result: Promise<JobResult>
   readonly logUrl: string
   readonly request?: JobRequest
@@ -63,13 +63,13 @@ export class AssignedJob {
   readonly #options: AssignedJobOptions
   readonly #log: Logger
   readonly #stop = new AbortController()
-  /** Aborted when nothing of it has to be told any more. */
+  /** Aborted when nothing of the job needs to be reported any more. */
   readonly #lifetime = new AbortController()
-  /** Aborted when its log need not be told to its end. */
+  /** Aborted when the rest of its log need not be delivered. */
   readonly #delivery = new LinkedAbort(this.#lifetime.signal)
   #deliveryLimit: NodeJS.Timeout | undefined
   #isRunning: boolean
-  /** Its log is complete, and still to be delivered. */
+  /** Its log is complete and still has to be delivered. */
   #isOver = false
   #isDelivered = false
   #result: JobResult | undefined
@@ -92,12 +92,12 @@ export class AssignedJob {
     return { state: this.#isRunning ? 'running-job' : 'starting-job', job_id, job_result: '' }
   }
 
-  /** Once all of it is over. */
+  /** Set once all of it is over. */
   get result(): JobResult | undefined {
     return this.#result
   }
 
-  /** Never rejects. Call once. Afterwards the result is there, and on disk. */
+  /** Never rejects. Call once. Afterwards the result is set, and saved on disk. */
   async run(): Promise<void> {
     const { supervisor } = this.#options.context
     supervisor.logs.hold(this.id)
@@ -124,12 +124,12 @@ export class AssignedJob {
     return true
   }
 
-  /** Its log is pushed for at most so long from now on; the first limit counts. */
+  /** Its log is pushed for at most this long from now on; only the first limit counts. */
   limitDelivery(ms: number): void {
     this.#deliveryLimit ??= setTimeout(() => this.#delivery.abort(), ms)
   }
 
-  /** The control plane does not want to know of it any more: {@link run} ends soon. */
+  /** The control plane is no longer interested in the job: {@link run} ends soon. */
   abandon(): void {
     this.#lifetime.abort()
     this.stop()
@@ -171,7 +171,7 @@ export class AssignedJob {
     return await this.#fetch()
   }
 
-  /** One that has run here, to its end or to that of an earlier process. */
+  /** A job that ran here, to its own end or until an earlier process died. */
   async #reopen(): Promise<LoggedJob> {
     const { context, kept } = this.#options
     await context.supervisor.whenRecovered(this.id)

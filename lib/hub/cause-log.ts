@@ -1,5 +1,5 @@
 /**
- * Says each trouble once, however often it comes back, until there has been success.
+ * Logs each cause of failure once, however often it recurs, until there has been a success.
  *
  * @module
  */
@@ -7,7 +7,7 @@
 import { explain } from '../errors.ts'
 import type { Logger } from '../log.ts'
 
-/** Beyond these all has been said. */
+/** Further causes are not logged. */
 const MAX_CAUSES = 20
 
 export class CauseLog {

@@ -27,7 +27,7 @@ export interface Registration {
 /** For one call. */
 export interface CallLimits {
   readonly signal: AbortSignal
-  /** Default 30,000, which the control plane expects. */
+  /** Default 30,000, as the control plane expects. */
   readonly timeoutMs?: number
 }
 
@@ -46,8 +46,8 @@ const UNTRUSTED = new Set([
 ])
 
 const HINTS: Readonly<Record<number, string>> = {
-  401: 'If that stays so, the agent’s token is not valid any more: end the agent, remove agents/ in its state directory, and start it again.',
-  404: 'The control plane does not know this agent, or this job is not its own.',
+  401: 'If this persists, the agent’s token is no longer valid: stop the agent, remove agents/ in its state directory, and start it again.',
+  404: 'The control plane does not know this agent, or the job belongs to another one.',
 }
 
 /** Any number of calls at a time, by any number of agents. */
@@ -62,7 +62,7 @@ export class ControlPlane {
   }
 
   /**
-   * @returns the answer whatever its status: what to do about a refusal is a table of its own
+   * @returns the answer, whatever its status: refusals.ts says what it means
    * @throws {ControlPlaneError} when there was none
    */
   async register(token: string, body: Registration, limits: CallLimits): Promise<TextResponse> {
@@ -97,7 +97,7 @@ interface Call extends CallLimits {
   readonly maxAnswerBytes?: number
 }
 
-/** All methods throw a {@link ControlPlaneError} for another answer than the one that is meant. */
+/** All methods throw a {@link ControlPlaneError} for any answer but the expected one. */
 export class RegisteredAgent {
   readonly #call: (call: Call) => Promise<TextResponse>
 
@@ -124,7 +124,7 @@ export class RegisteredAgent {
     throw new ControlPlaneError(`${path} was answered without a token`, { hint: TRIES_AGAIN })
   }
 
-  /** An agent that is not known any more is disconnected: the answer to an earlier call was lost. */
+  /** An agent that is no longer known counts as disconnected: the answer to an earlier call was lost. */
   async disconnect(limits: CallLimits): Promise<void> {
     try {
       await this.#ask({ method: 'POST', path: '/disconnect', ...limits })
@@ -149,7 +149,7 @@ export class RegisteredAgent {
 function unreachable(what: string, cause: unknown): ControlPlaneError {
   const code = codeOf(cause)
   const hint = UNTRUSTED.has(code)
-    ? 'If its certificate is of a private authority, name a file with that authority’s certificate in NODE_EXTRA_CA_CERTS or SSL_CERT_FILE.'
+    ? 'If its certificate was issued by a private authority, set NODE_EXTRA_CA_CERTS or SSL_CERT_FILE to a file with that authority’s certificate.'
     : 'Check the endpoint, the network and the proxy; the agent tries again.'
   return new ControlPlaneError(`${what} got no answer: ${messageOf(cause)}`, { hint, cause })
 }

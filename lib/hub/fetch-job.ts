@@ -15,21 +15,21 @@ export type FetchedJob = { readonly request: JobRequest } | UnfetchedJob
 export interface UnfetchedJob {
   /** Lines for the job's log. */
   readonly problem: string
-  /** The control plane says that it is not this agent's: it may not want its log, either. */
+  /** The control plane says that the job belongs to another agent: it may not take its log, either. */
   readonly isForeign: boolean
 }
 
 export interface FetchOptions {
   readonly agent: RegisteredAgent
-  /** Told of the first failure, which need not be the last. */
+  /** Called with the first failure, which need not be the last. */
   readonly onFailure: (error: unknown) => void
   readonly signal: AbortSignal
 }
 
-/** Ten tries in all, the second one soon: most failures are a connection that had gone. */
+/** Ten tries in all, the second one soon: most failures are a stale connection. */
 const DELAYS_MS = [200, 3_000, 3_000, 3_000, 3_000, 3_000, 3_000, 3_000, 3_000]
 
-/** What the control plane has put in place of a value that it hands out once. */
+/** What the control plane sends in place of a value that it hands out only once. */
 const SANITIZED = '{SANITIZED}'
 
 const SECRETS_GONE = `The control plane has delivered this job before, and hands out its secrets only once.
@@ -46,7 +46,7 @@ export async function fetchJob(id: string, options: FetchOptions): Promise<Fetch
     })
     if (isSanitized(document)) return { problem: SECRETS_GONE, isForeign: false }
     const request = await parseJobRequestInSlices(document)
-    return { request: { ...request, callbacks: {} } } // with push nobody waits for them
+    return { request: { ...request, callbacks: {} } } // nobody waits for them when the log is pushed
   } catch (error) {
     signal.throwIfAborted()
     if (error instanceof ControlPlaneError || error instanceof RequestError) {
@@ -58,21 +58,21 @@ export async function fetchJob(id: string, options: FetchOptions): Promise<Fetch
 }
 
 /**
- * What stands in between may answer with anything, and an object without commands would be a job that
+ * A proxy in between may answer with anything, and an object without commands would be a job that
  * passes without doing its work.
  *
- * @throws {ControlPlaneError} without a word of what has come: secrets are in it
+ * @throws {ControlPlaneError} that quotes nothing of the answer, since secrets are in it
  */
 function parse(id: string, text: string): object {
   let document: unknown
   try {
     document = JSON.parse(text)
   } catch {
-    document = undefined // told below
+    document = undefined // reported below
   }
   if (isOfJob(id, document)) return { ...document, job_id: id } // whatever it calls itself
   throw new ControlPlaneError('The answer is not the request of this job', {
-    hint: 'Check what stands between the agent and the control plane.',
+    hint: 'Check for a proxy between the agent and the control plane.',
   })
 }
 
@@ -82,7 +82,7 @@ function isOfJob(id: string, document: unknown): document is object {
   return job_id === id || olderId === id || Array.isArray(commands)
 }
 
-/** Looks at the values of variables and files, wherever they stand; a directive may say what it likes. */
+/** Looks at the values of variables and files, at any depth; a directive may contain that text. */
 function isSanitized(document: unknown): boolean {
   if (typeof document !== 'object' || document === null) return false
   return Object.entries(document).some(([key, value]) =>
@@ -92,7 +92,7 @@ function isSanitized(document: unknown): boolean {
 
 function describe(error: ControlPlaneError | RequestError): string {
   if (error instanceof RequestError) {
-    return `The control plane has sent a job request that is wrong:\n${error.message}\n`
+    return `The control plane sent an invalid job request:\n${error.message}\n`
   }
   return `The job could not be fetched from the control plane.\n${toLine(error)}\n`
 }

@@ -1,5 +1,5 @@
 /**
- * One agent, from its registration to its end: a session after the other, as a rule just one.
+ * One agent, from its registration to its end: one session after another, usually just one.
  *
  * @module
  */
@@ -29,7 +29,7 @@ export interface HubAgentOptions {
   readonly memory: AgentMemory
   /** To register with. */
   readonly name: string
-  /** It has to end what it was doing, and is not wanted any more. */
+  /** It only finishes what an earlier process left, since fewer agents are configured now. */
   readonly isSurplus: boolean
   readonly log: Logger
 }
@@ -42,7 +42,7 @@ export type AgentEnd =
     }
   | { readonly kind: 'failed'; readonly error: AgentError }
 
-/** A second apart, then on: the control plane finds out by itself. */
+/** One second apart; after that the agent gives up, and the control plane notices by itself. */
 const DISCONNECT_TIMES = 100
 const DISCONNECT_PAUSE_MS = 1_000
 const DISCONNECT_CALL_MS = 5_000
@@ -93,12 +93,12 @@ export class HubAgent {
     }
   }
 
-  /** @returns undefined when there is none, and none is wanted any more */
+  /** @returns undefined when there is none and none is needed any more */
   async #findRegistration(): Promise<KeptRegistration | { error: AgentError } | undefined> {
     const { isSurplus, log, memory } = this.#options
     const kept = memory.registration
     if (kept !== undefined) {
-      log.info(`The registration as ${oneLine(kept.name)} is taken up again`)
+      log.info(`Resuming the registration as ${oneLine(kept.name)}`)
       return kept
     }
     if (isSurplus || this.#interrupted.signal.aborted) return undefined
@@ -130,7 +130,9 @@ export class HubAgent {
       fingerprint: this.#fingerprint,
     }
     await memory.setRegistration(registration).catch((error: unknown) => {
-      log.error(`The registration is lost when the agent is killed: ${explain(error)}`)
+      log.error(
+        `The registration could not be saved and will be lost if the agent is killed: ${explain(error)}`,
+      )
     })
     log.info(`Registered as ${oneLine(name)} with ${settings.endpoint}`)
     return registration
@@ -166,7 +168,7 @@ export class HubAgent {
       })
       log.info(`Disconnected from the control plane as ${oneLine(registration.name)}`)
     } catch (error) {
-      log.warn(`The agent ends without having disconnected: ${explain(error)}`)
+      log.warn(`The agent ends without disconnecting: ${explain(error)}`)
     }
   }
 

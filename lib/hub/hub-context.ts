@@ -15,9 +15,9 @@ export interface HubContext {
   readonly supervisor: Supervisor
   readonly client: OutboundClient
   readonly metrics: HubMetrics
-  /** Of programs of the machine's owner; without the agent's own settings. */
+  /** For programs of the machine's owner: without the agent's own settings. */
   readonly environment: Readonly<Record<string, string>>
-  /** @param job the id every line is marked with */
+  /** @param job the id that marks every line */
   readonly logFor: (job?: string) => Logger
 }
 
@@ -40,12 +40,12 @@ export type HubSettings = Pick<
 
 type Origin = Pick<StartConfig, 'endpoint' | 'noHttps'>
 
-/** Up to where the calls differ. */
+/** The part that all calls have in common. */
 export function baseUrlOf(settings: Origin): string {
   return `${originOf(settings)}/api/v1/self_hosted_agents`
 }
 
-/** For a job without a request that says where its log goes. */
+/** Where the log of a job goes whose request could not be fetched. */
 export function logUrlOf(settings: Origin, jobId: string): string {
   return `${originOf(settings)}/api/v1/logs/${encodeURIComponent(jobId)}`
 }

@@ -20,7 +20,7 @@ import type { ShutdownReason } from './state.ts'
 
 /** How all of them ended. */
 export interface HubEnd {
-  /** Undefined when no agent could even be registered. */
+  /** Undefined when no agent could be registered. */
   readonly reason: ShutdownReason | undefined
   readonly results: readonly JobResult[]
   /** Why agents could not be registered. */
@@ -51,7 +51,7 @@ export class Hub {
       .sort((a, b) => a - b)
       .map((number) => {
         const memory = AgentMemory.open(join(directory, `${number}.json`), context.logFor())
-        // Before the supervisor clears up: a log that has still to be told of stays.
+        // Before the supervisor cleans up: a log that still has to be delivered stays.
         if (memory.job !== undefined) context.supervisor.logs.hold(memory.job.id)
         return { number, memory }
       })
@@ -76,7 +76,7 @@ export class Hub {
     const ends = await Promise.all(
       this.#agents.map(async (agent) => {
         const end = await agent.run()
-        if (end.kind === 'ended' && !agent.isSurplus) reason = end.reason // of the last one
+        if (end.kind === 'ended' && !agent.isSurplus) reason = end.reason // the last agent's
         return end
       }),
     )
@@ -92,7 +92,7 @@ export class Hub {
     }
   }
 
-  /** The first time the control plane is told; from the second time on jobs are stopped at once. */
+  /** The first call informs the control plane; from the second one on, jobs are stopped at once. */
   interrupt(): void {
     this.#signals++
     for (const agent of this.#agents) {
@@ -107,7 +107,7 @@ interface AgentPlace {
   /** From 1 on. */
   readonly number: number
   readonly memory: AgentMemory
-  /** The name of all of them, or a URL. */
+  /** The name that all agents share, or a URL. */
   readonly base: string
 }
 
@@ -118,7 +118,7 @@ function createAgent(context: HubContext, { number, memory, base }: AgentPlace):
   return new HubAgent({ context, memory, name, log, isSurplus: number > agents })
 }
 
-/** One that is made is kept: an agent that was killed comes back under its name. */
+/** A generated name is kept, so that an agent that was killed comes back under its name. */
 async function findName({ settings, logFor }: HubContext, memory: AgentMemory): Promise<string> {
   if (settings.name !== undefined) return settings.name
   if (memory.madeName !== undefined) return memory.madeName
@@ -127,7 +127,7 @@ async function findName({ settings, logFor }: HubContext, memory: AgentMemory): 
   return name
 }
 
-/** 20 characters, as the control plane's own names of agents have. */
+/** 20 characters, like the names that the control plane generates. */
 function createName(): string {
   const characters = Array.from({ length: 20 }, () =>
     NAME_CHARACTERS.charAt(randomInt(NAME_CHARACTERS.length)),
@@ -144,7 +144,7 @@ function withPrefix(prefix: string, log: Logger): Logger {
   }
 }
 
-/** `7.json` → 7. What else may lie there is none of ours. */
+/** `7.json` → 7. Other files there are ignored. */
 function numberOf(name: string): number[] {
   const [, digits] = /^([1-9]\d{0,4})\.json$/.exec(name) ?? []
   return digits === undefined ? [] : [Number(digits)]

@@ -9,19 +9,19 @@ import type { TextResponse } from '../outbound.ts'
 import { parseRecord, quote, readText, TRIES_AGAIN } from './answers.ts'
 
 export interface Registered {
-  /** Which the control plane may have changed. */
+  /** The control plane may have changed it. */
   readonly name: string
-  /** Of all further calls; it does not expire. */
+  /** For all further calls; it does not expire. */
   readonly token: string
 }
 
 export type RegistrationAnswer =
   | { readonly kind: 'registered'; readonly registered: Registered }
-  /** `refused`: for good. `quota`, `taken`: until another agent is gone. `passing`: soon over. */
+  /** `refused`: for good. `quota`, `taken`: until another agent is gone. `passing`: temporarily. */
   | { readonly kind: 'passing' | 'quota' | 'refused' | 'taken'; readonly error: AgentError }
 
 const TOKEN_HINT =
-  'Check the registration token, and that the endpoint is the one it was made for: it is on the page of the agent type.'
+  'Check that the registration token is complete and belongs to this endpoint: both are on the page of the agent type.'
 
 /** @param ownName for an answer without one */
 export function judgeAnswer({ status, text }: TextResponse, ownName: string): RegistrationAnswer {
@@ -34,18 +34,15 @@ export function judgeAnswer({ status, text }: TextResponse, ownName: string): Re
 
   if (status === 401 || status === 404) return refused(TOKEN_HINT)
   if (status === 422 && /agent quota/i.test(text)) {
-    return later(
-      'quota',
-      'The agent is registered as soon as another one ends, or the quota is raised.',
-    )
+    return later('quota', 'The agent registers as soon as another one ends or the quota is raised.')
   }
   if (status === 400 && /agent can'?t be registered/i.test(text)) {
     return later(
       'taken',
-      'An agent of this name is registered already. If it has crashed, its name is free after 15 minutes; otherwise give this one another --name.',
+      'An agent of this name is already registered. If it has crashed, its name is free again after 15 minutes; otherwise give this one another --name.',
     )
   }
-  if (status === 400 || status === 422) return refused('Change the setting that it names.')
+  if (status === 400 || status === 422) return refused('Change the setting that the answer names.')
   return later('passing', TRIES_AGAIN)
 }
 

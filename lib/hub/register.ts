@@ -24,10 +24,10 @@ export interface RegisterOptions {
 
 /** In milliseconds. */
 export interface RegistrationPatience {
-  /** After trouble that passes, growing. */
+  /** After a temporary failure, growing. */
   readonly firstMs: number
   readonly maxMs: number
-  /** While another agent has to go first. */
+  /** While another agent has to end first. */
   readonly occupiedMs: number
   /** For the name of an agent that has crashed. */
   readonly nameMs: number
@@ -46,7 +46,7 @@ const JITTER = 0.3
 /**
  * Tries again as long as that may help.
  *
- * @throws {RegistrationRefusedError} when it will not
+ * @throws {RegistrationRefusedError} when it cannot help
  * @throws {NameTakenError} when another agent kept the name
  * @throws {Error} when the signal is aborted
  */
@@ -65,7 +65,7 @@ export async function register(options: RegisterOptions): Promise<Registered> {
     causes.failed(error)
     if (kind === 'taken' && performance.now() > nameDeadline) {
       throw new NameTakenError(`The name ${registration.name} is still taken`, {
-        hint: 'Give this agent another --name, or end the one that has it.',
+        hint: 'Give this agent another --name, or stop the agent that has it.',
         cause: error,
       })
     }

@@ -1,5 +1,5 @@
 /**
- * What an agent says of itself and its machine when it registers.
+ * What an agent tells about itself and its machine when it registers.
  *
  * @module
  */
@@ -31,7 +31,7 @@ export function registrationOf(name: string, settings: HubSettings): Registratio
   }
 }
 
-/** Of all that the control plane keeps of a registration; it says nothing of the token in it. */
+/** Covers all that a registration depends on; the token cannot be derived from it. */
 export function fingerprintOf(settings: HubSettings): string {
   const { token, name, disconnectAfterJob, jobId } = settings
   const { disconnectAfterIdleTimeout: idle, interruptionGracePeriod: grace } = settings
@@ -39,7 +39,7 @@ export function fingerprintOf(settings: HubSettings): string {
   return createHash('sha256').update(JSON.stringify(parts)).digest('hex').slice(0, 16)
 }
 
-/** A time that is not zero does not become none. */
+/** Rounds up: a time above zero must not become "no limit". */
 function toSeconds(ms: number): number {
   return Math.ceil(ms / 1_000)
 }

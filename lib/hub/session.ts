@@ -1,5 +1,5 @@
 /**
- * One registration of an agent at work: what it syncs, what it does about the answers, its job.
+ * One registration at work: its syncs, what it does about the answers, its job.
  *
  * @module
  */
@@ -34,14 +34,14 @@ export type SessionEnd =
   | { readonly kind: 'outdated' | 'silent' | 'unknown' }
   | { readonly kind: 'shutdown'; readonly reason: ShutdownReason }
 
-/** After an error, or when the control plane leaves it to the agent. */
+/** After an error, or when the control plane names no interval. */
 const PAUSE_MS = { least: 3_000, most: 6_000 }
 
-/** For one call of an agent that was told to end: it does not wait for a server that is silent. */
+/** For one call of an agent that was told to end: it does not wait for an unresponsive server. */
 const HURRIED_CALL_MS = 5_000
 const HURRIED_PAUSE_MS = 1_000
 
-/** For the rest of a log that nobody may be there for. */
+/** For the rest of a log that the control plane may no longer want. */
 const LAST_DELIVERY_MS = 10_000
 
 export class Session {
@@ -56,9 +56,9 @@ export class Session {
   #job: { readonly assigned: AssignedJob; readonly over: Promise<void> } | undefined
   #interruptedAt = 0
   #graceTimer: NodeJS.Timeout | undefined
-  /** The sync under way. */
+  /** Of the sync that is under way. */
   #call: LinkedAbort | undefined
-  /** Told while there was a job: it ends first. */
+  /** Set when a shutdown was requested during a job: the job ends first. */
   #shutdown: ShutdownReason | undefined
 
   constructor(options: SessionOptions) {
@@ -73,7 +73,7 @@ export class Session {
     })
   }
 
-  /** Of the jobs that were acknowledged. */
+  /** Results of the jobs that were acknowledged. */
   get results(): readonly JobResult[] {
     return this.#results
   }
@@ -92,7 +92,7 @@ export class Session {
     return end
   }
 
-  /** The first signal: the control plane decides what becomes of it. */
+  /** The first signal: the control plane decides what to do about it. */
   interrupt(): void {
     this.#interruptedAt = nowInSeconds()
     this.#silence.interrupt()
@@ -144,11 +144,11 @@ export class Session {
       case 'start':
         return await this.#start(reaction.jobId)
       case 'stop':
-        return this.#stop('The control plane stops the job')
+        return this.#stop('The control plane has stopped the job')
       case 'acknowledged':
         return await this.#forget()
       case 'abandon':
-        this.#options.log.warn('The control plane does not know of the job any more: it is stopped')
+        this.#options.log.warn('The control plane no longer knows the job: it is stopped')
         return await this.#abandon()
       case 'shutdown':
         return await this.#shutDown(sent, reaction.reason)
@@ -188,7 +188,7 @@ export class Session {
     if (this.#job?.assigned.stop()) this.#options.log.info(why)
   }
 
-  /** The job is over, and the control plane knows: nothing may be left of it when the next sync is sent. */
+  /** The control plane knows that the job is over: it must be forgotten before the next sync is sent. */
   async #forget(): Promise<void> {
     const { context, isOutdated, log, memory } = this.#options
     const { assigned } = this.#job ?? {}
@@ -202,7 +202,7 @@ export class Session {
     this.#loop.wake()
   }
 
-  /** Such an agent must not say that it waits: it would get another job. */
+  /** An agent for one job must not sync that it waits: it would get another job. */
   #ownReason(): ShutdownReason | undefined {
     if (this.#interruptedAt > 0) return 'INTERRUPTED'
     return this.#options.context.settings.disconnectAfterJob ? 'JOB_FINISHED' : undefined
@@ -257,7 +257,7 @@ export class Session {
     if (this.#job === undefined) return
     const { context, log } = this.#options
     const { assigned, over } = this.#job
-    const why = 'the control plane has lost this agent and failed its job by itself'
+    const why = 'the control plane has lost contact with this agent and failed its job'
     log.error(`The job ${oneLine(assigned.id)} is stopped and not reported: ${why}`)
     assigned.abandon()
     await over

@@ -20,7 +20,7 @@ export interface ShutdownHook {
   readonly log: Logger
 }
 
-/** A line that is longer comes in several entries. */
+/** A longer line is split over several entries. */
 const MAX_LINE_CHARACTERS = 4_096
 
 /** What it prints goes to the agent's log. It may take as long as it likes. Never rejects. */

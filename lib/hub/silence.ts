@@ -1,5 +1,5 @@
 /**
- * What an agent does about syncs that fail, by how long they have. Pure, but for the clock and its log.
+ * What an agent does when syncs fail, depending on how long they have. Pure, but for the clock and the log.
  *
  * @module
  */
@@ -8,9 +8,9 @@ import type { Logger } from '../log.ts'
 
 export interface SilenceOptions {
   readonly log: Logger
-  /** For the job of an agent that was told to end. */
+  /** How long a job may continue once the agent was told to end. */
   readonly graceMs: number
-  /** The registration is of use only for its job. */
+  /** The registration is only needed for its job. */
   readonly isOutdated: boolean
   /** Milliseconds. Default: `performance.now`. */
   readonly now?: () => number
@@ -19,17 +19,17 @@ export interface SilenceOptions {
 export interface FailedSync {
   /** The control plane does not know the agent: 404. */
   readonly isUnknown: boolean
-  /** `over`: only its end has still to be told. */
+  /** `over`: only its result still has to be reported. */
   readonly job: 'going' | 'none' | 'over'
 }
 
 /**
- * `unknown`: the registration is of no use any more; `stop-job`: nobody else will; `give-up`: the
- * agent was told to end, and ends without telling.
+ * `unknown`: the registration is lost; `stop-job`: the control plane cannot do it; `give-up`: the
+ * agent was told to end, and ends without reporting.
  */
 export type Advice = 'give-up' | 'retry' | 'stop-job' | 'unknown'
 
-/** A job is given up after so many 404 in this time, and not faster than that. */
+/** A job is given up after this many 404 within the window, the first and last at least this far apart. */
 const UNKNOWN_TIMES = 3
 const UNKNOWN_WINDOW_MS = 60_000
 const UNKNOWN_LEAST_MS = 5_000
@@ -37,10 +37,10 @@ const UNKNOWN_LEAST_MS = 5_000
 /** For an agent that was told to end. */
 const PATIENCE_MS = 5_000
 
-/** When other agents would have killed their job. */
+/** When the original agent would kill its job. */
 const LONG_MS = 600_000
 
-/** When the control plane has failed the job by itself. */
+/** When the control plane fails the job of an agent that it has lost. */
 const LOST_MS = 900_000
 
 export class Silence {
@@ -96,9 +96,9 @@ export class Silence {
   #reportLong(silentMs: number, job: FailedSync['job']): void {
     if (silentMs < LONG_MS || this.#isReported) return
     this.#isReported = true
-    const goesOn = job === 'none' ? '' : ', and its job goes on'
+    const goesOn = job === 'none' ? '' : ', and its job continues'
     this.#options.log.error(
-      `No sync has succeeded for ${LONG_MS / 60_000} minutes: the agent goes on trying${goesOn}`,
+      `No sync has succeeded for ${LONG_MS / 60_000} minutes: the agent keeps trying${goesOn}`,
     )
   }
 }

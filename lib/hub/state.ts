@@ -8,7 +8,7 @@ import { ControlPlaneError } from '../errors.ts'
 import type { JobResult } from '../events/event.ts'
 import { parseRecord, readNumber, readText, TRIES_AGAIN } from './answers.ts'
 
-/** The control plane breaks on any other. */
+/** The control plane cannot handle any other. */
 export type AgentPhase =
   | 'finished-job'
   | 'running-job'
@@ -31,7 +31,7 @@ export interface SyncAnswer {
   readonly action: string
   readonly jobId: string
   readonly shutdownReason: string
-  /** In ms. Undefined = the agent's choice. */
+  /** In ms. Undefined: the agent chooses. */
   readonly nextSyncAfter: number | undefined
 }
 
@@ -40,10 +40,10 @@ export type Reaction =
   | { readonly kind: 'acknowledged' | 'abandon' | 'none' | 'stop' }
   | { readonly kind: 'start'; readonly jobId: string }
   | { readonly kind: 'shutdown'; readonly reason: ShutdownReason }
-  /** It makes no sense here, and is not followed. */
+  /** It makes no sense here, and is ignored. */
   | { readonly kind: 'strange'; readonly what: string }
 
-/** As the shutdown hook has it. */
+/** As the shutdown hook gets it. */
 export type ShutdownReason =
   | 'IDLE'
   | 'INTERRUPTED'
@@ -75,7 +75,7 @@ export function parseSyncAnswer(text: string): SyncAnswer {
   }
 }
 
-/** @param sent what the answer was given to: the agent may have gone on meanwhile */
+/** @param sent what the control plane answers: the agent may have moved on since */
 export function react(sent: SyncState, answer: SyncAnswer): Reaction {
   const { action, jobId } = answer
   switch (action) {
@@ -95,16 +95,16 @@ export function react(sent: SyncState, answer: SyncAnswer): Reaction {
   }
 }
 
-/** An answer that was lost is given again: for the job that is there already nothing has to be done. */
+/** A lost answer is repeated: nothing has to be done for a job that the agent already has. */
 function reactToJob(sent: SyncState, jobId: string): Reaction {
-  if (jobId === '') return { kind: 'strange', what: 'run-job without the id of a job' }
+  if (jobId === '') return { kind: 'strange', what: 'run-job without a job id' }
   if (jobId === sent.job_id) return { kind: 'none' }
   if (sent.state === 'waiting-for-jobs') return { kind: 'start', jobId }
-  return { kind: 'strange', what: `run-job for ${jobId} while there is ${sent.job_id}` }
+  return { kind: 'strange', what: `run-job for ${jobId} while running ${sent.job_id}` }
 }
 
 function reactToStop(sent: SyncState, jobId: string): Reaction {
   if (sent.job_id === '' || sent.state === 'finished-job') return { kind: 'none' }
   if (jobId === '' || jobId === sent.job_id) return { kind: 'stop' }
-  return { kind: 'strange', what: `stop-job for ${jobId} while there is ${sent.job_id}` }
+  return { kind: 'strange', what: `stop-job for ${jobId} while running ${sent.job_id}` }
 }

@@ -6,7 +6,7 @@
 
 import { onAbort } from '../async/abort.ts'
 
-/** The control plane takes an agent for lost that is silent for longer. */
+/** The control plane considers an agent lost that is silent for longer. */
 const LONGEST_PAUSE_MS = 60_000
 
 export class SyncLoop {

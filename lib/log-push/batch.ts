@@ -1,5 +1,5 @@
 /**
- * How much of a log goes into one request, and that piece of it.
+ * How much of a log goes into one request, and reading that much.
  *
  * @module
  */
@@ -20,8 +20,8 @@ export interface Batch {
 }
 
 /**
- * A server that is short of something takes half as much more easily; one that is well again gets
- * more with each batch. What it refuses as too large is not tried again.
+ * Halved when a batch fails, since an overloaded server copes better with less; doubled with each success.
+ * A size that was refused as too large is not tried again.
  */
 export class BatchSize {
   #share = 1
@@ -39,7 +39,7 @@ export class BatchSize {
     this.#share = Math.max(this.#share / 2, 1 / MAX_LINES)
   }
 
-  /** @param batch the refused one: no larger one is sent any more */
+  /** @param batch the refused one: none of its size is sent any more */
   refuse({ bytes }: Batch): void {
     this.#share = Math.min(this.#share, bytes.length / MAX_BYTES) / 2
     this.#largestShare = this.#share
@@ -49,15 +49,15 @@ export class BatchSize {
     this.#share = Math.min(this.#share * 2, this.#largestShare)
   }
 
-  /** Whether so much waits that waiting for more is of no use. */
+  /** Whether enough is waiting for a full batch. */
   isReached(log: ReadableLog, { line, offset }: Place): boolean {
     return log.lineCount - line >= this.lines || log.size - offset >= this.bytes
   }
 }
 
 /**
- * Reads batches, one at a time: each is gone when the next one is read. A gigabyte in buffers of their
- * own would be garbage faster than it is collected.
+ * Reads batches, one at a time, into one buffer: the next read overwrites the last batch. Separate
+ * buffers for a gigabyte would become garbage faster than it is collected.
  */
 export class BatchReader {
   readonly #log: ReadableLog
@@ -68,8 +68,8 @@ export class BatchReader {
   }
 
   /**
-   * At least one line, and that one alone where it is longer than the size; a place at the end of
-   * the log is the caller's mistake.
+   * At least one line; a line longer than the size comes alone. A place at the end of the log is the
+   * caller's mistake.
    *
    * @throws {JobLogError} when the file cannot be read
    */

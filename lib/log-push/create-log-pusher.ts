@@ -22,19 +22,19 @@ import {
   PushFailure,
 } from './push-failure.ts'
 
-/** Longer than the server's own limit of 20 s: it is the one that knows whether it took a batch. */
+/** Longer than the server's own limit of 20 s, since only the server knows whether it took a batch. */
 const TIMEOUT_MS = 30_000
 
-/** After a silence: what is written together goes together, and still is there in an instant. */
+/** After a pause in the log: lines written together go together, and still arrive at once. */
 const GATHER_MS = 50
 
-/** From one batch to the next, while there is something new all the time. */
+/** From one batch to the next, while the job keeps writing. */
 const MIN_INTERVAL_MS = 1_000
 const MAX_INTERVAL_MS = 1_500
 
 const DELAYS = { firstMs: 500, maxMs: 10_000, jitter: 0.3 }
 
-/** It begins at once: see {@link LogPusher}. */
+/** Starts at once: see {@link LogPusher}. */
 export function createLogPusher(options: LogPusherOptions): LogPusher {
   return new PositionalPusher(options)
 }
@@ -44,9 +44,9 @@ class PositionalPusher implements LogPusher {
   readonly #token: LogToken
   readonly #reader: BatchReader
   readonly #size = new BatchSize()
-  /** Aborted when nothing is pushed any more, whatever is left. */
+  /** Aborted when pushing has to end, whatever is left. */
   readonly #stop: LinkedAbort
-  /** Aborted when there is nothing more to wait for. */
+  /** Aborted when the log has ended: no more pauses. */
   readonly #hurry: LinkedAbort
   readonly #told = new Set<string>()
   readonly #running: Promise<void>
@@ -56,7 +56,7 @@ class PositionalPusher implements LogPusher {
   #nextAt = 0
   /** Why the last try failed; empty after one that succeeded. */
   #problem = ''
-  /** The agent's log says that pushing fails, and not yet that it goes on. */
+  /** A failure was logged, and success has not been logged since. */
   #hasComplained = false
   #hasGivenUp = false
   #finishing: Promise<LogDelivery> | undefined
@@ -148,7 +148,7 @@ class PositionalPusher implements LogPusher {
     return this.lag > 0
   }
 
-  /** Lets lines come together, unless nobody waits for more of them. */
+  /** Lets lines accumulate, unless the log has ended. */
   async #gather(): Promise<void> {
     const { jobLog } = this.#options
     const dueAt = Math.max(performance.now() + GATHER_MS, this.#nextAt)
@@ -171,7 +171,7 @@ class PositionalPusher implements LogPusher {
     })
   }
 
-  /** @throws {PushFailure} when nothing has arrived, or nobody knows */
+  /** @throws {PushFailure} when nothing has arrived, or that is not known */
   async #attempt(): Promise<void> {
     for (let isTokenNew = false; ; ) {
       const batch = await this.#reader.read(this.#place, this.#size)
@@ -231,14 +231,14 @@ class PositionalPusher implements LogPusher {
     await this.#keepPosition()
   }
 
-  /** A position that is not kept costs the repetition of some lines after a crash, and no more. */
+  /** A position that is not saved only means that some lines are sent again after a crash. */
   async #keepPosition(): Promise<void> {
     try {
       await this.#options.onPosition(this.position)
     } catch (error) {
       this.#warnOnce(
         'position',
-        `How far the job's log is pushed cannot be kept: ${explain(error)}`,
+        `The position up to which the job's log has been pushed cannot be saved: ${explain(error)}`,
       )
     }
   }
@@ -248,7 +248,7 @@ class PositionalPusher implements LogPusher {
     this.#isTrimmed = true
     const reason = text.trim().slice(0, 200) || 'status 422'
     log.warn(
-      `The control plane takes no more of the job's log after line ${this.position} (${reason}). The job goes on, and the whole log is in ${jobLog.path}`,
+      `The control plane accepts no more of the job's log after line ${this.position} (${reason}). The job continues, and the whole log is in ${jobLog.path}`,
     )
   }
 
@@ -258,7 +258,7 @@ class PositionalPusher implements LogPusher {
     this.#hasComplained = this.#warnOnce(kind, text) || this.#hasComplained
   }
 
-  /** @returns whether it was said now */
+  /** @returns whether it was logged just now */
   #warnOnce(kind: string, message: string): boolean {
     if (this.#told.has(kind)) return false
     this.#told.add(kind)

@@ -10,32 +10,32 @@ import type { Logger } from '../log.ts'
 import type { OutboundClient } from '../outbound.ts'
 
 export interface LogPusherOptions {
-  /** Also one that an earlier process left, by `JobLog.reopen`. It is held open until the end. */
+  /** May be one that an earlier process left, from `JobLog.reopen`. It is held open until the end. */
   readonly jobLog: ReadableLog
   /** The job request's `logger.url`, without a query. */
   readonly url: string
   /** The job request's `logger.token`, a JWT. */
   readonly token: string
   /**
-   * Asks for another token: when the server refuses this one, or shortly before it expires.
-   * Never called twice at a time. A rejection is logged, and it is asked again after a pause.
+   * Requests another token: when the server refuses this one, or shortly before it expires.
+   * Never called concurrently. A rejection is logged, and the request repeated after a pause.
    */
   readonly refreshToken: (signal: AbortSignal) => Promise<string>
   /**
-   * Lines that the server is known to have; 0 for a new log. Too few is harmless, the server cuts
-   * what it has of them. More than the log has counts as all of it.
+   * Lines that the server is known to have; 0 for a new log. Too few is harmless, as the server
+   * truncates its copy. A number beyond the end of the log means all of it.
    */
   readonly startFrom: number
   /**
-   * Told how many lines the server has, after each batch; to be kept on disk as `startFrom` of the
-   * next process. Awaited before the next batch. A rejection is logged once and changes nothing.
+   * Called after each batch with the number of lines the server has; to be saved as `startFrom` of
+   * the next process. Awaited before the next batch. A rejection is logged once and changes nothing.
    */
   readonly onPosition: (lines: number) => Promise<void> | void
   /** The agent's own log, with the job's id on every line. */
   readonly log: Logger
   /** May be shared with others. */
   readonly client: OutboundClient
-  /** Aborting ends pushing at once: nobody is there to be told any more. */
+  /** Aborting ends pushing at once: the control plane no longer wants the log. */
   readonly signal: AbortSignal
   /** Between tries, with jitter. Default 500 and 10,000 ms, see lib/log-push/README.md. */
   readonly delays?: { readonly firstMs: number; readonly maxMs: number }
@@ -44,7 +44,7 @@ export interface LogPusherOptions {
 export interface FinishOptions {
   /** For all that is still to be delivered: `--log-flush-timeout`. */
   readonly timeoutMs: number
-  /** Aborting ends it early, as the time-out does. */
+  /** Aborting ends it early, as the timeout does. */
   readonly signal: AbortSignal
 }
 
@@ -54,27 +54,27 @@ export interface LogDelivery {
   readonly lines: number
   /** Lines that the server has confirmed. */
   readonly delivered: number
-  /** The server had no more space, and is not to be asked again. */
+  /** The server had no more space, and is not asked again. */
   readonly isTrimmed: boolean
-  /** Why not all of it is there, in one sentence without secrets. Absent when it is, or trimmed. */
+  /** Why not all of it has arrived, in one sentence without secrets. Absent when it has, or is trimmed. */
   readonly problem?: string
 }
 
 /**
- * Begins by itself as soon as there is a line. Never rejects and never throws: what goes wrong is
- * logged, once for each cause, and tried again.
+ * Starts by itself as soon as there is a line. Never rejects and never throws: failures are logged,
+ * once for each cause, and retried.
  */
 export interface LogPusher {
   /** Lines that the server has confirmed. */
   readonly position: number
-  /** Lines of the log that it has not. Grows without end once the log is trimmed. */
+  /** Lines of the log that it has not confirmed. Keeps growing once the log is trimmed. */
   readonly lag: number
-  /** Confirmed by the server since this pusher began; of batches that were repeated once. */
+  /** Confirmed by the server since this pusher began; repeated batches count once. */
   readonly pushed: { readonly lines: number; readonly bytes: number }
   readonly isTrimmed: boolean
   /**
-   * Pushes the rest without pauses, and ends. To be called once the log has ended. What could not
-   * be delivered is logged as an error. Repeatable: a second call gets the same answer.
+   * Pushes the rest without pauses, and ends. Call it once the log has ended. Whatever could not be
+   * delivered is logged as an error. Repeatable: a second call returns the same result.
    */
   finish(options: FinishOptions): Promise<LogDelivery>
 }

@@ -1,15 +1,15 @@
 /**
- * The token that lets a job's log in, and the next one before it expires.
+ * The token that authorizes pushing a job's log, renewed before it expires.
  *
  * @module
  */
 
 import { decodeJwt } from 'jose'
 
-/** Before a token expires, at the most; of a short life a tenth. */
+/** Renewed this long before it expires, or a tenth of a short lifetime. */
 const MARGIN_SECONDS = 120
 
-/** Until a refresh that failed is tried again, while the token is still good. */
+/** Time between failed refreshes, while the token is still valid. */
 const RETRY_MS = 30_000
 
 export type RefreshToken = (signal: AbortSignal) => Promise<string>
@@ -21,7 +21,7 @@ export class LogToken {
   #dueAt: number
   #isRefused = false
 
-  /** @param onFailure told of a refresh that failed while the token is still good */
+  /** @param onFailure called when a refresh fails while the token is still valid */
   constructor(token: string, refresh: RefreshToken, onFailure: (error: unknown) => void) {
     this.#token = token
     this.#dueAt = dueAt(token)
@@ -29,7 +29,7 @@ export class LogToken {
     this.#onFailure = onFailure
   }
 
-  /** @throws whatever refreshing throws, when there is no token that may be good */
+  /** @throws whatever refreshing throws, when there is no token that may be valid */
   async get(signal: AbortSignal): Promise<string> {
     if (this.#isRefused) await this.#renew(signal)
     if (performance.now() < this.#dueAt) return this.#token
@@ -42,7 +42,7 @@ export class LogToken {
     return this.#token
   }
 
-  /** The server does not take it: another one is asked for before the next use. */
+  /** The server refused it: another one is requested before the next use. */
   refuse(): void {
     this.#isRefused = true
   }
@@ -55,8 +55,8 @@ export class LogToken {
 }
 
 /**
- * By this host's clock, read once, as the token arrives. One that has expired by then says that the
- * two clocks differ, or that it was kept for long: the server decides.
+ * By this host's clock, read once, when the token arrives. If it has expired by then, the two clocks
+ * differ or the token was kept for long: the server decides.
  */
 function dueAt(token: string): number {
   const lifetime = expiry(token) - Date.now() / 1_000
@@ -65,7 +65,7 @@ function dueAt(token: string): number {
   return performance.now() + (lifetime - margin) * 1_000
 }
 
-/** In unix seconds; never for what is no JWT. */
+/** In Unix seconds; infinite for anything but a JWT. */
 function expiry(token: string): number {
   try {
     return decodeJwt(token).exp ?? Number.POSITIVE_INFINITY

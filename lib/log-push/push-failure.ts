@@ -7,23 +7,23 @@
 import { explain } from '../errors.ts'
 import type { TextResponse } from '../outbound.ts'
 
-/** A connection that broke: the batch may have been too much for whoever broke it. */
+/** A broken connection: the batch may have been too much for the other side. */
 const BROKEN = ['ECONNRESET', 'EPIPE', 'UND_ERR_SOCKET']
 
 const CERTIFICATE = /CERT|SELF_SIGNED|UNABLE_TO_(GET|VERIFY)/
 
 const REMEDIES: Readonly<Record<number, string>> = {
-  400: 'The agent and the control plane do not understand each other: update the older of them.',
-  401: 'The control plane refuses its own tokens: see whether the clocks of its servers agree.',
-  404: 'The control plane does not know this job any more, or its log server is being restarted.',
-  413: 'Allow requests of 1 MB in the proxy or the load balancer before the control plane.',
-  429: 'The control plane is called too often; there may be more agents than it was made for.',
+  400: 'The agent and the control plane speak different versions of the protocol: update the older one.',
+  401: 'The control plane refuses its own tokens: check that the clocks of its servers agree.',
+  404: 'The control plane no longer knows this job, or its log server is restarting.',
+  413: 'Allow requests of 1 MB in the proxy or load balancer in front of the control plane.',
+  429: 'The control plane gets too many calls; it may have more agents than it can serve.',
 }
 
 export class PushFailure extends Error {
-  /** Each is logged once. */
+  /** Each kind is logged once. */
   readonly kind: string
-  /** A smaller batch may pass. */
+  /** A smaller batch may succeed. */
   readonly isHalving: boolean
   /** The next try may succeed. */
   readonly isPassing: boolean
@@ -41,8 +41,8 @@ export function failureOfAnswer({ status }: TextResponse): PushFailure {
   const remedy =
     REMEDIES[status] ??
     (status >= 500
-      ? 'The control plane is overloaded or being restarted: see its own log if it lasts.'
-      : 'See what answers at that address: it may be a proxy.')
+      ? 'The control plane is overloaded or restarting: check its own log if this persists.'
+      : 'Check what answers at that address: it may be a proxy.')
   return new PushFailure(`it answers ${status}. ${remedy}`, {
     kind: `status ${status}`,
     ...(status === 503 && { halving: true as const }),
@@ -50,13 +50,13 @@ export function failureOfAnswer({ status }: TextResponse): PushFailure {
 }
 
 export function failureOfSize(bytes: number): PushFailure {
-  const reason = `it takes no request of ${bytes} bytes; smaller ones follow`
+  const reason = `it accepts no request of ${bytes} bytes; smaller ones follow`
   return new PushFailure(`${reason}. ${REMEDIES[413]}`, { kind: 'status 413' })
 }
 
-/** A single line that is more than the server takes: no later try is better. */
+/** A single line that is too long for the server: retrying cannot help. */
 export function failureOfLongLine(bytes: number): PushFailure {
-  return new PushFailure(`it takes no line of ${bytes} bytes. ${REMEDIES[413]}`, {
+  return new PushFailure(`it accepts no line of ${bytes} bytes. ${REMEDIES[413]}`, {
     kind: 'long line',
     final: true,
   })
@@ -65,8 +65,8 @@ export function failureOfLongLine(bytes: number): PushFailure {
 export function failureOfConnection(error: unknown): PushFailure {
   const { code = '', name = '' } = error as NodeJS.ErrnoException
   const remedy = CERTIFICATE.test(code)
-    ? 'Name its authority in NODE_EXTRA_CA_CERTS or SSL_CERT_FILE.'
-    : 'See whether this host reaches it, and by which proxy (HTTPS_PROXY, NO_PROXY).'
+    ? 'Set NODE_EXTRA_CA_CERTS or SSL_CERT_FILE to a file with its authority.'
+    : 'Check whether this host can reach it, and through which proxy (HTTPS_PROXY, NO_PROXY).'
   return new PushFailure(`${explain(error)}. ${remedy}`, {
     kind: `connection ${code || name}`,
     ...((BROKEN.includes(code) || name === 'TimeoutError') && { halving: true as const }),
@@ -74,5 +74,5 @@ export function failureOfConnection(error: unknown): PushFailure {
 }
 
 export function failureOfRefresh(error: unknown): PushFailure {
-  return new PushFailure(`there is no other token for it: ${explain(error)}`, { kind: 'refresh' })
+  return new PushFailure(`no new token could be obtained: ${explain(error)}`, { kind: 'refresh' })
 }

@@ -1,5 +1,5 @@
 /**
- * What the variables of a job say of its artifacts.
+ * Where the variables of a job say that its artifacts go.
  *
  * @module
  */
@@ -8,22 +8,22 @@ import { ContentError } from '../errors.ts'
 import { decodeBase64 } from '../request/base64.ts'
 import type { EncodedVariable } from '../request/job-request.ts'
 
-/** Whether a job's log is uploaded when the job is over; `when-trimmed`: if not all of it was wanted. */
+/** Whether a job's log is uploaded when the job is over; `when-trimmed`: if the control plane did not take all of it. */
 export type UploadPolicy = 'always' | 'never' | 'when-trimmed'
 
-/** Where a job's artifacts go, and what lets them in. */
+/** Where a job's artifacts go, and the token for that. */
 export interface ArtifactStore {
   readonly url: string
   readonly token: string
 }
 
-/** Of a control plane that does not say otherwise. */
+/** Unless the control plane says otherwise. */
 const MAX_LOG_BYTES = 16 * 1024 * 1024
 
 /**
- * Of an agent that keeps the log for others to read.
+ * For an agent that keeps the log for others to read.
  *
- * @param maxBytes what the control plane takes of a log, as the request says
+ * @param maxBytes how much of a log the control plane takes, as the request says
  */
 export function wantsUpload(
   variables: readonly EncodedVariable[],
@@ -34,7 +34,7 @@ export function wantsUpload(
   return isUploadDue(policy as UploadPolicy, log.size > maxBytes)
 }
 
-/** @param policy every other word means `never` */
+/** @param policy any other value means `never` */
 export function isUploadDue(policy: UploadPolicy, isTrimmed: boolean): boolean {
   return policy === 'always' || (policy === 'when-trimmed' && isTrimmed)
 }
@@ -44,9 +44,10 @@ export function findArtifactStore(variables: readonly EncodedVariable[]): Artifa
   const organization = requireValue(variables, 'SEMAPHORE_ORGANIZATION_URL')
   const token = requireValue(variables, 'SEMAPHORE_ARTIFACT_TOKEN')
   if (!/^https?:$/.test(URL.parse(organization)?.protocol ?? '')) {
-    throw new Error('SEMAPHORE_ORGANIZATION_URL of the job is no http:// or https:// URL')
+    throw new Error('SEMAPHORE_ORGANIZATION_URL of the job is not an http:// or https:// URL')
   }
-  if (!/^[\x21-\x7e]+$/.test(token)) throw new Error('SEMAPHORE_ARTIFACT_TOKEN is no token')
+  if (!/^[\x21-\x7e]+$/.test(token))
+    throw new Error('SEMAPHORE_ARTIFACT_TOKEN is not a valid token')
   return { url: `${organization.replace(/\/+$/, '')}/api/v1/artifacts`, token }
 }
 
@@ -56,14 +57,14 @@ function requireValue(variables: readonly EncodedVariable[], name: string): stri
   throw new Error(`the job has no variable ${name}`)
 }
 
-/** @returns the empty string when there is none, or none that can be read */
+/** @returns the empty string when there is none, or it cannot be decoded */
 function valueIn(variables: readonly EncodedVariable[], wanted: string): string {
   const variable = variables.findLast(({ name }) => name === wanted)
   if (variable === undefined) return ''
   try {
     return decodeBase64(variable.value, `The value of ${wanted}`).toString().trim()
   } catch (error) {
-    if (error instanceof ContentError) return '' // told in the block that exports it
+    if (error instanceof ContentError) return '' // reported in the block that exports it
     throw error
   }
 }

@@ -1,5 +1,5 @@
 /**
- * A job's log as a person reads it: of each block its directive and what it has put out.
+ * A job's log as a person reads it: the directive and the output of each block.
  *
  * @module
  */
@@ -10,7 +10,7 @@ import { JobLogReader, type ReadableLog } from '../events/job-log-reader.ts'
 const NEWLINE = 0x0a
 
 /**
- * Piece by piece as the file is read: memory does not grow with the log.
+ * Rendered piece by piece as the file is read, so that memory does not grow with the log.
  *
  * @throws {JobLogError} when the file cannot be read
  */

@@ -1,6 +1,6 @@
 /**
- * Uploads a job's log as an artifact of the job: what the control plane shows of a long one is only
- * its beginning.
+ * Uploads a job's log as an artifact of the job, since the control plane shows only the beginning of a
+ * long one.
  *
  * @module
  */
@@ -18,18 +18,18 @@ import { type ArtifactStore, findArtifactStore } from './artifact-store.ts'
 import { renderPlainText } from './plain-text.ts'
 
 export interface LogUpload {
-  /** It is over. */
+  /** Complete: the job is over. */
   readonly jobLog: ReadableLog
   readonly jobId: string
-  /** The job's, which have the address of the artifacts and the token for them. */
+  /** The job's: they contain the address for artifacts and the token for it. */
   readonly variables: readonly EncodedVariable[]
   /** The agent's own. */
   readonly log: Logger
   /** Aborting gives it up. */
   readonly signal: AbortSignal
-  /** Before the second try of a call that may succeed later, the third… Default 1 to 8 s, four times. */
+  /** Pauses before the second try of a call that may succeed later, the third… Default: 1, 2, 4 and 8 s. */
   readonly delaysMs?: readonly number[]
-  /** The size of the text from which on it is compressed. Default 100 MiB. */
+  /** Texts of at least this size are compressed. Default 100 MiB. */
   readonly gzipFromBytes?: number
 }
 
@@ -59,7 +59,7 @@ export async function uploadJobLog(upload: LogUpload): Promise<void> {
   }
 }
 
-/** Read twice: once for its size, which storages want to know before the first byte. */
+/** Reads the log twice: first for its size, which storage services require before the first byte. */
 async function send(
   upload: LogUpload,
   store: ArtifactStore,
@@ -82,7 +82,7 @@ async function send(
   return { path, bytes }
 }
 
-/** @returns a URL that is good for one file, and secret */
+/** @returns a secret URL that is valid for one file */
 async function askWhereTo(
   path: string,
   upload: LogUpload,
@@ -98,10 +98,10 @@ async function askWhereTo(
   )
   const url = firstUrl(text)
   if (url !== undefined) return url
-  throw new Error(`${store.url} did not say where to`)
+  throw new Error(`${store.url} returned no URL to upload to`)
 }
 
-/** The control plane's number for artifacts of a job; those of workflows and projects have others. */
+/** The control plane's category for artifacts of a job; workflows and projects have others. */
 const OF_A_JOB = 1
 
 function firstUrl(text: string): string | undefined {
@@ -138,7 +138,7 @@ async function repeated(
 
 function gzip(source: AsyncIterable<Uint8Array>): AsyncIterable<Uint8Array> {
   const compressed = createGzip()
-  pipeline(Readable.from(source), compressed, () => undefined) // whoever reads it hears of a failure
+  pipeline(Readable.from(source), compressed, () => undefined) // its reader gets the failure
   return compressed
 }
 

@@ -1,25 +1,25 @@
 /**
- * In how many ways programs write down one and the same value. Pure.
+ * The different ways in which programs write the same value. Pure.
  *
  * @module
  */
 
-/** Every way in which these bytes may come to be in a log, each once. */
+/** Every form in which these bytes may appear in a log, each once. */
 export function formsOf(value: Buffer): Set<string> {
   const text = value.toString('utf8')
-  // What is no text is not printed as it is, but encoded.
+  // Bytes that are not text are not printed as they are, but encoded.
   const texts = Buffer.from(text).equals(value) ? textForms(text) : []
   const hex = value.toString('hex')
   return new Set([...texts, hex, hex.toUpperCase(), ...base64Forms(value)])
 }
 
-/** As it is, and as it is between quotes or in a URL. */
+/** Plain, quoted, and percent-encoded. */
 export function textForms(text: string): Set<string> {
   const forms = new Set([text, ...jsonForms(text), ...urlForms(text), ...shellForms(text)])
   return new Set([...forms].map((form) => form.toWellFormed()))
 }
 
-/** As JavaScript, Go and Python write it, with and without characters beyond ASCII; also twice over. */
+/** As JavaScript, Go and Python write it, with and without characters beyond ASCII; also JSON in JSON. */
 function jsonForms(text: string): string[] {
   const plain = JSON.stringify(text).slice(1, -1)
   const slashes = plain.replaceAll('/', '\\/')
@@ -32,7 +32,7 @@ function escapeUnit(unit: string): string {
   return `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`
 }
 
-/** What is left as it is differs from library to library. */
+/** Which characters stay unencoded differs from library to library. */
 function urlForms(text: string): string[] {
   const component = encodeURIComponent(text.toWellFormed())
   const strict = component.replace(/[!'()*]/g, percent)
@@ -52,7 +52,7 @@ function percent(character: string): string {
   return `%${character.charCodeAt(0).toString(16).toUpperCase()}`
 }
 
-/** Between single, double and `$'…'` quotes, and with backslashes, as `printf %q`, `set -x` and `export -p` do. */
+/** In single, double and `$'…'` quotes, and with backslashes, as `printf %q`, `set -x` and `export -p` do. */
 function shellForms(text: string): string[] {
   return [
     text.replaceAll("'", "'\\''"),
@@ -73,14 +73,14 @@ const C_ESCAPES: Readonly<Record<string, string>> = {
 }
 
 /**
- * As a part of something larger, whatever is before it: three ways, since three bytes become four
- * characters. Also at its end, and at the end of a line, as `echo` makes one.
+ * As part of something larger, at any offset: three forms, since three bytes become four characters.
+ * Also at the very end, and before a final line feed, as `echo` adds one.
  */
 function base64Forms(value: Buffer): string[] {
   const forms: string[] = []
   for (const before of [0, 1, 2]) {
     const bytes = Buffer.concat([Buffer.alloc(before), value])
-    /** The first character that tells nothing of what is before. */
+    /** The first character that does not depend on what comes before. */
     const start = Math.ceil((before * 8) / 6)
     const inner = bytes.toString('base64').slice(start, Math.floor((bytes.length * 8) / 6))
     const ends = [bytes, Buffer.concat([bytes, Buffer.from('\n')])].map((all) =>

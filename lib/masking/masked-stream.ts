@@ -1,6 +1,6 @@
 /**
- * Replaces what is secret in a text that arrives in pieces. The result does not depend on how it was
- * cut: what may prove to be the beginning of a secret is held back.
+ * Masks secrets in a text that arrives in chunks. The result does not depend on where the chunks were
+ * cut: text that may be the beginning of a secret is held back.
  *
  * @module
  */
@@ -13,13 +13,13 @@ export const REPLACEMENT = '[secret]'
 export class MaskedStream {
   readonly #index: PatternIndex
   readonly #symbols: Symbols
-  /** What may be the beginning of a secret. */
+  /** Held back, as it may be the beginning of a secret. */
   #held = ''
   /** Of that, how much is shown already, and how much is behind a {@link REPLACEMENT} that is. */
   #shownTo = 0
   #coveredTo = 0
 
-  /** @param symbols to work with: many streams may share them */
+  /** @param symbols a buffer to work with, which many streams may share */
   constructor(index: PatternIndex, symbols: Symbols) {
     this.#index = index
     this.#symbols = symbols
@@ -30,7 +30,7 @@ export class MaskedStream {
     return this.#held.length - Math.max(this.#shownTo, this.#coveredTo)
   }
 
-  /** @returns the text that is certain so far */
+  /** @returns the text that is certain not to be part of a secret */
   push(text: string): string {
     if (this.#index.isEmpty) return text
     const symbols = this.#symbols
@@ -45,8 +45,8 @@ export class MaskedStream {
   }
 
   /**
-   * Shows what is held back, as nothing has followed for a while. If it is a secret's beginning
-   * after all, the rest of that is masked.
+   * Shows what is held back, as nothing has followed for a while. If it turns out to be the beginning
+   * of a secret, the rest of the secret is masked.
    */
   show(): string {
     this.#symbols.read(this.#held, false)
@@ -55,7 +55,7 @@ export class MaskedStream {
     return shown
   }
 
-  /** The rest, when nothing more will come. */
+  /** @returns the rest, when nothing more will come */
   end(): string {
     this.#symbols.read(this.#held, true)
     const shown = this.#show(this.#held.length)

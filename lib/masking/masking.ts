@@ -1,5 +1,5 @@
 /**
- * What is secret in one job, and the texts of that job without it (see lib/masking/README.md).
+ * The secrets of one job, and masking them in its texts (see lib/masking/README.md).
  *
  * @module
  */
@@ -9,13 +9,13 @@ import { PatternIndex } from './pattern-index.ts'
 import { toSecret } from './secret.ts'
 import { Symbols } from './symbols.ts'
 
-/** Some 30 MB of memory. A password takes 15 to 30 of them, a key of 2 KB some 250. */
+/** About 30 MB of memory. A password takes 15 to 30 patterns, a key of 2 KB about 250. */
 const MAX_PATTERNS = 50_000
 
 /**
- * From now on the value is masked, in all texts. Repeatable.
+ * Masks the value in all texts from now on. Repeatable.
  *
- * @returns what of it is not, in words that follow its name; undefined when all of it is
+ * @returns which part of it is not masked, to be printed after its name; undefined when all of it is
  */
 export type AddSecret = (value: Uint8Array) => string | undefined
 
@@ -36,14 +36,14 @@ export class Masking {
     return exposed
   }
 
-  /** A whole text, for which nothing has to be held back. */
+  /** Masks a whole text, for which nothing has to be held back. */
   mask(text: string): string {
     if (this.#index.isEmpty) return text
     const stream = this.open()
     return stream.push(text) + stream.end()
   }
 
-  /** For a text that arrives in pieces. Secrets that are added later are masked in it from then on. */
+  /** For a text that arrives in chunks. Secrets that are added later are masked from then on. */
   open(): MaskedStream {
     return new MaskedStream(this.#index, this.#symbols)
   }

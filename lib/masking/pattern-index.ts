@@ -11,13 +11,13 @@ import { SEPARATOR, type Symbols } from './symbols.ts'
 /** The shortest pattern. */
 export const MIN_SYMBOLS = 6
 
-/** The longest: what is longer is looked for in pieces, so that little has to be held back. */
+/** The longest: longer secrets are searched for in pieces, so that little has to be held back. */
 export const MAX_SYMBOLS = 256
 
-/** Symbols that are looked at together. */
+/** Symbols per block, which are hashed together. */
 const BLOCK = 3
 
-/** How much of each pattern is looked at to find it: all of the shortest one, up to this. */
+/** The window covers the whole of the shortest pattern, up to this length. */
 const MAX_WINDOW = 16
 
 const HASHES = 65_536
@@ -25,11 +25,11 @@ const HASHES = 65_536
 export interface Pattern {
   /** {@link MIN_SYMBOLS} to {@link MAX_SYMBOLS} UTF-16 code units, without line breaks. */
   readonly text: string
-  /** How often the line may end in the middle of it: digits in a column are not the number they make up. */
+  /** How many line breaks it may contain: a column of digits is not the number that they would form. */
   readonly maxBreaks: number
 }
 
-/** Of symbols: from the first up to the one behind the last. */
+/** Of symbols: `end` is exclusive. */
 export interface Interval {
   readonly start: number
   end: number
@@ -41,14 +41,14 @@ interface Indexed extends Pattern {
 
 export class PatternIndex {
   readonly #patterns: Indexed[] = []
-  /** In symbols. The longer it is, the further it moves on where no pattern can begin. */
+  /** In symbols. The longer it is, the further the search can skip. */
   #window = MAX_WINDOW
   readonly #shifts = new Uint8Array(HASHES).fill(farOf(MAX_WINDOW))
-  /** By the last block of the window at their beginning. */
+  /** Patterns by the last block of their first window. */
   readonly #byWindow = new Map<number, Indexed[]>()
-  /** By their first block. */
+  /** Patterns by their first block. */
   readonly #byStart = new Map<number, Indexed[]>()
-  /** Whether a pattern begins with so many symbols that have this hash: a bit for each number. */
+  /** By hash: bit n is set if the first n symbols of some pattern have this hash. */
   readonly #starts = new Uint8Array(HASHES)
   #longest = 0
 
@@ -72,7 +72,7 @@ export class PatternIndex {
     this.#longest = Math.max(this.#longest, codes.length)
   }
 
-  /** @returns everything that is in some pattern, in order; what overlaps is one */
+  /** @returns all matches, in order; overlapping ones are merged */
   find(symbols: Symbols): Interval[] {
     const { codes, count } = symbols
     const shifts = this.#shifts
@@ -93,7 +93,7 @@ export class PatternIndex {
     return found
   }
 
-  /** @returns the first symbol from which on a pattern may be coming; `count` when there is none */
+  /** @returns the first symbol at which an incomplete pattern may begin; `count` when there is none */
   findOpen(symbols: Symbols): number {
     const { codes, count } = symbols
     for (let start = Math.max(0, count - this.#longest + 1); start < count; start++) {
@@ -114,7 +114,7 @@ export class PatternIndex {
     append(this.#byWindow, hashOfBlock(pattern.codes, far - 1), pattern)
   }
 
-  /** For a pattern that is shorter than all before. */
+  /** For a pattern that is shorter than all before it. */
   #narrow(window: number): void {
     this.#window = window
     this.#shifts.fill(farOf(window))
@@ -144,7 +144,7 @@ export class PatternIndex {
   }
 }
 
-/** {@link hashOf} of a block, the innermost of all. */
+/** {@link hashOf} for a block, written out since it is the innermost loop. */
 function hashOfBlock(codes: Uint16Array, from: number): number {
   const first = codes[from] ?? 0
   const second = codes[from + 1] ?? 0
@@ -152,7 +152,7 @@ function hashOfBlock(codes: Uint16Array, from: number): number {
   return ((first << 10) ^ (second << 5) ^ third) & (HASHES - 1)
 }
 
-/** By how many symbols a window moves on in which no block of any pattern is. */
+/** How far to skip when a window contains no block of any pattern. */
 function farOf(window: number): number {
   return window - BLOCK + 1
 }

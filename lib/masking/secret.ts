@@ -1,5 +1,5 @@
 /**
- * What of a secret value is looked for in a log, and what of it is too plain for that.
+ * Which parts of a secret value are searched for in a log, and which are too common for that.
  *
  * @module
  */
@@ -7,25 +7,25 @@
 import { formsOf, textForms } from './forms.ts'
 import { MAX_SYMBOLS, MIN_SYMBOLS, type Pattern } from './pattern-index.ts'
 
-/** A larger value is looked for by its beginning. */
+/** Of a larger value, only the beginning is searched for. */
 export const MAX_SECRET_BYTES = 65_536
 
-/** A line break after so many symbols is taken for one of a program that wraps what it prints. */
+/** One line break per this many symbols is tolerated, as programs wrap their output. */
 const SYMBOLS_A_LINE = 16
 
-/** The last piece of a long value; short patterns make the search slow. */
+/** Least length of the last piece of a long value: short patterns make the search slow. */
 const LAST_PIECE = 32
 
-/** Different characters in something that is not masked wherever it occurs, such as `------` or `false,`. */
+/** Values with fewer different characters are not masked, nor are lines of a value with no more than this. */
 const FEW_DIFFERENT = 3
 
 export interface Secret {
   readonly patterns: readonly Pattern[]
-  /** Why not all of it is masked, in words that follow its name. */
+  /** Why not all of it is masked, to be printed after its name. */
   readonly exposed?: string | undefined
 }
 
-/** Blanks and line breaks around it belong to whatever it was written in. */
+/** Leading and trailing white space is not part of the secret. */
 export function toSecret(given: Uint8Array): Secret {
   const value = trim(Buffer.from(given.subarray(0, MAX_SECRET_BYTES)))
   const text = value.toString('utf8')
@@ -54,14 +54,14 @@ function describeExposed(
   return `is masked as a whole, but ${plain} of its ${lines.length} lines are not where they stand alone: they are too short or too plain`
 }
 
-/** Whether a line by itself says something of the secret: `{`, `"type":` and `-----BEGIN …` do not. */
+/** Whether a line reveals something by itself: `{`, `"type":` and `-----BEGIN …` do not. */
 function isTelling(line: string): boolean {
   const told = line.replace(/[^\p{L}\p{N}]/gu, '')
   const isFrame = /^-----(BEGIN|END) /.test(line)
   return told.length >= MIN_SYMBOLS && new Set(told).size > FEW_DIFFERENT && !isFrame
 }
 
-/** Its pieces overlap, so that two of them that are found one after the other are one. */
+/** The pieces overlap, so that consecutive matches are merged into one. */
 function toPatterns(form: string): Pattern[] {
   const patterns: Pattern[] = []
   const text = form.replace(/[\r\n]/g, '')
@@ -75,7 +75,7 @@ function toPatterns(form: string): Pattern[] {
   return patterns
 }
 
-/** Of ASCII blanks and line breaks. Byte by byte: a value need not be text. */
+/** Removes ASCII white space at both ends, byte by byte: a value need not be text. */
 function trim(value: Buffer): Buffer {
   let start = 0
   let end = value.length

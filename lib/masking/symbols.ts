@@ -1,38 +1,38 @@
 /**
- * Text as the symbols that a reader sees, each with its place: what is looked for stays the same when
- * lines are broken or coloured in the middle of it. Pure.
+ * Text as the symbols that a reader sees, each with its position, so that a pattern is also found when
+ * line breaks or colours are in the middle of it. Pure.
  *
  * @module
  */
 
 const BRACKET = 0x5b
 
-/** Longer control sequences are none. */
+/** Anything longer is not treated as a control sequence. */
 const MAX_SEQUENCE = 64
 
-/** With more than this between two symbols they do not belong together: what is held back is bounded. */
+/** Symbols further apart than this do not belong together, which bounds how much is held back. */
 const MAX_GAP = 1_024
 
 /** Stands between symbols that do not belong together; no character of a text (a noncharacter). */
 export const SEPARATOR = 0xffff
 
 /**
- * Used again and again, so that nothing is allocated as long as texts are of one size. All that is
- * done for every single character is native: a job may print gigabytes.
+ * Reused, so that nothing is allocated as long as texts have about the same size. All per-character
+ * work is done by native code: a job may print gigabytes.
  */
 export class Symbols {
   codes = new Uint16Array(1_024)
   count = 0
   text = ''
-  /** Where a control sequence begins whose end is not there yet; the text's length when there is none. */
+  /** Where an incomplete control sequence begins; the text's length when there is none. */
   openFrom = 0
-  /** Symbols that are side by side in the text: the first of each run, and where in the text that is. */
+  /** Runs of adjacent symbols: the first symbol of each run, and its position in the text. */
   #runs: number[] = []
   #places: number[] = []
-  /** In the text, of the last run. */
+  /** Position in the text where the last run ends. */
   #lastEnd = 0
 
-  /** @param isWhole nothing follows: what looks like the beginning of a control sequence is none */
+  /** @param isWhole nothing follows: an incomplete control sequence is text */
   read(text: string, isWhole: boolean): void {
     this.#begin(text)
     const skipped = new SkippedSearch(text, isWhole)
@@ -44,7 +44,7 @@ export class Symbols {
     if (this.openFrom - this.#lastEnd > MAX_GAP) this.#addSeparator()
   }
 
-  /** Where a symbol is in the text. */
+  /** The position of a symbol in the text. */
   placeOf(symbol: number): number {
     let low = 0
     let high = this.#runs.length - 1
@@ -56,7 +56,7 @@ export class Symbols {
     return (this.#places[low] ?? 0) + symbol - (this.#runs[low] ?? 0)
   }
 
-  /** How often the line ends between two symbols, or a symbol and the end of the text. */
+  /** The number of line breaks between two symbols, or between a symbol and the end of the text. */
   breaksBetween(first: number, last: number): number {
     const from = this.placeOf(first)
     const to = last < this.count ? this.placeOf(last) : this.text.length
@@ -67,7 +67,7 @@ export class Symbols {
     return breaks
   }
 
-  /** All code units of the text are there, and the runs are moved together from where they are. */
+  /** Copies all code units of the text, then moves the runs together in place. */
   #begin(text: string): void {
     this.text = text
     this.openFrom = text.length
@@ -77,7 +77,7 @@ export class Symbols {
     this.#lastEnd = 0
     const length = text.length + 1
     if (length > this.codes.length) this.codes = new Uint16Array(2 ** Math.ceil(Math.log2(length)))
-    Buffer.from(this.codes.buffer).write(text, 'utf16le') // as all machines that this runs on
+    Buffer.from(this.codes.buffer).write(text, 'utf16le') // little-endian, as all supported machines
   }
 
   #addRun(from: number, to: number): void {
@@ -100,7 +100,7 @@ export class Symbols {
 /** The next line break or control sequence. */
 class SkippedSearch {
   from = 0
-  /** More than the text's length for a control sequence whose end is not there yet. */
+  /** More than the text's length for an incomplete control sequence. */
   to = 0
   readonly #text: string
   readonly #isWhole: boolean
@@ -113,7 +113,7 @@ class SkippedSearch {
     this.#isWhole = isWhole
   }
 
-  /** An empty one at the text's end when there is none. */
+  /** @returns an empty one at the text's end when there is none */
   find(at: number): void {
     const { length } = this.#text
     if (this.#lineFeed < at) this.#lineFeed = this.#next('\n', at)
@@ -140,7 +140,7 @@ class SkippedSearch {
     return length
   }
 }
-/** Colours that change within a text count for what follows it. */
+/** The control sequences in a masked text, which still apply to what follows it. */
 export function sequencesIn(text: string): string {
   let sequences = ''
   let at = text.indexOf('\x1b')
@@ -153,9 +153,9 @@ export function sequencesIn(text: string): string {
 }
 
 /**
- * Those that programs colour with, move or clear (`ESC [ … m`), and that choose a character set (`ESC ( B`).
+ * Recognizes sequences that colour, move the cursor or clear (`ESC [ … m`), or select a character set (`ESC ( B`).
  *
- * @returns `from` when there is none; more than the text's length when its end is not there yet
+ * @returns `from` when there is none; more than the text's length when it is incomplete
  * @see ECMA-48, section 5.4
  */
 function endOfSequence(text: string, from: number): number {

@@ -121,7 +121,7 @@ test('an agent with a job that is told to wait or to end stops it first', async 
   assert.is(code, 0)
   assert.is(next.result, 'stopped')
   assert.equal(next.log.bytes, await started.readJobLog(next.id))
-  assert.match(stderr, 'The control plane does not know of the job any more')
+  assert.match(stderr, 'The control plane no longer knows the job')
   assert.match(stderr, 'The control plane shuts the agent down: its job is stopped')
   assert.ok(hub.agents.all[0]?.isDisconnected)
   assert.equal(hub.violations, [])

@@ -54,9 +54,9 @@ test('what makes no sense is named, and not followed', () => {
   ]
 
   assert.equal(strange, [
-    { kind: 'strange', what: 'run-job for b while there is a' },
-    { kind: 'strange', what: 'stop-job for b while there is a' },
-    { kind: 'strange', what: 'run-job without the id of a job' },
+    { kind: 'strange', what: 'run-job for b while running a' },
+    { kind: 'strange', what: 'stop-job for b while running a' },
+    { kind: 'strange', what: 'run-job without a job id' },
     { kind: 'strange', what: 'the unknown action "dance"' },
   ])
 })

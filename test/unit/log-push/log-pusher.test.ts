@@ -165,7 +165,7 @@ test('a single line that is too large ends it, and says so once', async ({ lab }
   const { delivered, problem } = await lab.finish(lab.push())
 
   assert.is(delivered, 1)
-  assert.match(problem ?? '', /takes no line of \d+ bytes/)
+  assert.match(problem ?? '', /accepts no line of \d+ bytes/)
   assert.is(lab.said.filter((line) => line.includes('error:')).length, 1)
   assert.match(lab.said.join(''), lab.path)
 })

@@ -142,7 +142,7 @@ test('5xx is tried four times more, everything else is final', async (t) => {
 
   t.visits = []
   t.answers = [{ status: 200, body: '{"urls":[]}' }]
-  assert.match(await upload(t, jobLog), 'did not say where to')
+  assert.match(await upload(t, jobLog), 'returned no URL to upload to')
 })
 
 test('a storage that is not there is told, without its secret address', async (t) => {
@@ -158,7 +158,7 @@ test('a job without what it needs is told so, and a stop gives it up', async (t)
 
   assert.match(await upload(t, jobLog, { variables: [] }), 'no variable SEMAPHORE_ORGANIZATION_URL')
   const variables = encode({ SEMAPHORE_ORGANIZATION_URL: 'ftp://x', SEMAPHORE_ARTIFACT_TOKEN: 'x' })
-  assert.match(await upload(t, jobLog, { variables }), 'is no http:// or https:// URL')
+  assert.match(await upload(t, jobLog, { variables }), 'is not an http:// or https:// URL')
   const signal = AbortSignal.abort(new Error('the agent ends'))
   assert.match(await upload(t, jobLog, { signal }), 'the agent ends')
   assert.equal(t.visits, [])
