@@ -73,6 +73,8 @@ export interface ExecutorOptions {
   /** Awaited for each shell on this host before a directive runs in it. */
   readonly onLeader: (leader: SessionLeader) => Promise<void>
   readonly addSecret: AddSecret
+  /** A text without the job's secrets, for what is cut before it comes into the log. */
+  readonly mask: (text: string) => string
   /** For who looks on. */
   readonly waits?: Waits | undefined
   readonly onPulled?: ((report: PullReport) => void) | undefined

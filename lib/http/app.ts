@@ -11,7 +11,7 @@ import { type Logger, oneLine } from '../log.ts'
 import { requireToken } from './auth.ts'
 import { jobRoutes } from './jobs.ts'
 import { type AgentLog, logRoutes } from './logs.ts'
-import { errorResponse, messageResponse } from './responses.ts'
+import { errorResponse, messageResponse, methodResponse } from './responses.ts'
 import { statusRoutes } from './status.ts'
 import type { ServerEnv } from './stream-response.ts'
 
@@ -53,6 +53,6 @@ function refuseOtherMethods(app: Hono<ServerEnv>): void {
   const routes = app.routes.filter(({ method }) => method !== 'ALL')
   for (const { path, method } of routes) {
     const allow = method === 'GET' ? 'GET, HEAD' : method
-    app.all(path, (c) => messageResponse(`${c.req.path} only accepts ${allow}`, 405, { allow }))
+    app.all(path, (c) => methodResponse(c, allow))
   }
 }

@@ -8,7 +8,7 @@ import { Hono } from 'hono'
 import type { JobLog } from '../events/job-log.ts'
 import type { JobSlot, Submission } from '../job/slot.ts'
 import { BodyReader } from './body.ts'
-import { messageResponse } from './responses.ts'
+import { messageResponse, methodResponse } from './responses.ts'
 import type { ServerEnv } from './stream-response.ts'
 
 export function jobRoutes(slot: JobSlot, maxBodyBytes: number): Hono<ServerEnv> {
@@ -19,13 +19,14 @@ export function jobRoutes(slot: JobSlot, maxBodyBytes: number): Hono<ServerEnv> 
   }
   return new Hono<ServerEnv>()
     .post('/jobs', async (c) => submissionResponse(await slot.submit(await bodies.readJson(c))))
+    .post('/jobs/terminate', stop)
+    .all('/jobs/terminate', (c) => methodResponse(c, 'POST')) // no id of a job
     .get('/jobs/:id', async (c) => {
       const id = c.req.param('id')
       const jobLog = await slot.log(id)
       if (jobLog === undefined) return messageResponse(`job ${id} is not running`, 404)
       return c.json(describeJob(id, jobLog))
     })
-    .post('/jobs/terminate', stop)
     .post('/stop', stop)
 }
 

@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { Context } from 'hono'
 import { HTTPException } from 'hono/http-exception'
 import { AgentError, describeProblem, explain, RequestError } from '../errors.ts'
 import type { Logger } from '../log.ts'
@@ -15,6 +16,11 @@ export function messageResponse(
   headers: Readonly<Record<string, string>> = {},
 ): Response {
   return jsonResponse(`{"message": ${JSON.stringify(message)}}`, status, headers)
+}
+
+/** For a path that exists and takes other methods: those in `allow`, as HTTP lists them. */
+export function methodResponse(c: Context, allow: string): Response {
+  return messageResponse(`${c.req.path} only accepts ${allow}`, 405, { allow })
 }
 
 function jsonResponse(

@@ -16,6 +16,7 @@ import { createLogPusher } from '../log-push/create-log-pusher.ts'
 import type { LogPusher } from '../log-push/log-pusher.ts'
 import { isUploadDue } from '../log-upload/artifact-store.ts'
 import { uploadJobLog } from '../log-upload/upload.ts'
+import type { AddSecret } from '../masking/masking.ts'
 import type { AgentMetrics } from '../metrics/hub-metrics.ts'
 import type { JobRequest } from '../request/job-request.ts'
 import { variablesOf } from '../settings/job-config.ts'
@@ -49,6 +50,8 @@ interface LoggedJob {
   readonly result: Promise<JobResult>
   readonly logUrl: string
   readonly request?: JobRequest
+  /** Absent when nothing more is written to the log. */
+  readonly addSecret?: AddSecret
 }
 
 const NEVER_BEGUN =
@@ -216,7 +219,7 @@ export class AssignedJob {
     if (this.#stop.signal.aborted) job.stop()
     this.#isRunning = true
     onChange()
-    return { jobLog, result: job.over, logUrl, request }
+    return { jobLog, result: job.over, logUrl, request, addSecret: job.addSecret }
   }
 
   #refuse(reason: string, result: Refusal['result'] = 'failed'): LoggedJob {
@@ -229,12 +232,16 @@ export class AssignedJob {
     }
   }
 
-  #createPusher(jobLog: JobLog, { logUrl, request }: LoggedJob): LogPusher {
+  #createPusher(jobLog: JobLog, { logUrl, request, addSecret }: LoggedJob): LogPusher {
     const { agent, context, kept } = this.#options
     return createLogPusher({
       ...{ jobLog, url: logUrl, client: context.client, log: this.#log },
       token: request?.logger.token ?? '', // without one the first answer is 401, and it is refreshed
-      refreshToken: (signal) => agent.refreshLogToken({ signal }),
+      refreshToken: async (signal) => {
+        const token = await agent.refreshLogToken({ signal })
+        addSecret?.(Buffer.from(token)) // as the one before
+        return token
+      },
       startFrom: kept.position,
       onPosition: (position) => this.#remember({ position }),
       signal: this.#lifetime.signal,

@@ -15,6 +15,7 @@ import { identifySelf } from '../host/agent-identity.ts'
 import type { HostResources } from '../host/host-resources.ts'
 import type { SessionLeader } from '../host/processes.ts'
 import type { Logger } from '../log.ts'
+import type { AddSecret } from '../masking/masking.ts'
 import type { RecordedJob } from '../records/job-record.ts'
 import type { JobRequest } from '../request/job-request.ts'
 import { type JobConfig, variablesOf } from '../settings/job-config.ts'
@@ -68,6 +69,10 @@ export class JobRun {
     })
   }
 
+  get addSecret(): AddSecret {
+    return this.#secrets.masking.add
+  }
+
   /** Once it has been created. */
   get job(): Job | undefined {
     return this.#job
@@ -93,7 +98,8 @@ export class JobRun {
     await this.access.open()
     return await kind.create(request, {
       ...{ config, forceStop, instanceId, resources, onPulled },
-      ...{ addSecret: this.#secrets.masking.add, waits: this.waits },
+      ...{ addSecret: this.addSecret, waits: this.waits },
+      mask: (text) => this.#secrets.masking.mask(text),
       onLeader: (leader) => this.#addLeader(leader),
       onContainer: (container) => this.access.addContainer(container),
     })

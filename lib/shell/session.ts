@@ -161,7 +161,11 @@ export class Session {
   async #awaitReady({ signal, onOutput, readyTimeoutMs }: OpenOptions): Promise<void> {
     let shown = ''
     const done = this.#await((bytes) => {
-      shown = (shown + Buffer.from(bytes).toString()).slice(-MAX_SHOWN_CHARACTERS)
+      const text = shown + Buffer.from(bytes).toString()
+      // Between lines: the log's masking does not recognize a part of a secret.
+      shown = text
+        .slice(-MAX_SHOWN_CHARACTERS)
+        .replace(text.length > MAX_SHOWN_CHARACTERS ? /^[^\n]*\n?/ : '', '')
       return onOutput(bytes)
     })
     using late = new Deadline(readyTimeoutMs, signal)

@@ -14,6 +14,7 @@ import { JobRun } from '../job/job-run.ts'
 import type { Logger } from '../log.ts'
 import { wantsUpload } from '../log-upload/artifact-store.ts'
 import { uploadJobLog } from '../log-upload/upload.ts'
+import type { AddSecret } from '../masking/masking.ts'
 import type { JobMetrics } from '../metrics/job-metrics.ts'
 import type { RecordedJob } from '../records/job-record.ts'
 import type { ExecutorName, JobRequest } from '../request/job-request.ts'
@@ -68,6 +69,10 @@ export class SupervisedJob {
 
   get notifier(): CompletionNotifier {
     return this.#jobRun.notifier
+  }
+
+  get addSecret(): AddSecret {
+    return this.#jobRun.addSecret
   }
 
   get id(): string {

@@ -20,6 +20,7 @@ promiseContract(test, () => {
     environment: {},
     cache: { directories: [], limitBytes: 0, environment: {}, project: '' },
     addSecret: () => undefined,
+    mask: (text) => text,
     resources: planProcessResources('/'),
     socketPath: HOST_SOCKET,
     hostFiles: [],

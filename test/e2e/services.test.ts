@@ -1,7 +1,7 @@
 /** Services of a job: real servers, when they are ready, and what happens when they never are. */
 
 import * as assert from 'uvu/assert'
-import { runAgent, runJob, startJob } from '../helpers/agent.ts'
+import { encode, runAgent, runJob, startJob } from '../helpers/agent.ts'
 import { containerJob, FIRST, IMAGE } from '../helpers/container-job.ts'
 import { engineSuite } from '../helpers/engine-suite.ts'
 import { type Block, blocksOf } from '../helpers/events.ts'
@@ -13,6 +13,8 @@ interface Context {
 }
 
 const test = engineSuite<Context>('services')
+
+const CUT_SECRET = 'longer-than-what-is-shown'
 
 test.before.each(async (t) => {
   t.images = []
@@ -232,13 +234,16 @@ test('a health check that the engine would run in an hour passes as soon as it c
 
 test('a service that is unhealthy fails the job at once', async (t) => {
   const image = await createImage(IMAGE, [
-    'HEALTHCHECK --interval=100ms --timeout=5s --retries=2 CMD echo not yet; exit 1',
+    `HEALTHCHECK --interval=100ms --timeout=5s --retries=2 CMD echo not yet; printf '%0485d' 0; echo ${CUT_SECRET}; exit 1`,
   ])
   t.images.push(image)
   const { events, result } = await runJob(
-    containerJob({}, ['echo no'], {
-      services: [{ name: 'db', image: image.name, command: 'bash -c "echo up >&2; sleep 1000"' }],
-    }),
+    {
+      ...containerJob({}, ['echo no'], {
+        services: [{ name: 'db', image: image.name, command: 'bash -c "echo up >&2; sleep 1000"' }],
+      }),
+      env_vars: [{ name: 'CUT_SECRET', value: encode(CUT_SECRET) }],
+    },
     { args: ['--service-start-timeout', '1h'] },
   )
 
@@ -248,7 +253,7 @@ test('a service that is unhealthy fails the job at once', async (t) => {
   assert.match(output, 'Last output of service "db":\nup\nService "db" is unhealthy')
   assert.match(
     output,
-    'its health check failed too often, at last with: not yet [ERR_CONTAINER_FAILED]\n',
+    /its health check failed too often, at last with: not yet; 0{485}\[secre… \[ERR_CONTAINER_FAILED\]\n/,
   )
 })
 

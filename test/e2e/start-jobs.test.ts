@@ -129,6 +129,29 @@ test('the host’s variables count, a new shell has them, and the user’s home 
   assert.is(absent.result, 'passed')
 })
 
+test('a log token that was refreshed is masked as the first one is', async (lab) => {
+  const { hub, directory } = lab
+  const path = join(directory, 'token')
+  const job = hub.enqueueCommands(
+    `until [ -s '${path}' ]; do echo on; sleep 0.1; done; cat '${path}'`,
+  )
+  await lab.start()
+  await waitFor(() => job.log.text.includes('"on\\n'), 'the job runs')
+
+  hub.logs.expireTokens()
+  const refreshAt = () =>
+    hub.requests.findIndex(({ kind, status }) => kind === 'refresh' && status > 0)
+  const isUsed = () =>
+    hub.requests.slice(refreshAt()).some(({ kind, status }) => kind === 'log' && status === 200)
+  await waitFor(() => refreshAt() >= 0 && isUsed(), 'the log is pushed with the next token')
+  const { token } = JSON.parse(hub.requests[refreshAt()]?.answer ?? '') as { token: string }
+  await writeFile(path, token)
+  await whenOver(lab)
+
+  assert.match(job.log.text, '[secret]')
+  assert.not.match(job.log.text, token)
+})
+
 test('metrics are served when a port is given, with the control plane’s own', async (lab) => {
   const { hub } = lab
   hub.enqueueCommands('echo one')

@@ -27,6 +27,7 @@ export const containerKind: ExecutorKind = {
       exposeKvmDevice: config.exposeKvmDevice,
       pullStallTimeoutMs: config.pullStallTimeout,
       serviceStartTimeoutMs: config.serviceStartTimeout,
+      mask: options.mask,
     })
   },
   attach: async (target, options) => {

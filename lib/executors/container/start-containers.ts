@@ -36,6 +36,8 @@ export interface StartOptions {
   readonly exposeKvmDevice: boolean
   /** For each service to be ready, from its start. Default 60,000. */
   readonly serviceStartTimeoutMs: number
+  /** A text without the job's secrets, for what is cut before it comes into the log. */
+  readonly mask: (text: string) => string
 }
 
 export interface StartRequest extends StartOptions, RunOptions {
@@ -157,7 +159,7 @@ async function openWhileWaiting(
   main: MainContainer,
   services: readonly Service[],
 ): Promise<number> {
-  const { docker, signal, onOutput, serviceStartTimeoutMs } = request
+  const { docker, signal, onOutput, mask, serviceStartTimeoutMs } = request
   const failed = new AbortController()
   using either = new LinkedAbort(signal, failed.signal)
   using ready = new LinkedAbort(either.signal)
@@ -179,7 +181,7 @@ async function openWhileWaiting(
   const watches = Promise.allSettled(
     services.map((service) => guard(watchService(docker, service, watched))),
   )
-  const waiting = { ...together, mainId: main.id, timeoutMs: serviceStartTimeoutMs }
+  const waiting = { ...together, mask, mainId: main.id, timeoutMs: serviceStartTimeoutMs }
   const waits = services.map((service) => guard(awaitReady(docker, service, waiting)))
   await Promise.allSettled([opened, ...waits])
   ready.abort()

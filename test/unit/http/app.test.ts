@@ -169,6 +169,11 @@ test('an unknown path is 404 as JSON, a wrong method 405 with the right one', as
   assert.is(wrong.status, 405)
   assert.is(wrong.headers.get('allow'), 'POST')
   assert.is(wrong.text, '{"message": "/jobs only accepts POST"}')
+  for (const method of ['GET', 'DELETE']) {
+    const { status, text } = await call(server, method, '/jobs/terminate')
+    assert.is(status, 405)
+    assert.is(text, '{"message": "/jobs/terminate only accepts POST"}')
+  }
   assert.is((await call(server, 'DELETE', '/jobs/a/log')).status, 405)
   assert.is((await call(server, 'HEAD', '/nope')).status, 404)
 })

@@ -58,7 +58,7 @@ export async function awaitHealthy(
 async function untilEngineSaysSo(
   docker: DockerClient,
   { name, id }: Service,
-  { timeoutMs, signal }: PortOptions,
+  { timeoutMs, mask, signal }: ReadyOptions,
 ): Promise<void> {
   const seconds = startStopwatch()
   const deadline = performance.now() + timeoutMs
@@ -67,18 +67,22 @@ async function untilEngineSaysSo(
     if (health === 'healthy') return
     // One that has ended is called unhealthy as well, and its watch tells the reason.
     if (health === 'unhealthy' && running) {
-      const problem = `is unhealthy: its health check failed too often${quoteCheck(healthOutput)}`
+      const problem = `is unhealthy: its health check failed too often${quoteCheck(mask(healthOutput))}`
       throw new ContainerError(`Service "${name}" ${problem}`, { hint: FAILED_HINT })
     }
     if (performance.now() > deadline) {
-      const problem = `was not healthy within ${seconds()}${quoteCheck(healthOutput)}`
+      const problem = `was not healthy within ${seconds()}${quoteCheck(mask(healthOutput))}`
       throw new ContainerError(`Service "${name}" ${problem}`, { hint: LATE_HINT })
     }
     await sleep(POLL_MS, undefined, { signal })
   }
 }
 
-/** What the last check said, in one line: the service itself may know nothing of it. */
+/**
+ * What the last check said, in one line: the service itself may know nothing of it.
+ *
+ * @param output masked: a secret that is cut, or joined from lines, is not recognized any more
+ */
 function quoteCheck(output: string): string {
   const lines = output.split(/[\r\n]/).map((line) => line.trim())
   const text = lines.filter((line) => line !== '').join('; ')

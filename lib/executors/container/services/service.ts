@@ -20,7 +20,11 @@ export interface Service {
   readonly platform: string
 }
 
-export type ReadyOptions = PortOptions & RunOptions & { readonly waits?: Waits | undefined }
+export interface ReadyOptions extends PortOptions, RunOptions {
+  /** For what is cut or reformatted before it comes into the log. */
+  readonly mask: (text: string) => string
+  readonly waits?: Waits | undefined
+}
 
 export const FAILED_HINT =
   'See its last output above; check its image, command and variables in the job.'
