@@ -89,7 +89,7 @@ test('one that another job has left for another platform does no harm where a pl
 
   assert.is(kept.result, 'failed')
   assert.match(kept.blocks[2]?.output ?? '', `The engine warns about container "main": `)
-  assert.match(kept.blocks[2]?.output ?? '', `say platform: linux/${t.own}`)
+  assert.match(kept.blocks[2]?.output ?? '', `set platform: linux/${t.own}`)
   assert.is(asked.result, 'passed')
   assert.is(asked.blocks[1 + FIRST]?.output, `for ${t.own}\n`)
 })

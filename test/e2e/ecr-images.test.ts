@@ -157,10 +157,10 @@ test('a clock that is wrong is told with its error and the cure', async (t) => {
 
   assert.match(
     await refusalOf(ahead, t.images.own, { AWS_ACCOUNT_ID: OWN }),
-    'The clock of this host is 23 minutes ahead of the one of AWS',
+    'The clock of this host is 23 minutes ahead of that of AWS',
   )
   const refusal = await refusalOf(behind, t.images.own)
-  assert.match(refusal, 'The clock of this host is 8 minutes behind the one of AWS')
+  assert.match(refusal, 'The clock of this host is 8 minutes behind that of AWS')
   assert.match(refusal, 'Set the clock')
 })
 

@@ -41,7 +41,7 @@ test('what will not get better ends the agent at once, with the words of the con
       `refused to register the agent, ${status}: ${body} [ERR_REGISTRATION_REFUSED]`,
     )
   }
-  assert.match(errors, 'Check the registration token')
+  assert.match(errors, 'Check that the registration token')
   assert.not.match(errors, hub.registrationToken)
   assert.is(hub.requestsOf('register').length, 5)
   assert.is(hub.agents.all.length, 0)
@@ -65,7 +65,7 @@ test('what passes is tried again, and each cause is said once', async ({ hub, st
   const { stderr } = await started.stop()
 
   assert.is(stderr.match(/500: boom/g)?.length, 1)
-  assert.is(stderr.match(/no JSON object/g)?.length, 1)
+  assert.is(stderr.match(/other than a JSON object/g)?.length, 1)
   const names = hub.requestsOf('register').map(({ text }) => JSON.parse(text).name)
   assert.is(names.length, 4)
   assert.is(new Set(names).size, 1, 'a random name stays the same')
