@@ -1,5 +1,5 @@
 /**
- * The people in a job: each leaves a file in the directory by which the job is registered.
+ * The attach sessions of a job: each has a file in the directory by which the job is registered.
  *
  * @module
  */
@@ -10,13 +10,13 @@ import { isAlive } from '../host/processes.ts'
 
 export interface AttachSession {
   readonly pid: number
-  /** The person is still in the job. */
+  /** The session has not ended. */
   readonly isOpen: boolean
 }
 
 const PREFIX = 'session-'
 
-/** From now on a person is in that process. Rejects for a job that is over. */
+/** Registers the process of a new session. Rejects when the job is over. */
 export async function addAttachSession(directory: string, pid: number): Promise<void> {
   const file = attachSessionFile(directory, pid)
   await writeFile(file, '', { mode: 0o600, flag: 'wx' }).catch((error: NodeJS.ErrnoException) => {
@@ -29,7 +29,7 @@ export function attachSessionFile(directory: string, pid: number | string): stri
   return join(directory, `${PREFIX}${pid}`)
 }
 
-/** All so far, open or not. */
+/** All sessions so far, open or ended. */
 export async function listAttachSessions(directory: string): Promise<AttachSession[]> {
   const names = await readdir(directory).catch(() => [])
   return names

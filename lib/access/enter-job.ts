@@ -1,5 +1,5 @@
 /**
- * From the record of a running job to a person inside it.
+ * Opens an attach session in a job, given its record.
  *
  * @module
  */

@@ -1,5 +1,5 @@
 /**
- * Keeps what a failed job has made until somebody has looked at it.
+ * Keeps a failed job until somebody has looked at it.
  *
  * @module
  */

@@ -20,8 +20,8 @@ export interface AccessOptions {
   /** Of the user whose `~/.ssh` gets the keys. */
   readonly home: string
   /**
-   * Which jobs get the script in `/tmp`: on a laptop only those that bring keys. `never`: nobody who
-   * has not logged in already gets in, whatever keys a job brings.
+   * Which jobs get the script in `/tmp`: on a laptop only those that bring keys. `never`: only users who
+   * can log in anyway get in; the keys of a job are ignored.
    */
   readonly jumpPoint: 'always' | 'never' | 'with-keys'
   readonly recorded: RecordedJob
@@ -42,14 +42,14 @@ export class JobAccess {
   constructor(options: AccessOptions) {
     const keys = options.jumpPoint === 'never' ? [] : options.request.sshPublicKeys
     const { lines, problems } = decodeKeys(keys)
-    // Not the job's id: that one may hold a line break, and a key behind it.
+    // Not the job's id, which may contain a line break followed by a key.
     const tag = randomBytes(6).toString('hex')
     this.keys = lines.length === 0 ? undefined : formatKeys(tag, lines)
     this.#options = options
     this.#problems = problems
   }
 
-  /** The job has to be recorded by now. */
+  /** The job must have been recorded before. */
   async open(): Promise<void> {
     const { log, home, jumpPoint, recorded } = this.#options
     for (const problem of this.#problems) {
@@ -65,13 +65,13 @@ export class JobAccess {
     }
   }
 
-  /** In /tmp nobody but root replaces the file of another user. */
+  /** In /tmp, only root can replace the file of another user. */
   async #openJumpPoint(directory: string): Promise<void> {
     try {
       await writeJumpPoint(this.#script(directory))
     } catch (error) {
       const what = `${JUMP_POINT_PATH} does not lead into this job; use agent attach`
-      this.#options.log.warn(`${what}. If it is another user's, remove it: ${explain(error)}`)
+      this.#options.log.warn(`${what}. If it belongs to another user, remove it: ${explain(error)}`)
     }
   }
 
@@ -83,12 +83,12 @@ export class JobAccess {
     })
   }
 
-  /** All so far, open or not. */
+  /** All sessions so far, open or ended. */
   async listSessions(): Promise<AttachSession[]> {
     return this.#directory === undefined ? [] : await listAttachSessions(this.#directory)
   }
 
-  /** Whoever is inside stays; nobody else gets in. Repeatable. */
+  /** Open sessions stay; no new ones can be opened. Repeatable. */
   async close(): Promise<void> {
     const { home, log } = this.#options
     try {

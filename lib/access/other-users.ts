@@ -1,5 +1,5 @@
 /**
- * Whose jobs may run on this host beside one's own: their directories are closed to others.
+ * Which other users may have jobs on this host: the directories of those jobs are private.
  *
  * @module
  */
@@ -10,7 +10,7 @@ import { ownUid } from '../private/ownership.ts'
 
 const COMMANDS: ReadonlySet<string | undefined> = new Set(['run', 'serve', 'start'])
 
-/** Ids of the other users who run agents, as far as their processes can be seen. */
+/** Ids of the other users who run agents, as far as their processes are visible. */
 export function usersWithAgents(): number[] {
   const uids = readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name))

@@ -1,7 +1,7 @@
 /**
- * The running jobs of a user, whoever runs them: each is registered by a directory that exists as
- * long as people may get into the job. In it are a link to the job's record and a file for each
- * attach session.
+ * The running jobs of a user, from all of that user's agents: each is registered by a directory that
+ * exists as long as people can attach to the job. It contains a link to the job's record and a file
+ * for each attach session.
  *
  * @module
  */
@@ -33,7 +33,7 @@ export function openJobsDirectory(): string {
   return join(openPrivateDirectory(commonDirectories()), NAME)
 }
 
-/** All in which there may be jobs of this user. */
+/** All directories in which jobs of this user may be registered. */
 export function jobsDirectories(): string[] {
   return existingDirectories(commonDirectories()).map((place) => join(place, NAME))
 }
@@ -42,7 +42,7 @@ export function jobsDirectories(): string[] {
  * @param root from {@link openJobsDirectory}
  * @param recordPath of the job
  * @returns the job's directory
- * @throws {Error} of the file system, or when somebody else has put something in its place
+ * @throws {Error} of the file system, or when another user has created something in its place
  */
 export async function registerJob(root: string, recordPath: string): Promise<string> {
   await makeDirectory(root, 0o700)
@@ -60,7 +60,7 @@ export function readRegisteredJob(directory: string): JobRecord | undefined {
     const record = readJobRecord(join(directory, RECORD_LINK))
     return record !== undefined && lifeOf(record.identity) === 'alive' ? record : undefined
   } catch {
-    return undefined // of an agent of another version: its own attach command can read it
+    return undefined // written by an agent of another version, whose own attach command can read it
   }
 }
 
@@ -81,7 +81,7 @@ export async function unregisterJob(directory: string): Promise<void> {
   await rm(directory, { recursive: true, force: true })
 }
 
-/** Those whose agents were killed. @throws {Error} of the file system */
+/** Unregisters jobs whose agents were killed. @throws {Error} of the file system */
 export async function unregisterDeadJobs(roots = jobsDirectories()): Promise<void> {
   for (const root of roots) {
     for (const name of (await listOwnDirectory(root)).filter(isOfDeadProcess)) {

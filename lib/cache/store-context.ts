@@ -9,7 +9,7 @@ import type { JobFiles } from './job-files.ts'
 
 /** The cache of the jobs on this host, unless their variables name another one. */
 export interface CacheDefaults {
-  /** The first that can be written to is taken. */
+  /** The first writable one is used. */
   readonly directories: readonly string[]
   /** Of a directory, on this host or on an SFTP server. */
   readonly limitBytes: number

@@ -1,6 +1,6 @@
 /**
- * What `agent start` needs: settings it can use, a token, a control plane that it reaches and that
- * takes it, a place for its state.
+ * What `agent start` needs: valid settings, a token, a control plane that it can reach and that accepts
+ * the token, a place for its state.
  *
  * @module
  */
@@ -30,7 +30,7 @@ export async function callingChecks(sources: ConfigSources): Promise<Check[]> {
   }
   if (config === undefined) return [first]
   const token = findStartToken(sources)
-  // One call answers all questions; each of them has the same limit.
+  // One call answers all questions; each check has the same limit.
   let probing: ReturnType<typeof probe> | undefined
   const ask = (signal: AbortSignal) => {
     probing ??= token.catch(() => undefined).then((text) => probe(config, text, signal))
@@ -65,7 +65,7 @@ function describe({ warnings }: StartConfigButToken, { flags }: ConfigSources): 
   if (warnings.length === 0) {
     return ok(`${file === undefined ? '' : `those in ${file} `}can be used`)
   }
-  return warning(warnings.join('; '), 'Change what is named, unless it is meant.')
+  return warning(warnings.join('; '), 'Change it, unless it is intended.')
 }
 
 async function examineFiles(

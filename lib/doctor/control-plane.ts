@@ -1,6 +1,6 @@
 /**
- * What one call of a control plane tells: whether it is there, is trusted, has the same time, and
- * takes the registration token.
+ * What one call reveals about a control plane: whether it answers, is trusted, has the same time, and
+ * accepts the registration token.
  *
  * @module
  */
@@ -14,7 +14,7 @@ import { type Probe, probe } from './probe.ts'
 
 type Endpoint = Pick<StartConfig, 'endpoint' | 'noHttps'>
 
-/** @returns undefined for an address, which needs no name server */
+/** @returns undefined for an IP address, which needs no name server */
 export async function examineAddress(
   { endpoint }: Endpoint,
   answer: Probe,
@@ -33,7 +33,7 @@ export async function examineAddress(
   }
 }
 
-/** @returns undefined where its address is the problem */
+/** @returns undefined when the name cannot be resolved, which is reported elsewhere */
 export function examineConnection(
   { endpoint, noHttps }: Endpoint,
   answer: Probe,
@@ -42,14 +42,14 @@ export function examineConnection(
     if (!noHttps) return ok(`${endpoint} answers, and its certificate is trusted`)
     return warning(
       `${endpoint} answers over plain HTTP`,
-      'Whoever is on the way can read tokens and jobs: leave out --no-https where it has HTTPS.',
+      'Anyone on the network path can read tokens and jobs: leave out --no-https if it supports HTTPS.',
     )
   }
   const { code, reason } = answer
   if (code === 'ENOTFOUND' || code === 'EAI_AGAIN') return undefined
   const [what, remedy] = FAILURES.find(([pattern]) => pattern.test(code))?.slice(1) ?? []
   return problem(
-    `${endpoint} gives no answer: ${typeof what === 'string' ? what : reason}`,
+    `${endpoint} does not answer: ${typeof what === 'string' ? what : reason}`,
     typeof remedy === 'string' ? remedy : 'Check --endpoint, the network and HTTPS_PROXY.',
   )
 }
@@ -58,23 +58,23 @@ export function examineConnection(
 const FAILURES: readonly (readonly [code: RegExp, what: string, remedy: string])[] = [
   [
     /SELF_SIGNED|UNABLE_TO_GET_ISSUER|UNABLE_TO_VERIFY_LEAF/,
-    'its certificate is of an authority that is not trusted here',
-    'If it is a private one, name the file with its certificate in NODE_EXTRA_CA_CERTS or SSL_CERT_FILE.',
+    'its certificate was issued by an authority that is not trusted here',
+    'If it is a private one, set NODE_EXTRA_CA_CERTS or SSL_CERT_FILE to the file with its certificate.',
   ],
   [
     /CERT_HAS_EXPIRED|CERT_NOT_YET_VALID/,
     'its certificate is not valid at this time',
-    'Set the clock of this machine if it is wrong; else the certificate of the control plane has to be renewed.',
+    'Set the clock of this machine if it is wrong; otherwise renew the certificate of the control plane.',
   ],
   [
     /ALTNAME/,
     'its certificate is for another name',
-    'Give --endpoint the name that the control plane is known by.',
+    'Give --endpoint the name for which the certificate was issued.',
   ],
   [
     /EPROTO|ERR_SSL|WRONG_VERSION/,
-    'what listens there speaks no TLS',
-    'Check the port in --endpoint; for plain HTTP give --no-https.',
+    'the server there does not speak TLS',
+    'Check the port in --endpoint; for plain HTTP use --no-https.',
   ],
   [
     /ECONNREFUSED/,
@@ -84,11 +84,11 @@ const FAILURES: readonly (readonly [code: RegExp, what: string, remedy: string])
   [
     /Timeout|TIMEOUT|TIMEDOUT|EHOSTUNREACH|ENETUNREACH/,
     'it cannot be reached',
-    'Let the firewall pass outbound connections to it, or name a proxy in HTTPS_PROXY.',
+    'Allow outbound connections to it in the firewall, or set HTTPS_PROXY to a proxy.',
   ],
 ]
 
-/** Tokens for logs are good for an hour, and judged by both clocks. */
+/** Tokens for logs are valid for an hour, by either clock. */
 const NOTABLE_MS = 30_000
 const WRONG_MS = 300_000
 
@@ -97,31 +97,32 @@ export function examineClock(answer: Probe): Verdict | undefined {
   if (answer.kind === 'none' || answer.aheadMs === undefined) return undefined
   const { aheadMs } = answer
   const seconds = Math.round(Math.abs(aheadMs) / 1_000)
-  if (Math.abs(aheadMs) < NOTABLE_MS) return ok('the same as that of the control plane')
+  if (Math.abs(aheadMs) < NOTABLE_MS) return ok('in step with that of the control plane')
   const message = `${seconds} s ${aheadMs > 0 ? 'behind' : 'ahead of'} that of the control plane`
   const remedy = 'Set it and keep it synchronized: timedatectl set-ntp true, or install chrony.'
   return Math.abs(aheadMs) < WRONG_MS ? warning(message, remedy) : problem(message, remedy)
 }
 
 const WRONG_TOKEN =
-  'Copy it again from the page of the agent type, and check that it is one of this control plane.'
-const WRONG_SERVER = 'Check --endpoint: it is the name of the organization’s control plane alone.'
+  'Copy it again from the page of the agent type, and check that it belongs to this control plane.'
+const WRONG_SERVER =
+  'Check --endpoint: it must be just the host name of the organization’s control plane.'
 
-/** @returns undefined where there was no answer to tell */
+/** @returns undefined when there was no answer */
 export function examineToken(answer: Probe): Verdict | undefined {
   if (answer.kind === 'none') return undefined
   const { status, figures } = answer
   if (figures !== undefined) {
     const { jobs, agents } = figures
     return ok(
-      `is taken; of its type ${agents.idle} agents are idle and ${agents.occupied} occupied, ${jobs.queued} jobs wait`,
+      `is accepted; of its type ${agents.idle} agents are idle and ${agents.occupied} occupied, ${jobs.queued} jobs wait`,
     )
   }
   if (status === 401 || status === 403) return problem(`is refused (HTTP ${status})`, WRONG_TOKEN)
   if (status === 429 || status >= 500) {
     return warning(
       `could not be tried: the control plane answered ${status}`,
-      'Try again in some minutes.',
+      'Try again in a few minutes.',
     )
   }
   return problem(
@@ -131,8 +132,8 @@ export function examineToken(answer: Probe): Verdict | undefined {
 }
 
 /**
- * @throws {ConfigError} for a token that the control plane refuses, or a server that is none; one
- *   that gives no answer now may do so later
+ * @throws {ConfigError} when the control plane refuses the token, or the server is not a control plane;
+ *   not when there is no answer, since that may change
  */
 export async function requireAccepted(token: string, sources: ConfigSources): Promise<void> {
   const config = await loadStartConfigButToken(sources)

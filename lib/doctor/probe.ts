@@ -1,5 +1,5 @@
 /**
- * One harmless call of a control plane, and what came of it.
+ * One harmless call of a control plane, and its outcome.
  *
  * @module
  */
@@ -14,7 +14,7 @@ export type Probe =
       readonly kind: 'answer'
       readonly status: number
       readonly figures: TypeFigures | undefined
-      /** The server's clock before this machine's, in milliseconds; undefined when it did not tell. */
+      /** How far the server's clock is ahead of this machine's, in milliseconds; undefined without a `Date`. */
       readonly aheadMs: number | undefined
     }
   | { readonly kind: 'none'; readonly code: string; readonly reason: string }
@@ -22,7 +22,7 @@ export type Probe =
 /** Shorter than the limit of a check, so that the outcome can be reported. */
 const TIMEOUT_MS = 4_000
 
-/** What is not given is sent as this: the server refuses it, and is there. */
+/** Sent in place of a missing token: the server refuses it, which shows that it answers. */
 const NO_TOKEN = 'none'
 
 /** @returns `none` when there was no answer; never rejects */
@@ -50,7 +50,7 @@ export async function probe(
   }
 }
 
-/** The system's own word for it is in the innermost cause, as a rule. */
+/** The system's own error is usually the innermost cause. */
 function explain(error: unknown): { readonly code: string; readonly reason: string } {
   const { code, message, name, cause, errors } = error as NodeJS.ErrnoException & {
     readonly cause?: unknown

@@ -16,10 +16,10 @@ const BATCH_MS = 20
 /** A burst is cut into events of about this many characters. */
 const BATCH_CHARACTERS = 64 * 1024
 
-/** Held back with nothing behind it: perhaps a prompt, or a secret's beginning that tells little of it. */
+/** How long held-back text waits for more: it may be a prompt, or the first few characters of a secret. */
 const HOLD_MS = 60
 
-/** So much of a secret tells something; who prints the rest does not take longer, as a rule. */
+/** This much of a secret is worth hiding for longer; the rest usually follows within that time. */
 const LONG_HOLD_CHARACTERS = 6
 const LONG_HOLD_MS = 2_000
 
@@ -30,14 +30,14 @@ export class BlockWriter {
   readonly #masked: MaskedStream
   #pending = ''
   #timer: NodeJS.Timeout | undefined
-  /** Until what is held back is shown all the same. */
+  /** After this, held-back text is shown anyway. */
   #holdTimer: NodeJS.Timeout | undefined
   #start: BlockStart
-  /** Events are written one after the other, whoever asks: the timer or the terminal. */
+  /** Events are written one after another, whether the timer or the terminal triggers them. */
   #written: Promise<void> = Promise.resolve()
   readonly #failure = Promise.withResolvers<never>()
 
-  /** @param directive as it may be shown */
+  /** @param directive already masked */
   constructor(sink: EventSink, directive: string, masking: Masking) {
     this.#sink = sink
     this.#masking = masking
@@ -81,7 +81,7 @@ export class BlockWriter {
     return this.#flush()
   }
 
-  /** The terminal's output so far is complete. */
+  /** The terminal has printed everything so far: nothing is held back any longer. */
   #end(): Promise<void> {
     clearTimeout(this.#holdTimer)
     this.#pending += this.#masked.push(this.#text.end()) + this.#masked.end()

@@ -1,5 +1,5 @@
 /**
- * Tells the control plane that a job is finished, and that nothing of it is left (see lib/job/README.md).
+ * Reports to the control plane that a job has finished, and later that it is torn down (see lib/job/README.md).
  *
  * @module
  */
@@ -17,10 +17,10 @@ export interface CallbackSender {
 }
 
 export interface CallbackOptions {
-  /** How often each is tried, a second apart. */
+  /** Attempts per callback, one second apart. */
   readonly attempts: number
   readonly log: Logger
-  /** Aborted when nobody wants to wait any more. */
+  /** Aborted when callbacks are no longer waited for. */
   readonly signal?: AbortSignal | undefined
   /** For one attempt. Default 30,000, see lib/job/README.md. */
   readonly timeoutMs?: number
@@ -33,7 +33,7 @@ export interface CallbackOptions {
 const TIMEOUT_MS = 30_000
 const DELAY_MS = 1_000
 
-/** A callback without a URL is none: it resolves at once. */
+/** Without a URL there is no callback, and the method resolves at once. */
 export function createCallbackSender(
   callbacks: Callbacks,
   options: CallbackOptions,
@@ -59,7 +59,7 @@ async function send({ name, url, body, token }: Callback, options: CallbackOptio
   const { attempts, log, signal, timeoutMs = TIMEOUT_MS, delayMs = DELAY_MS } = options
   const { postJson } = await import('../outbound.ts') // only a job with callbacks needs an HTTP client
   const what = `The ${name} callback to ${withoutSecrets(url)}`
-  let reason = 'there was no time for it'
+  let reason = 'there was no time left'
   const action = async () => {
     signal?.throwIfAborted()
     try {
@@ -80,7 +80,7 @@ async function send({ name, url, body, token }: Callback, options: CallbackOptio
   } catch {
     options.onFailure?.()
     const end = signal?.aborted ? 'until the agent had to stop' : `${attempts} times`
-    log.error(`${what} failed ${end}, and is given up: ${reason}`)
+    log.error(`${what} failed ${end}; giving up: ${reason}`)
   }
 }
 

@@ -15,7 +15,7 @@ import { type CallbackSender, createCallbackSender } from './callbacks.ts'
 
 export interface CompletionNotifierOptions {
   readonly callbacks: Callbacks
-  /** How often each is tried. */
+  /** Attempts per callback. */
   readonly attempts: number
   readonly recorded: RecordedJob
   readonly log: Logger
@@ -42,7 +42,7 @@ export class CompletionNotifier {
     this.#sender = createCallbackSender(callbacks, { attempts, log, signal, onFailure })
   }
 
-  /** Records the result before it is reported, so that no other one can be reported after a crash. */
+  /** Records the result before reporting it, so that a different one cannot be reported after a crash. */
   async report(result: JobResult): Promise<void> {
     const { recorded } = this.#options
     await this.#record({ result })

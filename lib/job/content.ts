@@ -1,6 +1,6 @@
 /**
- * Decodes the variables that a request carries in base64. Here, not when the request is checked: bad content is
- * reported in the job's log (see lib/request/README.md).
+ * Decodes the variables that a request contains in base64. Not done when the request is checked, since
+ * invalid content is reported in the job's log (see lib/request/README.md).
  *
  * @module
  */
@@ -12,9 +12,9 @@ import { decodeBase64 } from '../request/base64.ts'
 import type { EncodedVariable } from '../request/job-request.ts'
 
 /**
- * Sorted by name, each announced before it is decoded; of two with one name the later counts.
+ * Sorted by name, each announced before it is decoded; of two with the same name the later one counts.
  *
- * @throws {ContentError} naming the variable whose value is no base64
+ * @throws {ContentError} naming the variable whose value is not base64
  */
 export async function decodeVariables(
   encoded: readonly EncodedVariable[],
@@ -29,12 +29,12 @@ export async function decodeVariables(
   return variables
 }
 
-/** The job's own word of how it went, for its epilogues. */
+/** The result so far, for the epilogues. */
 export function resultVariables(result: JobResult): readonly EncodedVariable[] {
   return [{ name: 'SEMAPHORE_JOB_RESULT', value: Buffer.from(result).toString('base64') }]
 }
 
-/** Every set of variables a job can come to export. */
+/** Every set of variables that a job may export. */
 export async function foreseeExports(
   requested: readonly EncodedVariable[],
 ): Promise<readonly (readonly Variable[])[]> {

@@ -1,5 +1,5 @@
 /**
- * Recovers jobs of `agent run` whose agent was killed: the next agent of that user does.
+ * Recovers jobs of `agent run` whose agent was killed. The next agent of the same user does this.
  *
  * @module
  */
@@ -16,9 +16,9 @@ import { findDeadRuns } from '../records/job-records.ts'
 import { InterruptedJob } from './interrupted-job.ts'
 
 /**
- * Never rejects: what could not be removed is reported, and tried again by the next agent.
+ * Never rejects: whatever could not be removed is reported, and the next agent tries again.
  *
- * @param home searched for what is in no record any more, as after a power cut
+ * @param home searched for remains without a record, e.g. after a power cut
  */
 export async function recoverDeadRuns(home: string, log: Logger): Promise<void> {
   for (const recorded of await findDeadRuns(log)) {

@@ -20,7 +20,7 @@ export interface Explanation {
   readonly runs_in: 'containers' | 'host'
   readonly images: readonly ImageUse[]
   readonly containers: readonly ContainerUse[]
-  /** Made for the job, and removed with it. */
+  /** Created for the job, and removed with it. */
   readonly network: boolean
   readonly mounts: readonly HostFile[]
   readonly variables: readonly VariableUse[]
@@ -116,7 +116,7 @@ function uniqueImages(containers: readonly ContainerRequest[]): readonly Contain
   })
 }
 
-/** Of two with one name the later counts. */
+/** Of two with the same name the later one counts. */
 function variablesOfShell(request: JobRequest, { config, images }: Circumstances): VariableUse[] {
   const [main] = request.compose?.containers ?? []
   const ofImage = main === undefined ? [] : (images?.get(main.image)?.variables ?? [])

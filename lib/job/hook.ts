@@ -1,5 +1,5 @@
 /**
- * Hooks: scripts of the host's owner, as directives of the job.
+ * Hooks: scripts of the host's owner that run as directives of the job.
  *
  * @module
  */
@@ -31,8 +31,8 @@ export async function readyHook(
 }
 
 /**
- * In a container there is no such file, unless it is in the image or mounted: what is there by then
- * stays as it is, since it may be the host's own. Where the host has none either, bash says so itself.
+ * A container does not have the file, unless it is in the image or mounted. An existing file stays as it
+ * is, since it may be the host's own. If the host does not have it either, bash reports that itself.
  */
 async function provide(path: string, executor: Executor, options: RunOptions): Promise<void> {
   const { signal, onOutput } = options

@@ -39,7 +39,7 @@ export class InterruptedJob {
   }
 
   /**
-   * Removes its keys, processes and files on this host. Containers are found by their labels.
+   * Removes its keys, processes and files on this host. Its containers are found by their labels.
    *
    * @throws {AggregateError} when something could not be removed; the rest is
    */
@@ -53,7 +53,7 @@ export class InterruptedJob {
     if (errors.length > 0) throw new AggregateError(errors, 'Cleaning up after the job failed')
   }
 
-  /** For readers: what they had read before is still there. Undefined for a job without a log. */
+  /** For readers, who still find everything they had read before. Undefined for a job without a log. */
   openLog(): Promise<JobLog> | undefined {
     const { logPath } = this.record
     if (logPath !== undefined) this.#jobLog ??= JobLog.reopen(logPath)
@@ -61,7 +61,7 @@ export class InterruptedJob {
   }
 
   /**
-   * Reports the result, then finishes the log: `failed`, unless the job was through already. A job of
+   * Reports the result, then completes the log: `failed`, unless the job had a result already. A job of
    * `agent run` has no log that others read, and whoever waited for its result has seen it die.
    * Never rejects.
    */
@@ -94,7 +94,7 @@ export class InterruptedJob {
     try {
       await write()
     } catch (error) {
-      this.#log.error(`The job's log cannot be finished: ${explain(error)}`)
+      this.#log.error(`The job's log cannot be completed: ${explain(error)}`)
       await jobLog.close()
     }
   }

@@ -1,6 +1,6 @@
 /**
- * A job's log as the blocks it is made of: at most one is open, and each gets its end, also when
- * what was to fill it failed, or the log itself.
+ * The blocks of a job's log: at most one is open, and each is ended, even when the work in it or the log
+ * itself has failed.
  *
  * @module
  */
@@ -23,20 +23,20 @@ import { BlockWriter } from './block.ts'
 
 export interface JobBlocksOptions {
   readonly sink: EventSink
-  /** Of all that comes into the log. */
+  /** Applied to everything that is written to the log. */
   readonly masking: Masking
-  /** The agent's own, for what the job's author cannot mend. */
+  /** The agent's own, for problems that the job's author cannot fix. */
   readonly log: Logger
-  /** Of the job's stop: a block that is open then ends with 1. */
+  /** Aborted when the job is stopped: an open block then ends with 1. */
   readonly signal: AbortSignal
-  /** Called for whatever comes into the log. */
+  /** Called for everything that is written to the log. */
   readonly onOutput: () => void
 }
 
 /** The block that is being filled. */
 export interface OpenBlock {
   readonly directive: string
-  /** In whole seconds, as the log has it. */
+  /** In whole Unix seconds, as in the log. */
   readonly startedAt: number
   /** On the clock of `performance.now()`. */
   readonly since: number
@@ -46,8 +46,8 @@ export interface OpenBlock {
 export interface BlockEnd {
   readonly exitCode: number
   /**
-   * What kept the block from being filled, if it was not the job's own mistake: `undone`, this once;
-   * `lost`, what was to fill it can do nothing more.
+   * Why the work of the block could not be done, if that is not the job's fault: `undone`, only this
+   * time; `lost`, the executor can do nothing more.
    */
   readonly fault?: 'lost' | 'undone' | undefined
 }
@@ -87,7 +87,7 @@ export class JobBlocks {
         onOutput()
         return writer.push(output)
       })
-      working.catch(() => undefined) // ends by itself once the job is cleared away
+      working.catch(() => undefined) // ends by itself once the job is cleaned up
       exitCode = await Promise.race([working, writer.failed])
     } catch (error) {
       if (!(error instanceof ContentError)) {
@@ -114,7 +114,7 @@ export class JobBlocks {
         opened.resolve(onOutput)
         return working
       })
-      block.catch(opened.reject) // a log that cannot be written: whoever waits for the block hears it
+      block.catch(opened.reject) // when the log cannot be written, whoever awaits the block gets the error
       await (await opened.promise)(bytes)
     })
     const { log, signal } = this.#options
@@ -124,7 +124,7 @@ export class JobBlocks {
     await block
   }
 
-  /** The log has failed, maybe in the middle of a block: says so, if there is room for it. */
+  /** The log has failed, perhaps in the middle of a block: says so, if there is still room. */
   async abandon(error: unknown): Promise<void> {
     this.#options.log.error(`The job fails: ${explain(error)}`)
     if (this.#open === undefined) return
@@ -152,7 +152,7 @@ export class JobBlocks {
   }
 }
 
-/** Neither the agent's own word nor an echo of the stop: something for its log. */
+/** Neither an error the agent raised on purpose nor a consequence of the stop: the agent's log needs it. */
 export function isUnforeseen(error: unknown, stop: AbortSignal): boolean {
   if (error instanceof AgentError) return false
   const isEcho = error === stop.reason || (error instanceof Error && error.cause === stop.reason)

@@ -1,6 +1,6 @@
 /**
  * Wires up one job: its record, access for people, its executor, callbacks, and the `Job` that uses
- * them. The same for every command that runs jobs.
+ * them. Every command that runs jobs uses this.
  *
  * @module
  */
@@ -29,12 +29,12 @@ export interface JobRunOptions {
   readonly request: JobRequest
   readonly config: JobConfig
   readonly recorded: RecordedJob
-  /** Of a log that the next agent has to finish, should this one be killed. */
+  /** Path of a log that the next agent has to complete if this one is killed. */
   readonly logPath?: string | undefined
   /** The label of the job's containers. */
   readonly instanceId: string
   readonly jumpPoint: 'always' | 'with-keys'
-  /** Aborted when a stop has to be quick. */
+  /** Aborted to force a stop. */
   readonly forceStop: AbortSignal
   /** Aborted when callbacks are no longer waited for. */
   readonly callbackDeadline: AbortSignal
@@ -47,7 +47,7 @@ export class JobRun {
   readonly access: JobAccess
   readonly notifier: CompletionNotifier
   readonly waits = new Waits()
-  /** Without the job's secrets. */
+  /** Masks the job's secrets. */
   readonly log: Logger
   readonly #secrets: JobSecrets
   readonly #options: JobRunOptions
@@ -85,7 +85,7 @@ export class JobRun {
   }
 
   /**
-   * Everything that has to be known before the job makes anything.
+   * Does everything that has to be done before the job creates anything.
    *
    * @throws {AgentError} when the job cannot run
    */
@@ -150,7 +150,7 @@ export class JobRun {
     await this.#requireRecorded(recorded.update({ leaders: [...leaders, leader] }))
   }
 
-  /** Whoever started `agent run` sees it die and what is left; a server's job must not go on unrecorded. */
+  /** The user of `agent run` sees it die and can clean up; a server's job must not go on unrecorded. */
   async #requireRecorded(recorded: Promise<void>): Promise<void> {
     const { logPath } = this.#options
     try {

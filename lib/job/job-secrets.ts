@@ -1,6 +1,6 @@
 /**
- * What is secret in a job: what its request marks, what is secret by its nature, and what has the name
- * of a secret.
+ * The secrets of a job: values that its request marks, credentials, and variables that are named like a
+ * secret.
  *
  * @module
  */
@@ -10,7 +10,7 @@ import { Masking } from '../masking/masking.ts'
 import type { EncodedFile, EncodedVariable, JobRequest } from '../request/job-request.ts'
 import type { JobConfig } from '../settings/job-config.ts'
 
-/** Names of which the value is a secret, as a rule. */
+/** Names of variables whose values are usually secret. */
 const SECRET_NAME = /_(?:TOKEN|PASSWORD|SECRET|KEY)$/i
 
 /** A shorter value may well be something else: `CACHE_KEY=v1`. */
@@ -18,7 +18,7 @@ const MIN_GUESSED_BYTES = 8
 
 export interface JobSecrets {
   readonly masking: Masking
-  /** For the job's author: marked, and not masked, or not everywhere. Lines. */
+  /** Lines for the job's author: values that are marked as secret, but cannot be masked everywhere. */
   readonly exposed: readonly string[]
 }
 
@@ -52,7 +52,7 @@ function markedIn(request: JobRequest): Marked[] {
   ]
 }
 
-/** Whether its value is masked, as far as it has anything to mask. */
+/** Whether its value is masked, unless it is too short. */
 export function isMasked(variable: EncodedVariable, maskByName: boolean): boolean {
   if (isMarked(variable)) return true
   return maskByName && isGuessed(variable) && decode(variable.value).length >= MIN_GUESSED_BYTES
@@ -62,7 +62,7 @@ function isMarked({ secret }: EncodedFile | EncodedVariable): boolean {
   return secret === true
 }
 
-/** Whatever their names: nobody prints these on purpose. */
+/** Always masked: nobody prints these on purpose. */
 function credentialsOf({ compose, callbacks, logger }: JobRequest): Uint8Array[] {
   const { imagePullCredentials = [] } = compose ?? {}
   const values = imagePullCredentials.flatMap(({ envVars, files }) => [
@@ -89,12 +89,12 @@ function isGuessed({ name, secret }: Pick<EncodedVariable, 'name' | 'secret'>): 
   return secret === undefined && SECRET_NAME.test(name)
 }
 
-/** Leniently: that something is no base64 is told where it is used. */
+/** Lenient: invalid base64 is reported where the value is used. */
 function decode(encoded: string): Buffer {
   return Buffer.from(encoded, 'base64')
 }
 
-/** For what the agent itself has to say of the job. */
+/** For what the agent itself logs about the job. */
 export function maskedLog(log: Logger, masking: Masking): Logger {
   return {
     debug: (message) => log.debug(masking.mask(message)),

@@ -21,9 +21,9 @@ export interface JobStepsOptions {
   readonly executor: Executor
   readonly blocks: JobBlocks
   readonly log: Logger
-  /** To be exported; of two with one name the later counts. Default: the request's. */
+  /** To be exported; of two with the same name the later one counts. Default: the request's. */
   readonly variables?: readonly EncodedVariable[]
-  /** What of the job's secrets is not masked: lines. */
+  /** Lines about secrets of the job that cannot be masked everywhere. */
   readonly exposed?: readonly string[]
   /** Somebody may want to look at a failed job in its shell. */
   readonly keepsFailedShell: boolean
@@ -34,7 +34,7 @@ export interface JobStepsOptions {
 export class JobSteps {
   readonly #options: JobStepsOptions
   #isPrepared = false
-  /** The last directive took its shell with it. */
+  /** The last directive ended its shell. */
   #shellExited = false
 
   constructor(options: JobStepsOptions) {
@@ -83,7 +83,7 @@ export class JobSteps {
       return ready ? { kind: 'passed' } : { kind: 'failed', exitCode: 1 }
     } catch (error) {
       if (isUnforeseen(error, signal)) log.error(explain(error))
-      // No block of the executor's own could report it: this one does.
+      // The executor has no block of its own that could report it, so this one does.
       if (!signal.aborted) await this.#block(STEP_TITLES.prepare, () => Promise.reject(error))
       return { kind: 'failed', exitCode: 1 }
     }
@@ -141,7 +141,7 @@ export class JobSteps {
     return outcome.kind === 'passed' ? { kind: 'checked', value } : outcome
   }
 
-  /** Whatever comes of it, the result is known. A job that is held keeps its shell, too. */
+  /** The result is already known, whatever happens here. A job that is held keeps its shell. */
   async #endShell(result: JobResult | undefined): Promise<Outcome> {
     const { executor, blocks, keepsFailedShell } = this.#options
     if (!keepsFailedShell || result !== 'failed') {

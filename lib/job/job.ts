@@ -1,5 +1,5 @@
 /**
- * Walks one job through its plan, writes its log, and always clears up behind it.
+ * Takes one job through its plan, writes its log, and always cleans up after it.
  *
  * @module
  */
@@ -31,35 +31,35 @@ export interface JobOptions {
   readonly request: JobRequest
   readonly executor: Executor
   readonly sink: EventSink
-  /** Of all that comes into the log. */
+  /** Applied to everything that is written to the log. */
   readonly masking: Masking
-  /** What of the job's secrets is not masked: lines. */
+  /** Lines about secrets of the job that cannot be masked everywhere. */
   readonly exposed?: readonly string[]
-  /** Tells the control plane; awaited before `job_finished`. Never rejects. */
+  /** Reports to the control plane; awaited before `job_finished`. Never rejects. */
   readonly onResult: (result: JobResult) => Promise<void>
   readonly log: Logger
   readonly hooks?: Hooks
   /** Whether commands run after one that has failed. Default false. */
   readonly keepsGoing?: boolean
-  /** To be exported; of two with one name the later counts. Default: the request's. */
+  /** To be exported; of two with the same name the later one counts. Default: the request's. */
   readonly variables?: readonly EncodedVariable[]
   readonly limits?: TimeLimits
-  /** After a failure: told which services have ended, a line for each. */
+  /** Called after a failure with a line for each service that has ended. */
   readonly onDeadServices?: ((lines: readonly string[]) => void) | undefined
   /**
-   * After a failure, once it is reported and before anything of the job is removed: resolves when that
-   * may happen. The signal is the job's stop. Not called when there is no shell to get into.
+   * Called after a failure has been reported, before anything of the job is removed; resolves when it may
+   * be. The signal is the job's stop. Not called when there is no shell to attach to.
    */
   readonly hold?: ((signal: AbortSignal) => Promise<void>) | undefined
 }
 
-/** For an engine that hangs, perhaps the very reason of the failure. */
+/** Limits the wait for a hanging engine, which may be the reason for the failure. */
 const LOOK_LIMIT_MS = 5_000
 
-/** Looking for a job's processes takes the event loop for milliseconds: to tell of the result comes first. */
+/** Searching for a job's processes blocks the event loop for milliseconds: the result is reported first. */
 const HEAD_START_MS = 50
 
-/** A service may put out megabytes without a line break. */
+/** A service may print megabytes without a line break. */
 const MAX_LINE_CHARACTERS = 500
 
 export class Job {
@@ -95,7 +95,7 @@ export class Job {
   }
 
   /**
-   * The running command is ended, nothing more runs, the result is the reason's. Repeatable: the
+   * Ends the running command; nothing else runs, and the reason determines the result. Repeatable: the
    * first reason counts.
    */
   stop(reason = requestedStop()): void {
@@ -110,7 +110,7 @@ export class Job {
   /**
    * Resolves when the job is over: reported by the finished callback and in the log. Call once, and
    * {@link clear} after it. A log that can no longer be written fails the job; the agent's own log
-   * says why, and so does the job's, if there is room for a last word.
+   * says why, and so does the job's, if there is still room.
    */
   async run(): Promise<JobResult> {
     const { onResult, hold } = this.#options
@@ -118,7 +118,7 @@ export class Job {
     const isWhole = this.#steps.isPrepared && !this.#stop.signal.aborted
     const isHeld = hold !== undefined && result === 'failed' && isWhole
     if (result === 'failed' && isWhole) await this.#lookAtServices()
-    // The result is known: nobody waits for containers to be removed, nor does that wait for a slow callback.
+    // The result is known: reporting does not wait for containers to be removed, nor removing for a callback.
     const clearing = isHeld ? undefined : setTimeout(() => void this.clear(), HEAD_START_MS)
     await onResult(result)
     await this.#blocks.finish(result)
@@ -139,10 +139,10 @@ export class Job {
     using deadline = new Deadline(LOOK_LIMIT_MS)
     try {
       const lines = (await executor.describeDeadServices?.(deadline.signal)) ?? []
-      // In this order: a secret that is cut in two is not recognized.
+      // Mask first, then cut: half a secret would not be recognized.
       onDeadServices(lines.map((line) => masking.mask(line).slice(0, MAX_LINE_CHARACTERS)))
     } catch (error) {
-      log.warn(`The services of the job could not be looked at: ${explain(error)}`)
+      log.warn(`The services of the job could not be examined: ${explain(error)}`)
     }
   }
 
@@ -150,7 +150,7 @@ export class Job {
     const { executor, log } = this.#options
     const { signal } = this.#stop
     try {
-      // The failed command may have taken the shell with it, and with the shell its container.
+      // The failed command may have ended the shell, and the shell its container.
       await executor.run(':', { signal, onOutput: () => undefined })
       await hold(signal)
     } catch (error) {
@@ -173,7 +173,7 @@ export class Job {
     }
   }
 
-  /** Looks at what runs before it is ended. */
+  /** Describes what is running before it is ended. */
   async #endAtLimit(problem: string): Promise<void> {
     const { executor } = this.#options
     const report = await describeLimitReached(problem, this.#blocks.open, executor)
@@ -215,7 +215,7 @@ export class Job {
     try {
       await executor.dispose()
     } catch (error) {
-      // The job's result stands; what is left behind is for the host's owner to know.
+      // The job's result stands; the host's owner has to know what is left behind.
       this.#cleanupFailed = true
       this.#options.log.error(`Cleaning up after the job failed: ${explain(error)}`)
     }

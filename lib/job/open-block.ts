@@ -20,10 +20,10 @@ interface LogEnd {
 }
 
 /**
- * Ends the open block with the reason, so that the log stays one of whole blocks. Where none is open
- * a block of its own says it. Repeatable: the reason is written once.
+ * Ends the open block with the reason, so that every block in the log is complete. If none is open, the
+ * reason gets a block of its own. Repeatable: the reason is written once.
  *
- * @param isThrough the job has its result: then only an open block is ended
+ * @param isThrough the job already has its result: only an open block is ended
  */
 export async function explainInterruption(
   jobLog: JobLog,

@@ -1,6 +1,6 @@
 /**
- * What comes next in a job's life, and what an outcome makes of it (see lib/job/README.md). Pure, and
- * the state is plain data: it can be kept, shown and taken up again.
+ * The next step of a job, and how its outcome changes the job's state (see lib/job/README.md). Pure; the
+ * state is plain data.
  *
  * @module
  */
@@ -29,7 +29,7 @@ export interface JobState {
   readonly phase: Phase
   /** Next command in the phase's list. */
   readonly index: number
-  /** Known from the end of the commands on. */
+  /** Known once the commands have ended. */
   readonly result?: JobResult | undefined
 }
 
@@ -44,9 +44,9 @@ export interface HookStep {
   readonly title: string
   /** A file of this host. */
   readonly path: string
-  /** `inline`: its text is a directive of the job; else what runs it, with its path. */
+  /** `inline`: its text is a directive of the job; otherwise the command that runs it by its path. */
   readonly style: 'bash' | 'inline' | 'source'
-  /** Told before it runs. */
+  /** Printed before it runs. */
   readonly warning?: string
 }
 
@@ -56,9 +56,9 @@ export type Outcome =
   | { readonly kind: 'failed'; readonly exitCode: number }
   /** `SEMAPHORE_JOB_RESULT` as the job left it, after a command ended with 130. */
   | { readonly kind: 'checked'; readonly value: string }
-  /** Before its own end, see StopReason. */
+  /** The job was ended early, see StopReason. */
   | { readonly kind: 'stopped'; readonly result: JobResult }
-  /** It could not even begin, e.g. as there is no room for its file; the next one may. */
+  /** It could not even begin, e.g. because its disk is full; the next one may. */
   | { readonly kind: 'undone' }
   /** The executor can do nothing more, e.g. its engine died. */
   | { readonly kind: 'lost' }
@@ -67,7 +67,7 @@ export type Outcome =
 export interface Hooks {
   readonly preJob?: string | undefined
   readonly postJob?: string | undefined
-  /** Of a fleet's jobs: how they run. Others are sourced, and one that fails before a job fails it. */
+  /** In a fleet: how they run. Elsewhere hooks are sourced, and a failing pre-job hook fails the job. */
   readonly rules?: FleetRules | undefined
 }
 
@@ -76,11 +76,11 @@ export type Plan = Pick<
   'commands' | 'epilogueAlways' | 'epilogueOnFail' | 'epilogueOnPass'
 > & {
   readonly hooks: Hooks
-  /** Whether commands run after one that has failed; the job has failed all the same. */
+  /** Whether commands run after one that has failed; the job fails in any case. */
   readonly keepsGoing?: boolean | undefined
 }
 
-/** By which a command says: the job stops itself. */
+/** A command that exits with this code stops its job. */
 const SELF_STOP_EXIT_CODE = 130
 
 export const INITIAL_STATE: JobState = { phase: 'prepare', index: 0 }
@@ -118,7 +118,7 @@ export function advance(plan: Plan, state: JobState, outcome: Outcome): JobState
 
 const PASSED: Outcome = { kind: 'passed' }
 
-/** The job goes on as if nothing had been. */
+/** Whether the job continues as if the step had passed. */
 function isForgiven({ hooks }: Plan, { phase }: JobState, { kind }: Outcome): boolean {
   return (
     phase === 'pre-job-hook' && kind === 'failed' && hooks.rules?.failOnPreJobHookError === false
@@ -127,8 +127,8 @@ function isForgiven({ hooks }: Plan, { phase }: JobState, { kind }: Outcome): bo
 
 function follow({ keepsGoing = false }: Plan, state: JobState, outcome: Outcome): JobState {
   if (outcome.kind === 'stopped') return { phase: 'done', index: 0, result: outcome.result }
-  if (state.phase === 'end-shell') return enter(state, 'done') // whatever its trap came to
-  // Epilogues that fail change no result. One that could not run does: what was promised is not done.
+  if (state.phase === 'end-shell') return enter(state, 'done') // whatever the outcome of its trap
+  // A failing epilogue does not change the result. One that could not even run does.
   if (outcome.kind === 'lost') return { phase: 'done', index: 0, result: 'failed' }
   if (outcome.kind === 'undone') return onFailed({ ...state, result: state.result && 'failed' }, 1)
   if (outcome.kind === 'checked') {
@@ -170,7 +170,7 @@ function onFailed(state: JobState, exitCode: number): JobState {
   }
 }
 
-/** Where a phase leads when it ends; what a failure changes, see {@link onFailed}. */
+/** The phase after each one; for failures see {@link onFailed}. */
 const PHASE_AFTER: Readonly<Record<Phase, Phase>> = {
   prepare: 'export',
   export: 'inject',
@@ -191,7 +191,7 @@ function enter(state: JobState, phase: Phase): JobState {
   return { phase, index: 0, result }
 }
 
-/** Passes over hooks that are not configured and lists that are at their end. */
+/** Skips hooks that are not configured and lists that are finished. */
 function skipEmpty(plan: Plan, state: JobState): JobState {
   let current = state
   while (current.phase !== 'done' && nextStep(plan, current) === undefined) {

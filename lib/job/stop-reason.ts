@@ -1,6 +1,6 @@
 /**
- * Why a job ends before its plan does: somebody's stop, or a limit that was reached. It is the
- * reason of the one signal that everything in a job listens to.
+ * Why a job ends early: a stop was requested, or a limit was reached. It is the reason of the one abort
+ * signal that everything in a job listens to.
  *
  * @module
  */
@@ -8,7 +8,7 @@
 import type { JobResult } from '../events/event.ts'
 
 export class StopReason extends Error {
-  /** Of a job that ends for this reason. */
+  /** The result of a job that ends for this reason. */
   readonly result: JobResult
   /** Lines for the job's log, in a block of its own once nothing runs any more. */
   readonly report: readonly string[] | undefined
@@ -21,7 +21,7 @@ export class StopReason extends Error {
   }
 }
 
-/** A person, a client or the agent's own end asked for it. */
+/** Requested by a person or a client, or because the agent shuts down. */
 export function requestedStop(): StopReason {
   return new StopReason('the job was stopped', 'stopped')
 }

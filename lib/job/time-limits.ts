@@ -1,5 +1,5 @@
 /**
- * How long a job may take, and how long it may be silent.
+ * How long a job may take, and how long it may print nothing.
  *
  * @module
  */
@@ -12,21 +12,21 @@ import type { OpenBlock } from './job-blocks.ts'
 export interface TimeLimits {
   /** From the job's first event to its last epilogue. Absent or 0 = none. */
   readonly jobTimeoutMs?: number | undefined
-  /** Between two signs of life in the job's log. Absent or 0 = none. */
+  /** Between two outputs in the job's log. Absent or 0 = none. */
   readonly noOutputTimeoutMs?: number | undefined
 }
 
-/** By the host's owner. */
+/** Set by the host's owner. */
 interface Configured {
   /** In milliseconds. */
   readonly jobTimeout?: number | undefined
   readonly noOutputTimeout?: number | undefined
 }
 
-/** For an engine that hangs, perhaps the very reason why the job takes so long. */
+/** Limits the wait for a hanging engine, which may be the reason why the job takes so long. */
 const LOOK_LIMIT_MS = 5_000
 
-/** A longer timer of Node's goes off at once. */
+/** Node fires longer timers at once. */
 const MAX_TIMER_MS = 2 ** 31 - 1
 
 /** The host's owner and the job's author may both set a limit: the shorter one counts. */
@@ -52,13 +52,13 @@ export class TimeLimitWatch {
   readonly #timers = new Map<string, NodeJS.Timeout>()
   #lastOutputAt = performance.now()
 
-  /** @param onReached called once at most, with a sentence for the job's author */
+  /** @param onReached called at most once, with a sentence for the job's author */
   constructor(limits: TimeLimits, onReached: (problem: string) => void) {
     this.#limits = limits
     this.#onReached = onReached
   }
 
-  /** To be called when the job begins. */
+  /** Call this when the job begins. */
   start(): void {
     const { jobTimeoutMs, noOutputTimeoutMs } = this.#limits
     const startedAt = performance.now()
@@ -94,7 +94,7 @@ export class TimeLimitWatch {
   }
 }
 
-/** What is to be known of a job that is ended by a limit, in lines, while it still runs. Never rejects. */
+/** Lines that describe the state of a job that has reached a limit, while it still runs. Never rejects. */
 export async function describeLimitReached(
   problem: string,
   open: OpenBlock | undefined,

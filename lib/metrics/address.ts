@@ -1,10 +1,10 @@
 /**
- * The address behind a host's name, asked for by Node's own resolver.
+ * Resolves a host name with Node's own resolver.
  *
- * The system's, which `dns.lookup` uses, works on a thread that cannot be ended: a name server that
- * does not answer holds up the end of the process by up to ten seconds, and meanwhile keeps one of
- * the few threads that callbacks need as well. Node's own knows neither the hosts file nor search
- * domains, so these two are read here.
+ * The system's resolver, which `dns.lookup` uses, runs on a thread that cannot be cancelled: a name
+ * server that does not answer delays the end of the process by up to ten seconds, and meanwhile
+ * occupies one of the few threads that callbacks need as well. Node's own resolver knows neither the
+ * hosts file nor search domains, so both are read here.
  *
  * @module
  */
@@ -23,9 +23,9 @@ const SYSTEM_FILES: ResolverFiles = { hosts: '/etc/hosts', resolvConf: '/etc/res
 const RESOLVER = { timeout: 2_000, tries: 2 }
 
 /**
- * @param host a name or an address, one of IPv6 with or without its brackets
- * @returns an IPv4 address; one of IPv6 when there is no other
- * @throws {Error} when there is none to be had
+ * @param host a name or an address; an IPv6 address with or without brackets
+ * @returns an IPv4 address; an IPv6 address when there is no other
+ * @throws {Error} when it cannot be resolved
  */
 export async function resolveAddress(host: string, files = SYSTEM_FILES): Promise<string> {
   const bare = host.replace(/^\[(.*)\]$/, '$1')

@@ -1,28 +1,28 @@
 /**
- * What an agent of `agent start` counts of its talk with the control plane, as Prometheus text.
+ * Metrics of `agent start` and its calls to the control plane, as Prometheus text.
  *
  * @module
  */
 
 import type { TypeFigures } from './type-figures.ts'
 
-/** A log on its way to the control plane; it counts by itself. */
+/** A log on its way to the control plane, which keeps its own counts. */
 export interface PushedLog {
   /** Lines that have not arrived yet. */
   readonly lag: number
-  /** What has arrived. */
+  /** Lines and bytes that have arrived. */
   readonly pushed: { readonly lines: number; readonly bytes: number }
 }
 
-/** Of one of the agents in this process. */
+/** The metrics of one agent in this process. */
 export interface AgentMetrics {
   /** The control plane has answered a sync. */
   synced(): void
   /** @param status of an answer that is an error; undefined when there was none */
   syncFailed(status: number | undefined): void
-  /** @returns to be called once, when nothing more is pushed of it */
+  /** @returns a function to call once, when nothing more of it is pushed */
   logBegan(log: PushedLog): () => void
-  /** It does not sync any more, and its age is of no interest. */
+  /** It no longer syncs: drops the age of its last sync. */
   ended(): void
 }
 
@@ -34,11 +34,11 @@ export interface HubMetrics {
 }
 
 export interface HubMetricsOptions {
-  /** Asks the control plane for its own figures; absent when nobody wants them. Never rejects. */
+  /** Requests the figures of the control plane; absent when they are not wanted. Never rejects. */
   readonly askForFigures?: (() => Promise<TypeFigures | undefined>) | undefined
 }
 
-/** Counts plainly: the library is loaded when somebody looks, since most agents have nobody who does. */
+/** Uses plain counters: the library is loaded at the first scrape, since most agents are never scraped. */
 export function createHubMetrics({ askForFigures }: HubMetricsOptions = {}): HubMetrics {
   const counts = new Counts()
   return {
@@ -58,7 +58,7 @@ class Counts {
   /** By agent, on the clock of `performance.now()`. */
   readonly syncedAt = new Map<string, number>()
   readonly #logs = new Set<PushedLog>()
-  /** Of logs that are over. */
+  /** Of logs that are complete. */
   readonly #past = { lines: 0, bytes: 0 }
 
   addSync(agent: string): void {

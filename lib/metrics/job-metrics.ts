@@ -1,5 +1,5 @@
 /**
- * What the agent counts of its jobs and of itself, as Prometheus text.
+ * Metrics of the agent and its jobs, as Prometheus text.
  *
  * @module
  */
@@ -22,7 +22,7 @@ export interface JobMetrics {
 }
 
 export interface JobMetricsOptions {
-  /** Told of every pull as well. */
+  /** Also called for every pull. */
   readonly onPulled?: ReportPull | undefined
 }
 
@@ -32,7 +32,7 @@ type Recorder = Awaited<ReturnType<typeof load>>
 const JOB_BUCKETS = [0.1, 1, 10, 60, 300, 900, 1_800, 3_600, 7_200, 14_400]
 const PULL_BUCKETS = [0.5, 1, 5, 15, 30, 60, 120, 300, 600]
 
-/** Costs nothing until there is something to count: an agent's start must not wait for a library. */
+/** Loads the library only when there is something to count, so that the agent starts quickly. */
 export function createJobMetrics({ onPulled }: JobMetricsOptions = {}): JobMetrics {
   let recorder: Promise<Recorder> | undefined
   const record = (use: (recorder: Recorder) => void) => {

@@ -1,6 +1,6 @@
 /**
- * Sends figures of image pulls to a StatsD server (see lib/metrics/README.md). Nobody waits for that:
- * a server that is dead or has no address costs a job nothing.
+ * Sends metrics of image pulls to a StatsD server (see lib/metrics/README.md). Nothing waits for that:
+ * a server that is down or cannot be resolved never delays a job.
  *
  * @module
  */
@@ -26,7 +26,7 @@ export interface StatsdSettings {
   readonly statsdNamespace: string
 }
 
-/** The address behind a name may change. */
+/** The address of a host name may change. */
 const ADDRESS_AGE_MS = 60_000
 
 /** @returns undefined without a host and a port to send to */
@@ -58,7 +58,7 @@ class PullStatsd {
 
   constructor(target: Target) {
     this.#target = target
-    this.#client = this.#open() // the first pull finds the name looked up
+    this.#client = this.#open() // so that the name is resolved before the first pull
   }
 
   readonly report: ReportPull = ({ image, durationMs, passed }) => {
@@ -89,7 +89,7 @@ class PullStatsd {
         client.socket.close() // of IPv4, as the library makes it
         client.socket = createSocket('udp6')
       }
-      // What is refused on the way comes back as an error, and is as good as lost on the way.
+      // A refused packet is reported as an error; it is treated like a lost one.
       client.socket.on('error', () => undefined)
       client.socket.unref()
       return client

@@ -1,6 +1,6 @@
 /**
- * What the control plane says of an agent type: a call that changes nothing, with the registration
- * token that it also proves.
+ * The figures of an agent type, from the control plane: a call that changes nothing, and also shows
+ * whether the registration token is valid.
  *
  * @module
  */
@@ -9,7 +9,7 @@ import { messageOf } from '../errors.ts'
 import type { Logger } from '../log.ts'
 import type { OutboundClient } from '../outbound.ts'
 
-/** Of all agents of the type, on whatever machines. */
+/** Of all agents of the type, on all machines. */
 export interface TypeFigures {
   readonly jobs: { readonly queued: number; readonly running: number }
   readonly agents: { readonly idle: number; readonly occupied: number }
@@ -46,15 +46,15 @@ export async function askForType(question: TypeQuestion): Promise<TypeAnswer> {
   return { status, date, figures: status === 200 ? parseFigures(text) : undefined }
 }
 
-/** Scrapers come in pairs, and each of many agents has some: one answer does for all of one process. */
+/** Prometheus often scrapes in pairs: within this time the same answer serves all scrapes of this process. */
 const MAX_AGE_MS = 5_000
 
-/** Below the ten seconds in which Prometheus wants its answer. */
+/** Below Prometheus' default scrape timeout of ten seconds. */
 const TIMEOUT_MS = 5_000
 
 /**
- * @returns asks for the figures of the type, unless they are fresh; never rejects: without an
- * answer there are none, and the log says why, once until there are some again
+ * @returns a function that requests the figures of the type, unless they are fresh. It never rejects:
+ * without an answer it resolves with undefined, and the log says why, once until it succeeds again
  */
 export function createTypeFigures(
   question: Omit<TypeQuestion, 'timeoutMs'> & { readonly log: Logger },

@@ -1,5 +1,5 @@
 /**
- * The settings of `agent run` as the rest of the agent works with them.
+ * The settings of `agent run` as the rest of the agent uses them.
  *
  * @module
  */

@@ -1,5 +1,5 @@
 /**
- * The settings of `agent serve` as the rest of the agent works with them.
+ * The settings of `agent serve` as the rest of the agent uses them.
  *
  * @module
  */
@@ -33,12 +33,12 @@ type Plain =
 
 export interface ServeConfig extends Pick<Values, Plain> {
   readonly secret: string
-  /** The first that can be written to is taken. */
+  /** The first writable one is used. */
   readonly stateDirectories: readonly string[]
   /** Undefined when the agent makes a certificate itself. */
   readonly certificate: CertificatePaths | undefined
   readonly job: JobConfig
-  /** For the log, once there is one. */
+  /** To be logged, once the log is open. */
   readonly warnings: readonly string[]
 }
 

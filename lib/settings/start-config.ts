@@ -1,5 +1,5 @@
 /**
- * The settings of `agent start` as the rest of the agent works with them.
+ * The settings of `agent start` as the rest of the agent uses them.
  *
  * @module
  */
@@ -19,7 +19,7 @@ import { START_SETTINGS } from './start-settings.ts'
 
 type Values = SettingValues<typeof START_SETTINGS>
 
-/** Taken over as they are given; times are in milliseconds. */
+/** Used as they are given; times are in milliseconds. */
 type Plain =
   | 'agents'
   | 'controlPlaneMetrics'
@@ -44,14 +44,14 @@ type Plain =
 export interface StartConfig extends Pick<Values, Plain> {
   /** `host` or `host:port`. */
   readonly endpoint: string
-  /** The registration token of the agent's type. */
+  /** The registration token of the agent type. */
   readonly token: string
-  /** A name, or a URL that is passed on as it is; undefined: one has to be made. */
+  /** A name, or a URL that is passed on unchanged; undefined: a name is generated. */
   readonly name: string | undefined
-  /** The first that can be written to is taken. */
+  /** The first writable one is used. */
   readonly stateDirectories: readonly string[]
   readonly job: JobConfig
-  /** For the log, once there is one. */
+  /** To be logged, once the log is open. */
   readonly warnings: readonly string[]
 }
 
@@ -67,7 +67,7 @@ export async function loadStartConfig(sources: ConfigSources): Promise<StartConf
   return { ...config, token: token ?? '' }
 }
 
-/** For a look at a machine that may have no token yet. @throws {ConfigError} as {@link loadStartConfig} */
+/** For examining a machine that may have no token yet. @throws {ConfigError} as {@link loadStartConfig} */
 export async function loadStartConfigButToken(
   sources: ConfigSources,
 ): Promise<StartConfigButToken> {
@@ -89,7 +89,7 @@ export async function callsControlPlane(sources: Sources): Promise<boolean> {
 
 type Sources = Pick<ConfigSources, 'environment' | 'flags'>
 
-/** Settings that only such an agent has, and of which it needs two. */
+/** Settings that only such an agent has, and of which it needs at least two. */
 const MARKS = ['endpoint', 'token', 'token-file']
 
 /**
@@ -102,8 +102,8 @@ export async function findStartToken(sources: Sources): Promise<string | undefin
   if (secret === undefined) return undefined
   const token = secret.text.trim()
   if (/^[\x21-\x7e]+$/.test(token)) return token
-  throw new ConfigError(`${secret.source}: what is there is no registration token`, {
-    hint: 'Give it as the control plane shows it, on one line and without quotes.',
+  throw new ConfigError(`${secret.source}: this is not a registration token`, {
+    hint: 'Use it as the control plane shows it, on one line and without quotes.',
   })
 }
 
@@ -111,7 +111,7 @@ async function requireToken(sources: Sources): Promise<string> {
   const token = await findStartToken(sources)
   if (token !== undefined) return token
   throw new ConfigError('agent start needs a registration token', {
-    hint: `Give it by --token-file, ${variableOf('token')} or --token.`,
+    hint: `Give it with --token-file, ${variableOf('token')} or --token.`,
   })
 }
 
@@ -136,16 +136,16 @@ async function readStartConfig(
     endpoint: problems.check(() => checkEndpoint(endpoint)) ?? '',
     name: problems.check(() => findName(values, environment)),
     stateDirectories,
-    job: job as JobConfig, // or there is a problem, and nobody gets this
+    job: job as JobConfig, // undefined only if there is a problem, which is thrown below
     warnings: [...warnOf(values, sources), ...warnOfStrays(environment)],
   }
 }
 
-/** A scheme is taken off: the address is often copied out of a browser. @throws {ConfigError} */
+/** Drops a scheme, since the address is often copied from a browser. @throws {ConfigError} */
 function checkEndpoint(given: string | undefined): string {
   if (given === undefined) {
     throw new ConfigError('agent start needs the endpoint of its control plane', {
-      hint: `Give it by --endpoint or ${variableOf('endpoint')}, e.g. --endpoint ci.example.com.`,
+      hint: `Give it with --endpoint or ${variableOf('endpoint')}, e.g. --endpoint ci.example.com.`,
     })
   }
   const endpoint = given.trim().replace(SCHEME, '').replace(/\/$/, '')
@@ -153,11 +153,11 @@ function checkEndpoint(given: string | undefined): string {
   const isAddress = host.startsWith('[') ? isIPv6(host.slice(1, -1)) : host !== ''
   if (isAddress && URL.canParse(`https://${host}:${port ?? 443}`)) return endpoint
   throw new ConfigError('--endpoint: expected host or host:port', {
-    hint: 'Leave out everything behind it, e.g. ci.example.com or ci.example.com:8443.',
+    hint: 'Leave out anything after it, e.g. ci.example.com or ci.example.com:8443.',
   })
 }
 
-/** A job's shell is in another directory than the agent. */
+/** A job's shell is in a different directory from the agent's. */
 function absoluteHooks({ preJobHookPath, postJobHookPath, shutdownHookPath }: Values) {
   const absolute = (path: string | undefined) => path && resolve(path)
   return {
@@ -177,11 +177,11 @@ function findName(values: Values, environment: NodeJS.ProcessEnv): string | unde
   const text = environment[nameFromEnv] ?? ''
   if (text !== '') return checkAgentName(nameFromEnv, text, agents)
   throw new ConfigError(`--name-from-env: the variable ${nameFromEnv} is not set`, {
-    hint: 'Set it, or give the name by --name.',
+    hint: 'Set it, or give the name with --name.',
   })
 }
 
-/** What is right by itself and not with the others. */
+/** Settings that are valid by themselves but not in combination. */
 function checkTogether(values: Values, problems: Problems): void {
   const { agents, disconnectAfterJob, exitWithJobResult, jobId } = values
   if (jobId !== undefined && !UUID.test(jobId)) {
@@ -205,15 +205,17 @@ function warnOf({ endpoint, noHttps, agents }: Values, { flags }: ConfigSources)
   const warnings: string[] = []
   if (flags['token'] !== undefined) {
     warnings.push(
-      `--token shows in ps to every user of this machine: use --token-file or ${variableOf('token')}`,
+      `--token is visible in ps to every user of this machine: use --token-file or ${variableOf('token')}`,
     )
   }
   if (endpoint?.startsWith('http://') && !noHttps) {
-    warnings.push('--endpoint says http://, but HTTPS is used: give --no-https if that is meant')
+    warnings.push(
+      '--endpoint says http://, but HTTPS is used: add --no-https if plain HTTP is intended',
+    )
   }
   if (agents > 1) {
     warnings.push(
-      `${agents} jobs may run side by side: those of the shell executor share this host's user and its files`,
+      `${agents} jobs may run side by side: those of the shell executor share the agent's user and its files`,
     )
   }
   return warnings

@@ -9,7 +9,7 @@ import { SERVICE_SETTINGS } from './service-settings.ts'
 import type { SettingTable } from './setting.ts'
 import { COUNT, DURATION, oneOf, PATH, PORT, SECONDS, SWITCH, TEXT } from './value-type.ts'
 
-/** The control plane calls none of its callbacks here, and a job of a fleet gets no `/dev/kvm`. */
+/** These jobs have no callbacks, and in a fleet they get no `/dev/kvm`. */
 const {
   'callback-retry-attempts': _callbacks,
   'expose-kvm-device': _device,
@@ -45,7 +45,7 @@ export const START_SETTINGS = {
   agents: {
     type: COUNT,
     default: '1',
-    description: 'Number of agents to register from this process: so many jobs run side by side',
+    description: 'Number of agents to register from this process, each running one job at a time',
   },
   'disconnect-after-job': {
     type: SWITCH,
@@ -64,7 +64,7 @@ export const START_SETTINGS = {
   'disconnect-after-idle-timeout': {
     type: SECONDS,
     default: '0',
-    description: 'End after so long without a job: 300 or 5m; 0 means never',
+    description: 'End after this long without a job: 300 or 5m; 0 means never',
   },
   'interruption-grace-period': {
     type: SECONDS,

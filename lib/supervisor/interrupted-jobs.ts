@@ -15,14 +15,14 @@ import type { ExecutorName } from '../request/job-request.ts'
 
 export interface InterruptedJobsOptions {
   readonly records: JobRecords
-  /** Their logs are put here, so that they are readable at once. */
+  /** Their logs are added here, so that they are readable at once. */
   readonly kept: KeptLogs
   readonly metrics: JobMetrics
   /** Attempts for each callback. */
   readonly attempts: number
   /** Aborted when callbacks are no longer waited for. */
   readonly callbackDeadline: AbortSignal
-  /** @param job the id every line is marked with */
+  /** @param job the id that marks every line */
   readonly logFor: (job?: string) => Logger
 }
 
@@ -63,7 +63,7 @@ export class InterruptedJobs {
     this.#lastLog = lastLog
   }
 
-  /** The last one and its log, as far as that can be read. */
+  /** The last one and its log, if that is readable. */
   get last(): { readonly id: string; readonly log: JobLog | undefined } | undefined {
     const id = this.#jobs.at(-1)?.record.id
     return id === undefined ? undefined : { id, log: this.#lastLog }
@@ -85,7 +85,7 @@ export class InterruptedJobs {
   }
 
   /**
-   * Finishes their logs, and reports them. Call once.
+   * Completes their logs, and reports their results. Call once.
    *
    * @param cleared resolves when nothing of them is left
    * @param reportTeardown the last step of each
@@ -101,7 +101,7 @@ export class InterruptedJobs {
     })
   }
 
-  /** Resolves when that job's log is complete; at once when it is none of these. */
+  /** Resolves when that job's log is complete; at once for any other job. */
   async whenFinished(id: string): Promise<void> {
     await this.#finished.get(id)
   }

@@ -1,5 +1,5 @@
 /**
- * Makes the log of a job, somewhere in any case: whoever reads it has to learn what is wrong.
+ * Creates the log of a job, if necessary in another place, so that its readers learn what is wrong.
  *
  * @module
  */
@@ -8,17 +8,17 @@ import { mkdtemp } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { JobLog } from '../events/job-log.ts'
 
-/** Where a log goes when the state directory cannot take it: only to say that, and why. */
+/** Where a log goes that cannot be created in the state directory: it only says why. */
 const SPARE_DIRECTORY = '/dev/shm'
 
-/** Where a job's log is, and why the job must not run although there is one. */
+/** Where a job's log is, and why the job must not run although it has one. */
 export interface OpenedLog {
   readonly jobLog: JobLog
   readonly path: string
   readonly obstacle?: unknown
 }
 
-/** In the state directory; else somewhere, so that whoever reads it learns what is wrong. */
+/** Creates it in the state directory, or else in {@link SPARE_DIRECTORY}. */
 export async function openLog(path: string): Promise<OpenedLog> {
   try {
     return { jobLog: await JobLog.create(path), path }

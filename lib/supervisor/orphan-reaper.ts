@@ -23,7 +23,7 @@ const BACKOFF = { firstMs: 1_000, maxMs: 60_000 }
 export class OrphanReaper {
   readonly #options: OrphanReaperOptions
   #running: { readonly attempted: Promise<void> } | undefined
-  /** Whose jobs may have left orphans that the running attempt has not seen. */
+  /** Executors whose jobs may have left orphans since the running attempt began. */
   readonly #due = new Set<ExecutorKind>()
 
   constructor(options: OrphanReaperOptions) {

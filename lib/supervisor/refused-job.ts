@@ -1,5 +1,5 @@
 /**
- * The log of a job that never ran: it says why, as the log of any other that has failed.
+ * The log of a job that never ran: it says why, like the log of any other failed job.
  *
  * @module
  */
@@ -11,14 +11,14 @@ import { nowInSeconds } from '../time.ts'
 import { type OpenedLog, openLog } from './open-log.ts'
 
 export interface Refusal {
-  /** Of the block in the job's log. */
+  /** The title of the block in the job's log. */
   readonly title: string
   /** Its output: whole lines. */
   readonly reason: string
   readonly result: Exclude<JobResult, 'passed'>
 }
 
-/** @throws {JobLogError} when there is nowhere to keep a log */
+/** @throws {JobLogError} when the log cannot be kept anywhere */
 export async function refuseJob(
   logs: KeptLogs,
   id: string,
@@ -43,6 +43,6 @@ async function openBegunLog(logs: KeptLogs, id: string): Promise<OpenedLog> {
   try {
     return { jobLog: await JobLog.reopen(path), path }
   } catch {
-    return await openLog(logs.pathFor(id)) // it is lost, and this one takes its place
+    return await openLog(logs.pathFor(id)) // the old log is lost, and this one replaces it
   }
 }

@@ -1,5 +1,5 @@
 /**
- * Stands in where a job cannot even be prepared, so that the job fails as any other does: with the
+ * Takes the place of an executor that cannot be created, so that the job fails like any other, with the
  * reason in its log.
  *
  * @module
@@ -7,7 +7,7 @@
 
 import type { Executor } from '../executors/executor.ts'
 
-/** @param reason an `AgentError`, as a rule: its message and hint are what the log shows */
+/** @param reason usually an `AgentError`, whose message and hint the log shows */
 export function refusingExecutor(reason: unknown): Executor {
   const refuse = () => Promise.reject(reason)
   return {

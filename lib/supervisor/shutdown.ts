@@ -1,11 +1,11 @@
 /**
- * How an agent shuts down: one phase after the other, each of which ends something that jobs wait
- * for. Phases are entered in their order only; one that is skipped counts as entered.
+ * How an agent shuts down: one phase after another, each of which ends something that jobs wait for.
+ * Phases are entered only in order; a skipped one counts as entered.
  *
  * @module
  */
 
-/** The phases that another one follows by itself. */
+/** Phases that lead to another one after a time. */
 const DEADLINES: Partial<Record<ShutdownPhase, { next: ShutdownPhase; afterMs: number }>> = {
   draining: { next: 'collectionDeadline', afterMs: 30_000 },
   forcedStop: { next: 'callbackDeadline', afterMs: 5_000 },
@@ -42,7 +42,7 @@ export class Shutdown {
 /** In order. */
 function createPhases() {
   return {
-    /** No more jobs are accepted; the running ones go on. */
+    /** No more jobs are accepted; running ones continue. */
     draining: new AbortController(),
     /** Logs that have not been collected are kept for later. */
     collectionDeadline: new AbortController(),

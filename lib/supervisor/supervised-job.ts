@@ -1,6 +1,6 @@
 /**
- * One job of a server: with a log that others read, and a record for the case that this process is
- * killed before the job is reported.
+ * One job of a server: it has a log that others read, and a record in case this process is killed before
+ * the job is reported.
  *
  * @module
  */
@@ -40,8 +40,8 @@ export interface SupervisedJobOptions extends SupervisedJobContext {
 }
 
 /**
- * `running` up to its result; `clearing` while what it made is removed, beside the next job;
- * `reporting` while the control plane has still to collect its log or to be notified.
+ * `running` until it has its result; `clearing` while everything it created is removed, possibly beside the
+ * next job; `reporting` while the control plane still has to collect its log or be notified.
  */
 export type Phase = 'running' | 'clearing' | 'reporting'
 
@@ -87,7 +87,7 @@ export class SupervisedJob {
     return this.#phase
   }
 
-  /** Resolves when the job is over and its log complete; what it made may still be there. */
+  /** Resolves when the job is over and its log complete; it may not be cleaned up yet. */
   get over(): Promise<JobResult> {
     return this.#over.promise
   }
@@ -100,7 +100,7 @@ export class SupervisedJob {
   /**
    * Never rejects: failures fail the job, or go to the agent's log.
    *
-   * @param opened rejects when there is nowhere to keep a log: the job does not run then
+   * @param opened rejects when the log cannot be kept anywhere: then the job does not run
    * @returns when nothing of the job is left, or the agent's log says what is: then `cleanupFailed`
    */
   async run(opened: Promise<OpenedLog>): Promise<{ readonly cleanupFailed: boolean }> {
@@ -113,7 +113,7 @@ export class SupervisedJob {
       const executor = await this.#prepareExecutor(obstacle)
       const onResult = (result: JobResult) => this.#end(result)
       await this.#jobRun.create(executor, { sink: jobLog, onResult }).run()
-      await jobLog.close() // has happened already, unless its last line could not be written
+      await jobLog.close() // already closed, unless its last line could not be written
       metrics.logEnded(jobLog.size)
       uploaded = this.#upload(jobLog)
     } catch (error) {
@@ -127,8 +127,8 @@ export class SupervisedJob {
   }
 
   /**
-   * The next job may begin as soon as anybody can know of this one's end: a control plane may send
-   * it before it has answered the callback. So nobody gets into this one any more, either.
+   * The next job may begin as soon as this one's end is known: a control plane may send it before it has
+   * answered the callback. So this job can no longer be attached to, either.
    */
   async #end(result: JobResult): Promise<void> {
     if (this.#phase !== 'running') return
@@ -148,7 +148,7 @@ export class SupervisedJob {
     const { config, log, request, shutdown } = this.#options
     const { id: jobId, logger } = request
     const variables = variablesOf(config, request.envVars)
-    // In a fleet a setting of the host's owner decides, once all of the log is pushed.
+    // In a fleet, a setting of the host's owner decides, once the whole log has been pushed.
     if (config.fleet !== undefined) return
     if (!wantsUpload(variables, jobLog, logger.maxSizeInBytes)) return
     const signal = shutdown.at('callbackDeadline')

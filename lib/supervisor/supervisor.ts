@@ -32,14 +32,14 @@ export interface SupervisorOptions {
   readonly keptLogs: KeptLimits
   /** Jobs that may run at one time. */
   readonly capacity: number
-  /** For a log to be collected, before `teardown_finished` is sent all the same. */
+  /** Longest wait for a log to be collected; then `teardown_finished` is sent anyway. */
   readonly collectionTimeoutMs: number
   readonly metrics: JobMetrics
-  /** @param job the id every line is marked with */
+  /** @param job the id that marks every line */
   readonly logFor: (job?: string) => Logger
 }
 
-/** A job, and its log once there is a file for it; that rejects when there is nowhere to keep one. */
+/** A job, and its log once there is a file for it; rejects when the log cannot be kept anywhere. */
 export interface StartedJob {
   readonly job: SupervisedJob
   readonly jobLog: Promise<JobLog>
@@ -48,23 +48,23 @@ export interface StartedJob {
 export class Supervisor implements JobSlot {
   readonly #options: SupervisorOptions
   readonly #log: Logger
-  /** Of jobs that run and that ran, also in earlier processes. */
+  /** Of running and finished jobs, also those of earlier processes. */
   readonly logs: KeptLogs
   readonly #records: JobRecords
   readonly #orphanReaper: OrphanReaper
   readonly #shutdown = new Shutdown()
-  /** From the moment each is accepted up to its last callback, by id, the oldest first. */
+  /** By id, the oldest first: each from its acceptance to its last callback. */
   readonly #jobs = new Map<string, SupervisedJob>()
-  /** All that has to end before the process may. */
+  /** Everything that has to end before the process may. */
   readonly #work = new Set<Promise<void>>()
   #currentLog: JobLog | undefined
   #currentId: string | undefined
-  /** The machine is clear of earlier jobs: the next one may begin. */
+  /** Resolves when earlier jobs are cleaned up: the next one may begin. */
   readonly #cleared = Promise.withResolvers<void>()
   #interrupted: InterruptedJobs | undefined
 
   /**
-   * Finds what an earlier process has left: its logs are readable at once.
+   * Finds the jobs that an earlier process left: their logs are readable at once.
    *
    * @throws {Error} of the file system
    */
@@ -81,11 +81,11 @@ export class Supervisor implements JobSlot {
   }
 
   /**
-   * Clears away what an earlier process has left, before the first job, and ends its jobs. Not part
-   * of {@link open}: a client need not wait for it.
+   * Cleans up after an earlier process before the first job, and ends its jobs. Not part of {@link open},
+   * since clients need not wait for it.
    */
   begin(): void {
-    void loadJobParts() // so that the first job finds them
+    void loadJobParts() // so that they are ready for the first job
     void this.#clear().finally(this.#cleared.resolve)
     const ends = this.#interrupted?.end(this.#cleared.promise, (job) => this.#reportTeardown(job))
     for (const end of ends ?? []) this.#track(end)
@@ -129,12 +129,12 @@ export class Supervisor implements JobSlot {
       return { kind: 'refused', reason: 'the agent is shutting down and takes no more jobs' }
     }
     if (this.#running.length >= this.#options.capacity) return { kind: 'busy' }
-    this.#start(request, parts) // no await since `#jobs` was looked at: two requests cannot both win
+    this.#start(request, parts) // no await since `#jobs` was checked: two requests cannot both win
     return { kind: 'accepted' }
   }
 
   /**
-   * For a caller that counts its jobs itself, and waits for each.
+   * For a caller that keeps to the capacity itself, and waits for each job.
    *
    * @param request of an id that has no log yet
    */
@@ -142,7 +142,7 @@ export class Supervisor implements JobSlot {
     return this.#start(request, await loadJobParts())
   }
 
-  /** Of a job that an earlier process was running: resolves when its log is complete. */
+  /** Resolves when the log of that job, begun by an earlier process, is complete. */
   async whenRecovered(id: string): Promise<void> {
     await this.#interrupted?.whenFinished(id)
   }
@@ -163,15 +163,15 @@ export class Supervisor implements JobSlot {
     this.#interrupted?.collected(id)
   }
 
-  /** Whether a job runs, or callbacks of one are still to be sent. */
+  /** Whether a job is running or still has callbacks to send. */
   get isBusy(): boolean {
     return this.#work.size > 0
   }
 
   /**
-   * Takes no more jobs, and resolves when the last one is reported. Repeatable.
+   * Accepts no more jobs, and resolves when the last one is reported. Repeatable.
    *
-   * @param jobLimitMs the running job is stopped then. Default: it goes on until it ends
+   * @param jobLimitMs after this the running job is stopped. Default: it may run to its end
    */
   async close(jobLimitMs?: number): Promise<void> {
     this.#shutdown.enter('draining')
@@ -183,7 +183,7 @@ export class Supervisor implements JobSlot {
     await this.logs.close()
   }
 
-  /** Stops jobs without a grace period. Callbacks that stay pending are left to the next start. */
+  /** Stops jobs without a grace period. Pending callbacks are left to the next start. */
   forceStop(): void {
     this.stop()
     this.#shutdown.enter('forcedStop')
@@ -215,12 +215,12 @@ export class Supervisor implements JobSlot {
     ])
   }
 
-  /** What jobs still write to stays. */
+  /** Logs that jobs still write to stay. */
   async #prune(): Promise<void> {
     await this.logs.prune(new Set([...this.#jobs.keys()].filter((id) => this.#isActive(id))))
   }
 
-  /** Whether what that job has made is still its own. */
+  /** Whether the job is running or being cleaned up. */
   #isActive(id: string): boolean {
     const job = this.#jobs.get(id)
     return job !== undefined && job.phase !== 'reporting'
@@ -289,7 +289,7 @@ export class Supervisor implements JobSlot {
 
 type JobParts = Awaited<ReturnType<typeof loadJobParts>>
 
-/** A server is up sooner without them. */
+/** Loaded late, so that a server is up sooner. */
 async function loadJobParts() {
   const [{ parseJobRequestInSlices }, { SupervisedJob }] = await Promise.all([
     import('../request/parse-job-request.ts'),

@@ -98,7 +98,7 @@ test('a callback that never succeeds is told on stderr, and changes nothing else
   assert.is(plane.calls.length, 2)
   assert.match(
     stderr,
-    `agent: error: The finished callback to ${plane.url}/x failed 2 times, and is given up: it answered 503`,
+    `agent: error: The finished callback to ${plane.url}/x failed 2 times; giving up: it answered 503`,
   )
 })
 

@@ -437,7 +437,7 @@ test('with a control plane and a token it calls, and is not started again when i
     assert.match(files, /^600 root\n/)
     assert.not.match(files, hub.registrationToken)
     const ofToken = findings.find(({ subject }: { subject: string }) => subject === 'token')
-    assert.match(ofToken?.message, 'is taken')
+    assert.match(ofToken?.message, 'is accepted')
     assert.is(await machine.ask(showEnd), 'failed\n2\n0')
     assert.equal(hub.violations, [])
     await machine.ask('agent uninstall')

@@ -70,8 +70,8 @@ test('all is well: the control plane answers, has the same time and takes the to
     assert.match(found['address']?.message ?? '', /^localhost is .*127\.0\.0\.1/)
     assert.is(found['connection']?.state, 'warning')
     assert.match(found['connection']?.remedy ?? '', 'leave out --no-https')
-    assert.is(found['clock']?.message, 'the same as that of the control plane')
-    assert.match(found['token']?.message ?? '', /^is taken; of its type 0 agents are idle/)
+    assert.is(found['clock']?.message, 'in step with that of the control plane')
+    assert.match(found['token']?.message ?? '', /^is accepted; of its type 0 agents are idle/)
     assert.is(found['state']?.state, 'ok')
     assert.equal(
       hub.requests.map(({ kind }) => kind),
@@ -97,11 +97,11 @@ test('a certificate of an unknown authority and a wrong token have their remedie
     assert.match(untrusted['connection']?.message ?? '', 'authority that is not trusted')
     assert.match(untrusted['connection']?.remedy ?? '', 'NODE_EXTRA_CA_CERTS or SSL_CERT_FILE')
     assert.is(untrusted['token'], undefined)
-    assert.match(speaksNoTls['connection']?.message ?? '', 'speaks no TLS')
+    assert.match(speaksNoTls['connection']?.message ?? '', 'does not speak TLS')
     assert.match(speaksNoTls['connection']?.remedy ?? '', '--no-https')
     assert.match(wrong['token']?.message ?? '', 'is refused (HTTP 401)')
     assert.match(wrong['token']?.remedy ?? '', 'page of the agent type')
-    assert.match(wrong['settings']?.message ?? '', '--token shows in ps')
+    assert.match(wrong['settings']?.message ?? '', '--token is visible in ps')
   } finally {
     await hub.close()
     await plain.close()
@@ -115,7 +115,7 @@ test('a name that is not known, a port without a server', async (t) => {
   assert.match(unknown['address']?.message ?? '', 'nowhere.invalid cannot be resolved')
   assert.match(unknown['address']?.remedy ?? '', 'name servers')
   assert.is(unknown['connection'], undefined)
-  assert.match(closed['connection']?.message ?? '', '127.0.0.1:1 gives no answer: nothing listens')
+  assert.match(closed['connection']?.message ?? '', '127.0.0.1:1 does not answer: nothing listens')
   assert.is(closed['clock'], undefined)
 })
 

@@ -98,7 +98,7 @@ test('a redirect is no success, and is not followed', async (t) => {
 
   assert.is(plane.calls.length, 2)
   assert.is(elsewhere.calls.length, 0)
-  assert.match(t.logged, 'failed 2 times, and is given up: it answered 307\n')
+  assert.match(t.logged, 'failed 2 times; giving up: it answered 307\n')
 })
 
 test('a server that hangs up, stays silent or is not there is tried again', async (t) => {
@@ -138,7 +138,7 @@ test('a callback that never succeeds is told loudly, without its secrets, and re
   assert.is(plane.calls.length, 3)
   assert.ok(
     t.logged.endsWith(
-      `agent: error: The finished callback to ${plane.url}/finished failed 3 times, and is given up: it answered 503\n`,
+      `agent: error: The finished callback to ${plane.url}/finished failed 3 times; giving up: it answered 503\n`,
     ),
     t.logged,
   )

@@ -209,7 +209,7 @@ test('the token comes from flag, variable, file or credential, and a flag is war
   await writeFile(join(t.directory, 'credentials', 'token'), 's1-systemd\n')
 
   assert.is(flag.token, 's1-flag')
-  assert.match(flag.warnings.join(), '--token shows in ps')
+  assert.match(flag.warnings.join(), '--token is visible in ps')
   assert.match(flag.warnings.join(), '--token-file or SEMAPHORE_AGENT_TOKEN')
   assert.not.match(flag.warnings.join(), 's1-flag')
   const variable = await load(none, { SEMAPHORE_AGENT_TOKEN: 's1-variable' })
@@ -228,7 +228,7 @@ test('a token that is none is refused, and not shown', async (t) => {
 
   for (const text of ['hush hush', 'hush\nhush', 'hüsh']) {
     const { message, hint } = await of(text)
-    assert.match(message, 'no registration token')
+    assert.match(message, 'not a registration token')
     assert.not.match(message + hint, /h.sh/)
   }
   assert.match((await of(' \n')).message, 'is empty')
@@ -251,7 +251,7 @@ test('everything that is wrong is told at once, each with its remedy', async (t)
     `agents in ${file}: expected a whole number`,
     `port in ${file}: there is no such setting`,
     'needs the endpoint',
-    'needs a registration token. Give it by --token-file',
+    'needs a registration token. Give it with --token-file',
     '--name: expected 8 to 80 characters',
     '--job-id: expected a UUID',
     '--job-id needs --disconnect-after-job',
