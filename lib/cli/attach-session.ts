@@ -1,5 +1,5 @@
 /**
- * A person in a job, as a command of this program: signals end the session, its exit code is the program's.
+ * An attach session as a command of this program: signals end the session, and its exit code is the program's.
  *
  * @module
  */
@@ -13,7 +13,7 @@ const SIGNAL_BASE = 128
  * @param directory of the job
  * @param command empty = a login shell
  * @returns the exit code to end with
- * @throws {AgentError} when the way in is closed
+ * @throws {AgentError} when the job cannot be attached to
  */
 export async function attachToJob(
   directory: string,

@@ -27,13 +27,13 @@ Examples:
   args: {
     job: {
       type: 'positional',
-      description: 'Its id or the beginning of it, or the process id of its agent',
+      description: 'Id of the job or the beginning of it, or the process id of its agent',
       required: false,
     },
     container: {
       type: 'string',
       valueHint: 'NAME',
-      description: 'A service of the job, instead of the container its commands run in',
+      description: 'A service of the job, instead of the container in which its commands run',
     },
     command: {
       type: 'positional',
@@ -48,7 +48,7 @@ Examples:
 })
 
 /**
- * @param others what to say of other users' jobs when this one has none
+ * @param others hint about jobs of other users, for when this user has none
  * @throws {JobNotRunningError} when there is none, or more than one
  */
 export function chooseJob(
@@ -85,17 +85,17 @@ function describe(jobs: readonly RegisteredJob[]): string {
     .join('')
 }
 
-/** A service has a user of its own as a rule. */
+/** A service usually has its own user. */
 async function describeOthers(): Promise<string> {
   const others = usersWithAgents()
   if (others.length === 0) return ''
-  const passwd = await readFile('/etc/passwd', 'utf8').catch(() => '') // they have no names then
+  const passwd = await readFile('/etc/passwd', 'utf8').catch(() => '') // then users have no names
   const names = others.map((uid) => nameOf(uid, passwd))
   const user = names.length === 1 ? `User ${names[0]}` : `Users ${names.join(', ')}`
   return `${user} may have some: sudo -u '${names[0]}' agent attach.`
 }
 
-/** As sudo takes it: a user of a directory service is in no file. */
+/** In the form sudo accepts; users of a directory service are not in the file. */
 function nameOf(uid: number, passwd: string): string {
   return new RegExp(`^([^:]+):[^:]*:${uid}:`, 'm').exec(passwd)?.[1] ?? `#${uid}`
 }

@@ -1,5 +1,5 @@
 /**
- * Checks and prepares a command's arguments, where the argument parser would let mistakes pass.
+ * Checks and prepares a command's arguments, where the argument parser would miss mistakes.
  *
  * @module
  */
@@ -8,7 +8,7 @@ import type { ArgDef, ArgsDef, CommandDef } from 'citty'
 import { ConfigError } from '../errors.ts'
 import { suggest } from './nearest.ts'
 
-/** The positional argument that stands for another program's command line, after `--`. */
+/** The positional argument that represents another program's command line, after `--`. */
 export const COMMAND = 'command'
 
 /** A command's own arguments, and those after `--` when they are another program's. */
@@ -59,8 +59,8 @@ export function checkArgv(
 const LIST_HINT = ',…'
 
 /**
- * A list given in several flags as one: `--files a:b --files c:d` is `--files a:b,c:d`. Of every
- * other flag the last one counts.
+ * Joins a list given in several flags: `--files a:b --files c:d` is `--files a:b,c:d`. Of any other
+ * flag, the last occurrence counts.
  *
  * @param argv that has passed {@link checkArgv}
  */
@@ -86,8 +86,8 @@ function toFlags(lists: ReadonlyMap<string, readonly string[]>): string[] {
 }
 
 /**
- * The parser takes every `--no-…` for the negative of a switch, without looking whether there is a
- * flag of that very name with a value. It knows such a flag in camel case as well.
+ * The parser treats every `--no-…` as the negative of a switch, even if there is a flag of that name that
+ * takes a value. It also accepts such a flag in camel case, which is used here.
  *
  * @param argv that has passed {@link checkArgv}
  */

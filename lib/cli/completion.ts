@@ -1,5 +1,5 @@
 /**
- * `agent completion SHELL`: prints the script with which a shell completes the agent's command line.
+ * `agent completion SHELL`: prints a script that makes a shell complete the agent's command line.
  *
  * @module
  */

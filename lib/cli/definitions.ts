@@ -1,6 +1,6 @@
 /**
- * The definitions of all commands in one plain form, for what is made from them: completion
- * scripts, the manual page.
+ * The definitions of all commands in one plain form, from which completion scripts and the manual page
+ * are generated.
  *
  * @module
  */
@@ -39,13 +39,13 @@ export interface OptionDescription {
   readonly description: string
 }
 
-/** What may stand for a flag's value or a positional argument. */
+/** What a flag's value or a positional argument may be. */
 export interface Value {
   /** As in the help. */
   readonly hint: string
   /** `choice` is one of a few strings, `file` a path on this host, `text` anything. */
   readonly kind: 'choice' | 'file' | 'text'
-  /** Of a choice. */
+  /** The strings of a choice. */
   readonly choices: readonly string[]
 }
 
@@ -94,7 +94,7 @@ function describePositional([name, definition]: [string, ArgDef]): PositionalDes
   return { name: name.toUpperCase(), value: describeValue(valueHint), description }
 }
 
-/** A switch that is on by itself is described as the flag that turns it off, as in the help. */
+/** A switch that is on by default is described as the flag that turns it off, as in the help. */
 function describeOption([name, definition]: [string, ArgDef]): OptionDescription {
   const { description = '', valueHint = 'VALUE' } = definition
   if (definition.type !== 'boolean') {

@@ -1,6 +1,6 @@
 /**
- * Dispatches the command line to its command, and turns what the command throws into a message
- * and an exit code: 2 for a call that cannot be carried out as given.
+ * Dispatches the command line to its command, and turns errors into a message and an exit code: 2 for
+ * a command line that is invalid.
  *
  * @module
  */
@@ -12,7 +12,7 @@ import { suggest } from './nearest.ts'
 import { print } from './print.ts'
 import { listCommands, renderCommandUsage, renderProgramUsage } from './usage.ts'
 
-/** Exit code of a call or a document that cannot be used: nothing has been started. */
+/** Exit code for an invalid command line or document: nothing has been started. */
 export const EXIT_USAGE = 2
 
 const EXIT_INTERNAL = 1
@@ -24,7 +24,7 @@ export async function dispatchCommand(main: CommandDef, argv: readonly string[])
   try {
     await dispatch(main, argv)
   } catch (error) {
-    process.exit(report(error)) // whatever a command has begun by then must not keep it alive
+    process.exit(report(error)) // nothing that the command has begun may keep the process alive
   }
 }
 
@@ -34,8 +34,8 @@ function surviveClosedStreams(): void {
 }
 
 /**
- * On this signal Node opens a debugger: who reaches it over loopback, any user of the host, has the
- * agent run any code. Node's `--disable-sigusr1` would block the signal in every job as well.
+ * On this signal Node opens a debugger: anyone who reaches it over loopback, that is any user of the
+ * host, could make the agent run any code. Node's `--disable-sigusr1` would block the signal in every job as well.
  */
 function stayClosed(): void {
   process.on('SIGUSR1', () => undefined)

@@ -1,5 +1,5 @@
 /**
- * `agent doctor`: what this machine has and lacks, for jobs and for serving.
+ * `agent doctor`: what this machine has and lacks, for running jobs and for serving.
  *
  * @module
  */
@@ -37,7 +37,7 @@ const REPORT_SETTINGS = {
 export const doctorCommand = defineCommand({
   meta: {
     name: 'doctor',
-    description: `Check what this machine has and lacks, and say what to do about it.
+    description: `Check what this machine lacks for running jobs, and say what to do about it.
 
 Checks the machine itself, what jobs on this host and jobs in containers need, and what agent serve,
 or agent start if --endpoint or a token is given, would need with the same options, variables and
@@ -72,7 +72,7 @@ Examples:
     const findings = await examineAll(await findChecks(args))
     const text = format === 'json' ? renderJson(findings) : renderTable(findings, { colours })
     await print(text)
-    process.exit(overallState(findings) === 'problem' ? 1 : 0) // whatever a check still waits for
+    process.exit(overallState(findings) === 'problem' ? 1 : 0) // even if a check is still waiting
   },
 })
 
@@ -96,7 +96,7 @@ async function findChecks(flags: Readonly<Record<string, unknown>>): Promise<Che
   ]
 }
 
-/** Of the agent that these settings make. Either reports a file that cannot be read. */
+/** For the kind of agent that these settings describe. Both kinds report an unreadable file. */
 async function serviceChecks(sources: ConfigSources): Promise<Check[]> {
   const isCaller =
     commandOfFlags(sources.flags) === 'start' ||
@@ -104,7 +104,7 @@ async function serviceChecks(sources: ConfigSources): Promise<Check[]> {
   return isCaller ? await callingChecks(sources) : await servingChecks(sources)
 }
 
-/** Unless options say otherwise, the agent that serves here is the installed one, as far as one may look. */
+/** Unless options say otherwise, examines the installed service, if its settings are readable. */
 function withService(sources: Omit<ConfigSources, 'isRoot'>): Omit<ConfigSources, 'isRoot'> {
   const { flags, environment } = sources
   const given = flags['config-file'] ?? environment[variableOf('config-file')]

@@ -1,5 +1,5 @@
 /**
- * The exit codes of commands that tell a job's result by theirs.
+ * The exit codes of commands that report a job's result by their own.
  *
  * @module
  */

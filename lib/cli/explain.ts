@@ -72,7 +72,7 @@ Examples:
   },
 })
 
-/** @returns undefined when there is no engine to ask: the rest can be told all the same */
+/** @returns undefined when there is no engine to ask; the rest can still be shown */
 async function lookUp(
   socketPath: string,
   names: readonly string[],

@@ -1,5 +1,5 @@
 /**
- * What a job would do, as a person reads it. Pure.
+ * What a job would do, as text for people. Pure.
  *
  * @module
  */
@@ -32,11 +32,7 @@ export function renderExplanation(explanation: Explanation): string {
 
 function imageRow({ image, present, digest, pull_policy: policy }: ImageUse): Row {
   const state =
-    present === undefined
-      ? 'not known: the engine does not answer'
-      : present
-        ? 'present'
-        : 'missing'
+    present === undefined ? 'unknown: the engine does not answer' : present ? 'present' : 'missing'
   const willPull = policy === 'always' || (policy === 'if-not-present' && present === false)
   return [image, `${state}${willPull ? ', to be pulled' : ''}`, digest ?? '']
 }
@@ -51,7 +47,7 @@ function listOf({
   return [...variables, ...files].join(', ')
 }
 
-/** Its first line; more lines are hinted at. */
+/** Its first line, with an ellipsis if there are more. */
 function lineOf(text: string): string {
   const [first = '', ...others] = text.split('\n')
   return `${first.replace(/\p{Cc}/gu, ' ')}${others.length === 0 ? '' : ' …'}`

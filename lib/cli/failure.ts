@@ -1,5 +1,5 @@
 /**
- * Why a job has failed, as far as its events tell: for a person who looks at the end of a long log.
+ * Why a job has failed, as far as its events show: for somebody who looks at the end of a long log.
  *
  * @module
  */
@@ -11,15 +11,15 @@ import { stripVTControlCharacters } from 'node:util'
 const MAX_LINES = 10
 const MAX_CHARACTERS = 4_000
 
-/** What a shell gives to a command that a signal has ended: this and the signal's number. */
+/** A shell reports a command that a signal has ended with this plus the signal's number. */
 const SIGNALLED = 128
 
 const KILLED = SIGNALLED + constants.signals.SIGKILL
 
 export interface FailureOptions {
-  /** Lines on services that ended. */
+  /** Lines about services that have ended. */
   readonly deadServices: readonly string[]
-  /** Nobody can get into the job, and could with `--hold`. */
+  /** The job cannot be attached to now, but could be with `--hold`. */
   readonly offersHold: boolean
 }
 
@@ -30,7 +30,7 @@ export class FailureNotes {
   #oomKills = 0
   #failed: { readonly title: string; readonly reason: string; readonly tail: string } | undefined
 
-  /** @param countOomKills how often the kernel has ended something on this machine for want of memory */
+  /** @param countOomKills how often the kernel has killed a process on this machine for lack of memory */
   constructor(countOomKills: () => number) {
     this.#countOomKills = countOomKills
   }
@@ -66,13 +66,13 @@ export class FailureNotes {
       ...(lines.length === 0 ? [] : ['Its last lines:', ...lines.map((line) => `  ${line}`)]),
       ...deadServices,
       ...(offersHold
-        ? ['To look into it, run it with --hold 30m, and agent attach from another terminal']
+        ? ['To investigate, run it with --hold 30m, and agent attach from another terminal']
         : []),
     ]
   }
 }
 
-/** What a shell means by it. @see man 1 bash, EXIT STATUS */
+/** What it means in a shell. @see man 1 bash, EXIT STATUS */
 export function describeExitCode(code: number): string {
   const signal = Object.entries(constants.signals).find(([, it]) => it === code - SIGNALLED)?.[0]
   const meaning = signal === undefined ? MEANINGS[code] : `ended by ${signal}`
@@ -80,11 +80,11 @@ export function describeExitCode(code: number): string {
 }
 
 const MEANINGS: Readonly<Record<number, string>> = {
-  126: 'found but not run: no permission, or no program',
+  126: 'found but not executable',
   127: 'command not found',
 }
 
-/** Without what would move the cursor: a progress bar is its last state. */
+/** Without cursor movements: of a progress bar, only its last state. */
 function lastLines(tail: string): string[] {
   const lines = tail.split('\n').map((line) => line.slice(line.lastIndexOf('\r') + 1))
   const clean = lines.map((line) =>

@@ -37,17 +37,17 @@ Examples:
   },
 })
 
-/** @throws {FileError} also when there is such a file already */
+/** @throws {FileError} also when the file exists already */
 async function writeNew(path: string, text: string): Promise<void> {
   try {
     await writeFile(path, text, { flag: 'wx' })
   } catch (cause) {
     const { code, message } = cause as NodeJS.ErrnoException
     const isThere = code === 'EEXIST'
-    throw new FileError(isThere ? `${path} is there already` : `${path}: ${message}`, {
+    throw new FileError(isThere ? `${path} already exists` : `${path}: ${message}`, {
       hint: isThere
-        ? 'Name another file, agent init FILE, or remove this one.'
-        : 'Name a file in a directory that you can write to.',
+        ? 'Name another file (agent init FILE), or remove this one.'
+        : 'Name a file in a writable directory.',
       cause,
     })
   }

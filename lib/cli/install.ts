@@ -33,7 +33,7 @@ import { PATH } from '../settings/value-type.ts'
 import { print } from './print.ts'
 import { settingArgs } from './setting-args.ts'
 
-/** Directories which the service's user may not be able to make. */
+/** Directories that the service's user may not be able to create. */
 const DIRECTORIES = ['state-dir', 'cache-dir']
 
 export const installCommand = defineCommand({
@@ -90,13 +90,13 @@ Examples:
 
 interface ChosenMode {
   readonly mode: ServiceMode
-  /** To begin with. */
+  /** The settings to start from. */
   readonly configFile: string | undefined
-  /** Than the one of the service that is there: that one's settings are of no use. */
+  /** The installed service has the other mode: its settings cannot be used. */
   readonly isOther: boolean
 }
 
-/** By the flags, by the file, as before. */
+/** Decided by the flags, else by the file, else as installed. */
 async function chooseMode(
   args: Readonly<Record<string, unknown>>,
   installed: ServiceMode['command'] | undefined,
@@ -108,16 +108,16 @@ async function chooseMode(
   return { mode, isOther, configFile: given ?? (isOther ? undefined : existingConfig()) }
 }
 
-/** One that the control plane refuses would end the service as soon as it has started. */
+/** With a token that the control plane refuses, the service would end as soon as it has started. */
 async function requireToken(token: string | undefined, sources: ConfigSources): Promise<void> {
   if (token !== undefined) return await requireAccepted(token, sources)
   if (existsSync(TOKEN_PATH)) return
   throw new ConfigError('agent start needs a registration token', {
-    hint: 'Give it by --token-file.',
+    hint: 'Give it with --token-file.',
   })
 }
 
-/** @throws {ConfigError} for what no system takes as a name; what has digits alone is an id to systemd */
+/** @throws {ConfigError} for an invalid name, or digits only, which systemd would take as an id */
 function userOf(name: string | undefined): string | undefined {
   if (name === undefined || /^(?!\d+$)[^\s:,/-][^\s:,/]*$/.test(name)) return name
   throw new ConfigError(`--user: expected the name of a user, got "${name}"`, {
@@ -133,13 +133,13 @@ function givenSettings(
   for (const [name, { type }] of Object.entries(mode.settings)) {
     const value = args[name]
     if (value === undefined || SOURCE_SETTINGS.has(name)) continue
-    // The service starts in another directory than the one this is called from.
+    // The service starts in a different directory from the current one.
     given[name] = type === PATH && value !== '' ? resolve(String(value)) : String(value)
   }
   return given
 }
 
-/** Variables of the person who calls this are not those of the service. */
+/** The variables of the current user are not those of the service. */
 function sourcesOf(
   flags: Readonly<Record<string, unknown>>,
   environment: NodeJS.ProcessEnv = {},
@@ -147,7 +147,7 @@ function sourcesOf(
   return { flags, environment, workingDirectory: CONFIG_DIRECTORY, isRoot: true }
 }
 
-/** Of an earlier installation. @throws {ConfigError} for who may not read it */
+/** The settings file of an earlier installation. @throws {ConfigError} when this user may not read it */
 function existingConfig(): string | undefined {
   if (!existsSync(CONFIG_PATH)) return undefined
   try {

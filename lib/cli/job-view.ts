@@ -1,5 +1,5 @@
 /**
- * A job's events as a person wants to read them on a terminal.
+ * A job's events as text for people, on a terminal.
  *
  * @module
  */
@@ -13,7 +13,7 @@ import { LiveLine } from './live-line.ts'
 import { TerminalGuard } from './terminal-guard.ts'
 
 export interface ViewOptions {
-  /** Resolves when it may be given more. */
+  /** Resolves when it can take more. */
   readonly write: (text: string) => Promise<void> | void
   readonly colours: boolean
   /** Width of the terminal, in characters. */
@@ -22,11 +22,11 @@ export interface ViewOptions {
   readonly isTerminal?: boolean
   /** Milliseconds on a clock that never goes back. Default: the process's own. */
   readonly now?: () => number
-  /** How often the kernel has ended something for want of memory. Default: never. */
+  /** How often the kernel has killed a process for lack of memory. Default: never. */
   readonly countOomKills?: () => number
-  /** What is waited for; shown on a terminal, as long as nothing else is. */
+  /** What is being waited for; shown on a terminal as long as there is nothing else to show. */
   readonly describeWaits?: () => string
-  /** A failed job is kept for somebody to get into. */
+  /** A failed job is held, so that it can be attached to. */
   readonly isHeld?: boolean
 }
 
@@ -47,13 +47,13 @@ const RESULT_STYLES: Readonly<Record<JobResult, Style>> = {
 const ESCAPE = '\x1b'
 const RESET = '\x1b[0m'
 
-/** What the agent does on its own account steps back behind the job's commands. */
+/** The agent's own steps are shown less prominently than the job's commands. */
 const OWN_STEPS: ReadonlySet<string> = new Set(Object.values(STEP_TITLES))
 
-/** Below this a table has no room for names. */
+/** With less, a table has no room for names. */
 const MIN_TITLE_COLUMNS = 20
 
-/** "  ✗ " before, two gaps, a code and a time behind. */
+/** "  ✗ " before the name; two gaps, an exit code and a time after it. */
 const OTHER_COLUMNS = 24
 
 export class JobView implements EventSink {
@@ -67,7 +67,7 @@ export class JobView implements EventSink {
   #jobStartedAt = 0
   #stepStartedAt = 0
   #endsWithNewline = true
-  /** A step may leave its colours on. */
+  /** A step may not reset its colours. */
   #mayBeColoured = false
 
   constructor(options: ViewOptions) {
@@ -81,7 +81,7 @@ export class JobView implements EventSink {
     this.#failure = new FailureNotes(options.countOomKills ?? (() => 0))
   }
 
-  /** Lines on services that have ended, for a job that has failed. */
+  /** Lines about services that have ended, for a failed job. */
   noteDeadServices(lines: readonly string[]): void {
     this.#deadServices = lines
   }
@@ -145,7 +145,7 @@ export class JobView implements EventSink {
 
   #explain(): string {
     const { isHeld = false } = this.#options
-    // Where the agent's own steps fail, there is no shell to get into.
+    // When one of the agent's own steps fails, there is no shell to attach to.
     const offersHold = !isHeld && !OWN_STEPS.has(this.#failure.title ?? '')
     const [what, ...lines] = this.#failure.describe({
       deadServices: this.#deadServices,
@@ -171,7 +171,7 @@ export class JobView implements EventSink {
   }
 }
 
-/** A directive's first line; more lines are hinted at. Control characters would garble the terminal. */
+/** A directive's first line, with an ellipsis if there are more, and without control characters. */
 function titleOf(directive: string): string {
   const [first = '', ...rest] = directive.trim().split('\n')
   const clean = first.replace(/\p{Cc}/gu, ' ').trimEnd()

@@ -10,12 +10,16 @@ import { attachToJob } from './attach-session.ts'
 export const jumpPointCommand = defineCommand({
   meta: {
     name: 'jump-point',
-    description: 'Get into a job by the way its SSH jump point leads',
+    description: 'Open a shell in the job of an SSH jump point',
     hidden: true,
   },
   args: {
-    directory: { type: 'positional', description: 'Of the job', required: true },
-    command: { type: 'positional', description: 'Instead of a login shell', required: false },
+    directory: { type: 'positional', description: 'Directory of the job', required: true },
+    command: {
+      type: 'positional',
+      description: 'Command to run instead of a login shell',
+      required: false,
+    },
   },
   run: async ({ args, data }) => {
     process.exit(await attachToJob(args.directory, data as readonly string[]))

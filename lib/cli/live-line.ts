@@ -1,6 +1,6 @@
 /**
- * One line at the end of what a terminal shows that says what is waited for, and goes away as soon
- * as there is something else to show.
+ * A line at the end of the terminal's contents that shows what is being waited for, and disappears as
+ * soon as there is something else to show.
  *
  * @module
  */
@@ -8,9 +8,9 @@
 import stringWidth from 'string-width'
 
 export interface LiveLineOptions {
-  /** Resolves when it may be given more. */
+  /** Resolves when it can take more. */
   readonly write: (text: string) => Promise<void> | void
-  /** Empty: there is nothing to say. */
+  /** Empty when there is nothing to show. */
   readonly describe: () => string
   /** Width of the terminal, in characters. */
   readonly columns: number
@@ -18,7 +18,7 @@ export interface LiveLineOptions {
 
 const INTERVAL_MS = 500
 
-/** To the beginning of the line, and clear it. */
+/** Moves to the beginning of the line and clears it. */
 const CLEAR = '\r\x1b[K'
 
 export class LiveLine {
@@ -26,7 +26,7 @@ export class LiveLine {
   readonly #timer: NodeJS.Timeout
   #isShown = false
   #isBusy = false
-  /** The cursor is at the beginning of a line that is empty. */
+  /** The cursor is at the beginning of an empty line. */
   #hasRoom = true
 
   constructor(options: LiveLineOptions) {
@@ -35,10 +35,10 @@ export class LiveLine {
   }
 
   /**
-   * To be called before anything else is shown.
+   * Call this before anything else is shown.
    *
    * @param text what will be shown
-   * @returns what it has to begin with, so that nothing of this line is left
+   * @returns a prefix for the text, which erases this line
    */
   makeRoom(text: string): string {
     const clear = this.#isShown ? CLEAR : ''
@@ -55,10 +55,10 @@ export class LiveLine {
     this.#isShown = text !== ''
     this.#isBusy = true
     try {
-      // The cursor goes back to where it was: what others write covers this line.
+      // The cursor returns to its place, so that other programs overwrite this line.
       await this.#options.write(`${CLEAR}${cut(text, this.#options.columns - 1)}\r`)
     } catch {
-      this.end() // the log itself will meet the same failure, and tells of it
+      this.end() // the log itself will have the same failure, and report it
     } finally {
       this.#isBusy = false
     }
@@ -70,7 +70,7 @@ export class LiveLine {
   }
 }
 
-/** In one line of the terminal. */
+/** Cuts the text to one line of the terminal. */
 function cut(text: string, columns: number): string {
   const line = text.replace(/\p{Cc}/gu, ' ')
   if (stringWidth(line) <= columns) return line

@@ -1,5 +1,5 @@
 /**
- * The job of `agent run`: from its file or its command line, with what only this host can do for it.
+ * The job of `agent run`, from a file or the command line, and what it gets from this host.
  *
  * @module
  */
@@ -12,28 +12,28 @@ import type { HostFile } from '../settings/job-config.ts'
 import type { JobChoice } from '../settings/run-config.ts'
 import { quoteWord } from '../shell/quote.ts'
 
-/** Where the main container has the working directory: in the way of nothing an image has. */
+/** Where the working directory is mounted in the main container: a path that no image uses. */
 export const WORKDIR_IN_CONTAINER = '/workdir'
 
 export interface JobSource {
-  /** Of a job file; `-` is standard input. */
+  /** Path of a job file; `-` is standard input. */
   readonly file: string | undefined
-  /** A command line in place of a file; empty for none. */
+  /** A command line instead of a file; empty if there is none. */
   readonly command: readonly string[]
   readonly stdin: AsyncIterable<Uint8Array>
 }
 
 export interface PlannedJob {
   readonly request: JobRequest
-  /** In the long form, as the request was made from it. */
+  /** The long form that the request was parsed from. */
   readonly document: Readonly<Record<string, unknown>>
-  /** To be mounted, beside those of `--files`. */
+  /** To be mounted in addition to those of `--files`. */
   readonly hostFiles: readonly HostFile[]
 }
 
 /**
- * @throws {ConfigError} when it is unclear which job or which commands of it are meant
- * @throws {AgentError} when its file cannot be used
+ * @throws {ConfigError} when it is unclear which job or which of its commands to run
+ * @throws {AgentError} when its file is invalid or unreadable
  */
 export async function loadLocalJob(
   { file, command, stdin }: JobSource,
@@ -52,7 +52,7 @@ export async function loadLocalJob(
     })
   }
   if (choice.image !== undefined && !isCommand) {
-    throw new ConfigError('--image is for a command after --', {
+    throw new ConfigError('--image is only for a command after --', {
       hint: `Write the image into ${file}: image: ${choice.image}.`,
     })
   }
@@ -63,7 +63,7 @@ export async function loadLocalJob(
   return planLocalJob(job, choice)
 }
 
-/** One word is a line of bash, as it is for ssh; several are one command and its arguments. */
+/** One word is a line of bash, as with ssh; several words are a command and its arguments. */
 function documentOf(command: readonly string[], image: string | undefined): object {
   const [line = '', ...others] = command
   const directive = others.length === 0 ? line : command.map(toWord).join(' ')
@@ -74,7 +74,7 @@ function toWord(text: string): string {
   return /^[\w@%+=:,./-]+$/.test(text) ? text : quoteWord(text)
 }
 
-/** The first command enters the working directory, which a container has by a mount. */
+/** The first command enters the working directory, which is mounted in a container. */
 export function planLocalJob(
   { request, document, workdir }: LocalJob,
   choice: JobChoice,
@@ -114,7 +114,7 @@ function choose(commands: readonly Command[], { from, only }: JobChoice): readon
   return commands.slice(index, index + 1)
 }
 
-/** A name counts before a number: one may be called `2`. */
+/** Names are tried before numbers, since a command may be called `2`. */
 function findCommand(commands: readonly Command[], flag: string, wanted: string): number {
   const named = commands.findIndex(({ alias, directive }) => (alias ?? directive.trim()) === wanted)
   if (named >= 0) return named

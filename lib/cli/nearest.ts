@@ -1,13 +1,13 @@
 /**
- * The word somebody probably meant.
+ * Suggests the word that somebody probably meant.
  *
  * @module
  */
 
-/** A third of its letters may be wrong: more is another word. */
+/** Up to a third of the letters may be wrong. */
 const LETTERS_PER_ERROR = 3
 
-/** To put before what else there is to say: empty where no word is near. */
+/** @returns a sentence to put before a hint; empty if no word is similar */
 export function suggest(word: string, words: readonly string[]): string {
   const [best] = words
     .map((known) => ({ known, errors: countErrors(word, known) }))
@@ -17,7 +17,7 @@ export function suggest(word: string, words: readonly string[]): string {
 }
 
 /**
- * Letters added, left out, or exchanged, and neighbours that have changed places.
+ * Counts letters that were added, left out or replaced, and neighbours that were swapped.
  *
  * @see https://en.wikipedia.org/wiki/Damerau–Levenshtein_distance, optimal string alignment
  */

@@ -1,5 +1,5 @@
 /**
- * The log of an agent that stays: on standard error, and in a file if there can be one.
+ * The own log of a long-running agent: on standard error, and in a file if possible.
  *
  * @module
  */
@@ -12,9 +12,9 @@ import type { StateDirectory } from '../records/directory.ts'
 import type { ServeConfig } from '../settings/serve-config.ts'
 
 export interface OwnLog {
-  /** @param job the id every line is marked with */
+  /** @param job the id that marks every line */
   readonly logFor: (job?: string) => Logger
-  /** Undefined when it cannot be kept in a file. */
+  /** Undefined when it cannot be written to a file. */
   readonly agentLog: LogFile | undefined
 }
 

@@ -1,5 +1,5 @@
 /**
- * `agent run --print-request`: the long form that becomes of a job file.
+ * `agent run --print-request`: the long form of a job file.
  *
  * @module
  */
@@ -12,7 +12,7 @@ import { print } from './print.ts'
 
 const HIDDEN = '[secret]'
 
-/** What the long form has no field for is told on standard error. */
+/** Anything that the long form has no field for is reported on standard error. */
 export async function printRequest(job: PlannedJob, config: JobConfig, log: Logger): Promise<void> {
   for (const { source, target } of job.hostFiles) {
     log.info(`The long form has no workdir: run it with --files ${source}:${target}`)
@@ -20,13 +20,13 @@ export async function printRequest(job: PlannedJob, config: JobConfig, log: Logg
   await print(formatRequest(job, config))
 }
 
-/** @returns JSON without what a log would not show, and without anything that is marked as secret */
+/** @returns JSON in which everything is masked that a log would not show, or that is marked as secret */
 export function formatRequest({ request, document }: PlannedJob, config: JobConfig): string {
   const { masking } = findSecrets(request, config)
   return masking.mask(`${JSON.stringify(document, hideMarked, 2)}\n`)
 }
 
-/** As of JSON.stringify: also what is too short to be found in a text. */
+/** A replacer for JSON.stringify, which also hides secrets that are too short to be masked in a text. */
 function hideMarked(_key: string, value: unknown): unknown {
   if (typeof value !== 'object' || value === null) return value
   if (!('secret' in value) || value.secret !== true) return value

@@ -7,7 +7,7 @@
 import { OutputError } from '../errors.ts'
 
 /**
- * Resolves when the text is where standard output goes to. A reader that has gone away has had enough.
+ * Resolves when the text has been written completely. A reader that has gone away is no error.
  *
  * @throws {OutputError} e.g. on a full disk
  */
@@ -17,7 +17,7 @@ export async function print(text: string): Promise<void> {
   })
   if (error == null || error.code === 'EPIPE') return
   throw new OutputError(`Standard output cannot be written to: ${error.message}`, {
-    hint: 'Free some space where it goes, or redirect it elsewhere.',
+    hint: 'Free some space there, or redirect it elsewhere.',
     cause: error,
   })
 }

@@ -1,5 +1,5 @@
 /**
- * The description of a program as a manual page. Pure.
+ * Renders the description of a program as a manual page. Pure.
  *
  * @module
  * @see man(7) for the macros, groff_char(7) for the escapes
@@ -16,15 +16,15 @@ export interface Edition {
 const ENVIRONMENT: readonly (readonly [name: string, meaning: string])[] = [
   [
     'SEMAPHORE_AGENT_*',
-    'Every setting of a command: the flag --kept-logs is SEMAPHORE_AGENT_KEPT_LOGS. A flag counts more, a file of --config-file less.',
+    'Every setting of a command: the flag --kept-logs is SEMAPHORE_AGENT_KEPT_LOGS. A flag takes precedence over it, and it over the file of --config-file.',
   ],
   [
     'DOCKER_HOST',
     "unix:///path/to/docker.sock when the engine's socket is not /var/run/docker.sock",
   ],
   ['NO_COLOR, FORCE_COLOR', 'No colours at all; colours even without a terminal'],
-  ['HTTP_PROXY, HTTPS_PROXY, NO_PROXY', 'The way to callback URLs'],
-  ['TMPDIR', 'Where jobs on this host have their temporary files, instead of /tmp'],
+  ['HTTP_PROXY, HTTPS_PROXY, NO_PROXY', 'Proxies for calls to other servers, such as callbacks'],
+  ['TMPDIR', 'Where jobs on this host keep their temporary files, instead of /tmp'],
 ]
 
 export function renderManPage(
@@ -64,7 +64,7 @@ function renderItem(term: string, text: string): string[] {
   return ['.TP', `.B ${escapeText(term)}`, ...fill(text)]
 }
 
-/** Text that the reader's terminal breaks where it likes, in lines that are short in the source. */
+/** Text that the reader's terminal wraps, in short source lines. */
 function fill(text: string): string[] {
   return (text.match(/\S.{0,69}(?=\s|$)/g) ?? []).map(escapeText)
 }
@@ -73,7 +73,7 @@ function lowerFirst(text: string): string {
   return text.replace(/^./, (first) => first.toLowerCase())
 }
 
-/** What groff would quote a macro's argument with, or turn into a typographical relative. */
+/** Characters that groff would treat as quotes or replace by typographical variants. */
 const GLYPHS: Readonly<Record<string, string>> = {
   '"': '\\(dq',
   "'": '\\(aq',
@@ -83,7 +83,7 @@ const GLYPHS: Readonly<Record<string, string>> = {
   '~': '\\(ti',
 }
 
-/** No character of the text acts as markup; hyphens stay what one can copy and search. */
+/** No character of the text acts as markup; hyphens can still be copied and searched. */
 function escapeText(line: string): string {
   const text = line
     .replaceAll('\\', '\\e')

@@ -55,7 +55,7 @@ Examples:
     },
     command: {
       type: 'positional',
-      description: 'Command to run in the current directory, in place of a file',
+      description: 'Command to run in the current directory, instead of a file',
       required: false,
     },
     color: {
@@ -90,7 +90,7 @@ Examples:
   },
 })
 
-/** @returns the exit code. Not 2: something has been started. @throws {AgentError} when nothing was */
+/** @returns the exit code; never 2, as something was started. @throws {AgentError} when nothing was */
 async function runToTheEnd(
   request: JobRequest,
   config: RunConfig,
@@ -146,7 +146,7 @@ function createHold(
 ): JobOptions['hold'] {
   if (holdMs === undefined) return undefined
   return async (signal) => {
-    await output.flush() // what is printed here comes after the log
+    await output.flush() // so that this is printed after the log
     log.info(describeHold(request, holdMs))
     await holdForAttachSessions(access, holdMs, signal)
   }
@@ -176,10 +176,10 @@ function stopper(jobRun: JobRun, forceStop: AbortController, gracePeriodMs: numb
   }
 }
 
-/** Of the job's stop. */
+/** How long a stop still waits. */
 function describeGrace(leftMs: number): string {
   const seconds = Math.ceil(leftMs / 1_000)
-  return seconds > 0 ? `Stopping: what still runs is killed in ${seconds} s` : 'Stopping'
+  return seconds > 0 ? `Stopping: killing remaining processes in ${seconds} s` : 'Stopping'
 }
 
 function createView(

@@ -1,5 +1,5 @@
 /**
- * `agent schema`: what editors check job files with.
+ * `agent schema`: the JSON Schema with which editors check job files.
  *
  * @module
  */

@@ -25,7 +25,7 @@ import { VERSION } from '../version.ts'
 import { openOwnLog } from './own-log.ts'
 import { settingArgs } from './setting-args.ts'
 
-/** A year: as long as a job may run that nobody has set a time for. */
+/** A year: how long a running job may continue by default. */
 const ENDLESS_MS = 365 * 86_400_000
 
 export const serveCommand = defineCommand({
@@ -63,7 +63,7 @@ export async function serveByFlags(flags: Readonly<Record<string, unknown>>): Pr
   }
 }
 
-/** Of a command that stays. */
+/** The sources of settings for a long-running command. */
 export function configSources(flags: Readonly<Record<string, unknown>>): ConfigSources {
   return {
     flags,
@@ -91,7 +91,7 @@ async function serve(config: ServeConfig, state: StateDirectory): Promise<void> 
   })
   const readTls = () => readCertificate(certificate)
   const listener = await listen(app, { host: config.host, port: config.port, tls: readTls, log })
-  // Before anything announces the agent: whoever reads that may send a signal at once.
+  // Before the agent announces itself: whoever reads that may send a signal at once.
   const manager = findServiceManager(hostEnvironment(), log)
   const ended = untilAskedToEnd(jobs, config, { manager, log })
   process.on('SIGHUP', () => renewCertificate(listener, () => fingerprintOf(readTls().cert), log))
@@ -114,7 +114,7 @@ function renewCertificate(listener: Listener, fingerprint: () => string, log: Lo
   }
 }
 
-/** The first signal drains the agent, the second one forces it to stop. */
+/** The first signal drains the agent, the second one forces a stop. */
 async function untilAskedToEnd(
   jobs: Supervisor,
   { shutdownTimeout, job }: ServeConfig,

@@ -8,8 +8,8 @@ import type { ArgsDef } from 'citty'
 import type { SettingTable } from '../settings/setting.ts'
 
 /**
- * No argument has a default of its own: what the command line does not give may be given by a
- * variable or a file.
+ * No argument has a default of its own: a setting missing on the command line may come from a variable
+ * or a file.
  */
 export function settingArgs(table: SettingTable): ArgsDef {
   const args: ArgsDef = {}

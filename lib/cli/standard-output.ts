@@ -1,5 +1,5 @@
 /**
- * Standard output as a slow reader of the log: waited for, and survived when it goes away.
+ * Standard output as a reader of the log: it may be slow, and it may go away.
  *
  * @module
  */
@@ -11,15 +11,15 @@ import { JobLogError } from '../errors.ts'
 export interface OutputOptions {
   /** `process.stdout`; on Linux it never blocks the process on a full pipe (measured with Node 24). */
   readonly stream: Writable
-  /** Aborted by a forced stop: the reader is no longer waited for and gets what it takes at once. */
+  /** Aborted by a forced stop: the reader is no longer waited for, and gets only what it takes at once. */
   readonly forceStop: AbortSignal
 }
 
-/** A reader that is there takes the end of the log in far less. */
+/** A live reader takes the end of the log in far less. */
 const FORCED_MS = 100
 
 /**
- * A reader that has gone away (`agent run … | head`) is no failure: the job goes on without it.
+ * A reader that has gone away (`agent run … | head`) is no failure: the job continues without it.
  */
 export class StandardOutput {
   readonly #stream: Writable

@@ -1,6 +1,6 @@
 /**
- * `agent start`: the agent calls its control plane. Without the settings for that it is `agent serve`
- * under another name, which the product's first description also used.
+ * `agent start`: the agent calls its control plane. Without the settings for that it is an alias of
+ * `agent serve`, kept for compatibility.
  *
  * @module
  */
@@ -36,7 +36,7 @@ import { settingArgs } from './setting-args.ts'
 
 const EXIT_NAME_TAKEN = 1
 
-/** A day: for a hook that may take as long as it likes. */
+/** A day: the shutdown hook may take as long as it likes.  */
 const HOOK_MS = 86_400_000
 
 export const startCommand = defineCommand({
@@ -74,7 +74,7 @@ Examples:
       throw new ConfigError(
         `Options of an agent that is called by its control plane: ${others.join(', ')}`,
         {
-          hint: 'Leave them out: this agent calls its control plane, and nobody calls it.',
+          hint: 'Leave them out: this agent calls its control plane, and nothing calls the agent.',
         },
       )
     }
@@ -90,7 +90,7 @@ Examples:
   },
 })
 
-/** Flags of the one table that the other does not have. */
+/** Given flags that are in one table and not in the other. */
 function givenOnlyFor(
   table: SettingTable,
   other: SettingTable,

@@ -1,19 +1,19 @@
 /**
- * What the first job file of a project says, by what is in its directory. Pure.
+ * The first job file of a project, chosen by the files in its directory. Pure.
  *
  * @module
  */
 
 interface Starter {
-  /** By whose presence a project is known. */
+  /** The file that identifies such a project. */
   readonly file: string
   readonly image: string
   readonly commands: readonly string[]
-  /** Another line of a project with that file. */
+  /** Used instead if this file exists as well. */
   readonly instead?: { readonly file: string; readonly commands: readonly string[] }
 }
 
-/** The first whose file is there decides. */
+/** The first one whose file exists is used. */
 const STARTERS: readonly Starter[] = [
   {
     file: 'package.json',
@@ -43,7 +43,7 @@ const STARTERS: readonly Starter[] = [
 ]
 
 export interface Start {
-  /** What it was chosen by; undefined for a directory that tells nothing. */
+  /** The file that decided; undefined for a directory with none of them. */
   readonly file: string | undefined
   readonly text: string
 }

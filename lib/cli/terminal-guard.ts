@@ -1,33 +1,33 @@
 /**
- * What commands say to the terminal that outlasts them: undone at their end. The clipboard belongs
- * to the person in front of it, and no command of a job gets at it.
+ * Undoes terminal modes that commands leave behind, at their end. Commands of a job have no access to
+ * the clipboard, which belongs to the person at the terminal.
  *
  * @see https://invisible-island.net/xterm/ctlseqs/ctlseqs.html
  * @module
  */
 
-/** Sets the clipboard, or asks for it: OSC 52, up to its end or that of the text. */
+/** Sets or queries the clipboard: OSC 52, up to its end or the end of the text. */
 const CLIPBOARD =
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: the sequences begin with them
   /(?:\x1b\]|\x9d)0*52;[^\x07\x1b\x9c]*(\x07|\x1b\\|\x9c|(?=\x1b.)|\x1b?$)/gs
 
-/** What the text ends with may become that, or another that is looked for here. */
-// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
+/** The end of a text that may be the beginning of one of these sequences. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: the sequences begin with them
 const OPEN = /(?:\x1b(?:\[[?\d;]{0,60})?|(?:\x1b\]|\x9d)[0-2]{0,20}5?2?)$/
 
-// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
+// biome-ignore lint/suspicious/noControlCharactersInRegex: the sequences begin with them
 const MODE = /\x1b\[\?([\d;]{1,60})([hl])/g
 
-// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
+// biome-ignore lint/suspicious/noControlCharactersInRegex: the sequences begin with them
 const TITLE = /(?:\x1b\]|\x9d)[012];/
 
 const KEEP_TITLE = '\x1b[22;0t'
 const RESTORE_TITLE = '\x1b[23;0t'
 
-/** The private modes that a person would be left with, and how each is as a rule. */
+/** Private modes that would persist after the command, and the usual state of each. */
 const MODES: Readonly<Record<string, 'h' | 'l'>> = {
   1: 'l', // cursor keys
-  7: 'h', // lines that wrap
+  7: 'h', // line wrapping
   25: 'h', // the cursor
   47: 'l', // the alternate screen, in three ways
   1047: 'l',
@@ -36,19 +36,19 @@ const MODES: Readonly<Record<string, 'h' | 'l'>> = {
   1002: 'l',
   1003: 'l',
   1006: 'l',
-  1004: 'l', // reports of the focus
-  2004: 'l', // marks around what is pasted
+  1004: 'l', // focus reports
+  2004: 'l', // bracketed paste
 }
 
 export class TerminalGuard {
   readonly #isTerminal: boolean
   readonly #changed = new Map<string, 'h' | 'l'>()
   #held = ''
-  /** The beginning of one whose end has not come. */
+  /** The beginning of a sequence that is not complete yet. */
   #clipboard = ''
   #hasTitle = false
 
-  /** @param isTerminal where there is none, nothing has to be undone */
+  /** @param isTerminal without a terminal, nothing has to be undone */
   constructor(isTerminal: boolean) {
     this.#isTerminal = isTerminal
   }
@@ -66,7 +66,7 @@ export class TerminalGuard {
     return KEEP_TITLE + shown
   }
 
-  /** The command has ended. @returns the rest of its output, and what undoes the others */
+  /** The command has ended. @returns the rest of its output, and the sequences that undo its modes */
   end(): string {
     const modes = [...this.#changed].map(([mode, state]) => `\x1b[?${mode}${state}`).join('')
     const rest = `${this.#held}${modes}${this.#hasTitle ? RESTORE_TITLE : ''}`

@@ -1,5 +1,5 @@
 /**
- * `agent uninstall`: the end of the agent as a systemd service.
+ * `agent uninstall`: removes the systemd service.
  *
  * @module
  */

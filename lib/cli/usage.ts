@@ -1,5 +1,5 @@
 /**
- * What `--help` prints, from the definitions of a command alone.
+ * Renders the output of `--help` from the definition of a command.
  *
  * @module
  */
@@ -9,7 +9,7 @@ import { COMMAND } from './command-line.ts'
 
 type Row = readonly [term: string, description: string]
 
-/** Of the program itself: its commands, each loaded for its one line. */
+/** The help of the program itself: its commands, each loaded for its summary. */
 export async function renderProgramUsage(program: CommandDef): Promise<string> {
   const { name = '', description = '' } = (program.meta ?? {}) as CommandMeta
   const rows = await listCommands(program)
@@ -21,7 +21,7 @@ export async function renderProgramUsage(program: CommandDef): Promise<string> {
   ].join('\n\n')
 }
 
-/** Of all commands but those that the agent itself calls, and older names: name and summary. */
+/** Names and summaries of all commands except internal ones and old names. */
 export async function listCommands(program: CommandDef): Promise<Row[]> {
   const rows: Row[] = []
   for (const [name, load] of Object.entries((program.subCommands ?? {}) as SubCommandsDef)) {
@@ -33,8 +33,8 @@ export async function listCommands(program: CommandDef): Promise<Row[]> {
 }
 
 /**
- * Of one command. The first line of its description is the summary, the others come last: exit
- * codes, examples.
+ * The help of one command. The first line of its description is the summary; the others (exit codes,
+ * examples) come last.
  */
 export function renderCommandUsage(program: CommandDef, command: CommandDef): string {
   const prefix = [program, command].map(({ meta }) => (meta as CommandMeta | undefined)?.name)
@@ -77,7 +77,7 @@ function argumentRow(name: string, { description = '' }: ArgDef): Row {
   return [name.toUpperCase(), description]
 }
 
-/** A switch that is on by itself is shown as the flag that turns it off. */
+/** A switch that is on by default is shown as the flag that turns it off. */
 function optionRow(name: string, definition: ArgDef): Row {
   const { description = '' } = definition
   if (definition.type !== 'boolean') {

@@ -53,7 +53,7 @@ export async function loadServeConfig(sources: ConfigSources): Promise<ServeConf
   const secret = await findServeSecret(sources)
   if (secret !== undefined) return { ...config, secret }
   throw new ConfigError('agent serve needs the secret that signs the clients’ tokens', {
-    hint: `Give it by --auth-token-secret-file, ${variableOf('auth-token-secret')} or --auth-token-secret.`,
+    hint: `Give it with --auth-token-secret-file, ${variableOf('auth-token-secret')} or --auth-token-secret.`,
   })
 }
 

@@ -92,7 +92,7 @@ test('a log to read has headers, output, verdicts, and a table at the end', asyn
     '▶ Greet\nRunning: echo hi; echo err >&2\nhi\nerr\n✓ T\n\n▶ (exit 3)\n✗ exit code 3, T\n',
   )
   assert.match(text, /\n {2}✓ Greet +0 +T\n {2}✗ \(exit 3\) +3 +T\n/)
-  assert.match(text, /\n✗ \(exit 3\): exit code 3\n {2}To look into it, .*agent attach/)
+  assert.match(text, /\n✗ \(exit 3\): exit code 3\n {2}To investigate, .*agent attach/)
   assert.ok(text.endsWith('\nJob failed in T\n'))
   assert.is(stderr, '')
 })

@@ -196,7 +196,7 @@ test('the first job file of a project fits it, can be used, and replaces none', 
   assert.is(code, 0, stderr)
   assert.is(stdout, 'job.yaml written, for package.json. Run it: agent run job.yaml\n')
   assert.is(again.code, 2)
-  assert.match(again.stderr, /^agent: job\.yaml is there already/)
+  assert.match(again.stderr, /^agent: job\.yaml already exists/)
   const { compose, commands } = JSON.parse(printed.stdout)
   assert.is(compose.containers[0].image, 'node:24')
   assert.equal(commands.slice(1), [{ directive: 'npm install' }, { directive: 'npm test' }])

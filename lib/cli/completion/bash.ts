@@ -60,7 +60,7 @@ function commandCase(program: string, { name, positionals, options }: CommandDes
   return `        ${name}) if [[ $cur == -* ]]; then ${flags}; else ${values}; fi ;;`
 }
 
-/** Words of the command after the first are as the first. */
+/** All further positional arguments are completed like the first. */
 function complete(program: string, { kind, choices }: Value): string {
   if (kind === 'file') return `_${program}_files`
   return kind === 'choice' ? `_${program}_words '${choices.join(' ')}'` : ':'

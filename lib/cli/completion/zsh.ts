@@ -1,5 +1,5 @@
 /**
- * A completion script for zsh, to be sourced, or to be put as `_agent` into a directory of `fpath`.
+ * A completion script for zsh, to be sourced, or installed as `_agent` in a directory of `fpath`.
  *
  * @module
  * @see zshcompsys(1), _arguments and _describe

@@ -6,7 +6,7 @@ const test = suite('cli: failure')
 
 test('exit codes are told in words', () => {
   assert.is(describeExitCode(1), 'exit code 1')
-  assert.is(describeExitCode(126), 'exit code 126, found but not run: no permission, or no program')
+  assert.is(describeExitCode(126), 'exit code 126, found but not executable')
   assert.is(describeExitCode(127), 'exit code 127, command not found')
   assert.is(describeExitCode(137), 'exit code 137, ended by SIGKILL')
   assert.is(describeExitCode(255), 'exit code 255')

@@ -77,7 +77,7 @@ there
   ✗ false                               1      750 ms
 
 ✗ false: exit code 1
-  To look into it, run it with --hold 30m, and agent attach from another terminal
+  To investigate, run it with --hold 30m, and agent attach from another terminal
 
 Job failed in 5.3 s
 `,
