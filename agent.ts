@@ -16,6 +16,7 @@ const main: CommandDef = defineCommand({
     start: () => import('./lib/cli/start.ts').then(({ startCommand }) => startCommand),
     attach: () => import('./lib/cli/attach.ts').then(({ attachCommand }) => attachCommand),
     doctor: () => import('./lib/cli/doctor.ts').then(({ doctorCommand }) => doctorCommand),
+    report: () => import('./lib/cli/report.ts').then(({ reportCommand }) => reportCommand),
     install: () => import('./lib/cli/install.ts').then(({ installCommand }) => installCommand),
     uninstall: () =>
       import('./lib/cli/uninstall.ts').then(({ uninstallCommand }) => uninstallCommand),

@@ -99,12 +99,12 @@ export class JobLogError extends AgentError {
   readonly code = 'ERR_JOB_LOG_FAILED'
 }
 
-/** What a command prints cannot be written. */
+/** What a command prints, or its file, cannot be written. */
 export class OutputError extends AgentError {
   readonly code = 'ERR_OUTPUT_FAILED'
 }
 
-/** Somebody wants to get into a job that is not there, or not there any more. */
+/** Somebody wants something of a job that is not there, or not there any more. */
 export class JobNotRunningError extends AgentError {
   readonly code = 'ERR_JOB_NOT_RUNNING'
 }

@@ -76,7 +76,8 @@ Examples:
   },
 })
 
-async function findChecks(flags: Readonly<Record<string, unknown>>): Promise<Check[]> {
+/** Of the machine, and of the agent that these flags make. */
+export async function findChecks(flags: Readonly<Record<string, unknown>>): Promise<Check[]> {
   const environment = hostEnvironment()
   const path = environment['PATH'] ?? DEFAULT_PATH
   const temporaryDirectory = tmpdir()

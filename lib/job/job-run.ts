@@ -23,6 +23,7 @@ import { CompletionNotifier, pendingCallbacks } from './completion-notifier.ts'
 import { recoverDeadRuns } from './dead-runs.ts'
 import { Job, type JobOptions } from './job.ts'
 import { findSecrets, type JobSecrets, maskedLog } from './job-secrets.ts'
+import { redactRequest } from './redacted-request.ts'
 import { timeLimitsOf } from './time-limits.ts'
 
 export interface JobRunOptions {
@@ -71,6 +72,11 @@ export class JobRun {
 
   get addSecret(): AddSecret {
     return this.#secrets.masking.add
+  }
+
+  /** Of the request: names, not values. */
+  describeRequest(): object {
+    return redactRequest(this.#options.request, this.#secrets.masking)
   }
 
   /** Once it has been created. */

@@ -8,9 +8,10 @@ import { createHash } from 'node:crypto'
 import { readdir, rm, rmdir, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { JobLog } from '../events/job-log.ts'
-import { isMissing } from '../files/missing.ts'
+import { isMissing, unlessMissing } from '../files/missing.ts'
 import type { Logger } from '../log.ts'
 import { makeOwn } from './directory.ts'
+import { removeKeptRequest } from './kept-requests.ts'
 
 /** Beyond either, the oldest logs are removed. The last one always stays: somebody waits for it. */
 export interface KeptLimits {
@@ -23,6 +24,9 @@ interface KeptLog {
   /** Open or opening; an earlier process's log only once somebody asks for it. */
   log?: Promise<JobLog> | undefined
 }
+
+/** Below the state directory. */
+export const LOGS = 'logs'
 
 /** When it began, in ms, or later than the one before, and which job it is of: an id may hold anything, and be of any length. */
 const FILE_NAME = /^(\d{13,})-([0-9a-f]{32})\.log$/
@@ -138,11 +142,26 @@ export class KeptLogs {
     try {
       await rm(path, { force: true })
       await rm(`${path}.reserve`, { force: true })
+      await removeKeptRequest(path)
       if (dirname(path) !== this.#directory) await rmdir(dirname(path)) // was made for it alone
     } catch (error) {
       this.#log.warn(`The log ${path} is no longer needed, but cannot be removed: ${String(error)}`)
     }
   }
+}
+
+/**
+ * Also while an agent uses the directory: nothing is opened.
+ *
+ * @param stateDirectory of any agent
+ * @returns where the log of that job is; undefined when none is kept
+ * @throws {Error} of the file system
+ */
+export async function findKeptLog(stateDirectory: string, id: string): Promise<string | undefined> {
+  const directory = join(stateDirectory, LOGS)
+  const names = (await unlessMissing(readdir(directory))) ?? []
+  const name = names.sort().findLast((it) => FILE_NAME.exec(it)?.[2] === keyOf(id))
+  return name === undefined ? undefined : join(directory, name)
 }
 
 /** Nobody writes to it any more, finished or not. */

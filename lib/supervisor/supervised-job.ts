@@ -17,6 +17,7 @@ import { uploadJobLog } from '../log-upload/upload.ts'
 import type { AddSecret } from '../masking/masking.ts'
 import type { JobMetrics } from '../metrics/job-metrics.ts'
 import type { RecordedJob } from '../records/job-record.ts'
+import { keepRequest } from '../records/kept-requests.ts'
 import type { ExecutorName, JobRequest } from '../request/job-request.ts'
 import { type JobConfig, variablesOf } from '../settings/job-config.ts'
 import type { OpenedLog } from './open-log.ts'
@@ -107,9 +108,11 @@ export class SupervisedJob {
     const { metrics, request } = this.#options
     const { log } = this.#jobRun
     log.info(`The job begins (${request.executor})`)
+    let kept: Promise<void> | undefined
     let uploaded: Promise<void> | undefined
     try {
       const { jobLog, obstacle } = await opened
+      if (obstacle === undefined) kept = this.#keepRequest()
       const executor = await this.#prepareExecutor(obstacle)
       const onResult = (result: JobResult) => this.#end(result)
       await this.#jobRun.create(executor, { sink: jobLog, onResult }).run()
@@ -121,7 +124,7 @@ export class SupervisedJob {
       await this.#end('failed')
     }
     this.#over.resolve(this.#result)
-    await Promise.all([this.#jobRun.job?.clear(), this.#accessClosed, uploaded])
+    await Promise.all([this.#jobRun.job?.clear(), this.#accessClosed, uploaded, kept])
     this.#phase = 'reporting'
     return { cleanupFailed: this.#jobRun.job?.cleanupFailed ?? false }
   }
@@ -141,6 +144,16 @@ export class SupervisedJob {
     this.#result = result
     this.#accessClosed = this.#jobRun.access.close()
     await this.notifier.report(result)
+  }
+
+  /** For `agent report`: no job depends on it. */
+  async #keepRequest(): Promise<void> {
+    const { logPath } = this.#options
+    try {
+      await keepRequest(logPath, this.#jobRun.describeRequest())
+    } catch (error) {
+      this.#jobRun.log.warn(`The job's request is not kept for agent report: ${explain(error)}`)
+    }
   }
 
   /** As an artifact of the job, if the job's variables say so. */

@@ -17,7 +17,7 @@ import type { Logger } from '../log.ts'
 import type { JobMetrics } from '../metrics/job-metrics.ts'
 import type { StateDirectory } from '../records/directory.ts'
 import { JobRecords } from '../records/job-records.ts'
-import { type KeptLimits, KeptLogs } from '../records/kept-logs.ts'
+import { type KeptLimits, KeptLogs, LOGS } from '../records/kept-logs.ts'
 import type { JobRequest } from '../request/job-request.ts'
 import type { JobConfig } from '../settings/job-config.ts'
 import { InterruptedJobs } from './interrupted-jobs.ts'
@@ -72,7 +72,7 @@ export class Supervisor implements JobSlot {
     const { path } = options.state
     const log = options.logFor()
     const [kept, records] = await Promise.all([
-      KeptLogs.open(join(path, 'logs'), options.keptLogs, log),
+      KeptLogs.open(join(path, LOGS), options.keptLogs, log),
       JobRecords.open(join(path, 'records')),
     ])
     const jobs = new Supervisor(options, kept, records)

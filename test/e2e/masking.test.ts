@@ -1,16 +1,17 @@
 /** Secrets of a job are in nothing that others read: its log, wherever it goes, and the agent's own. */
 
-import { readdir, readFile } from 'node:fs/promises'
+import { execFileSync } from 'node:child_process'
+import { readdir, readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { stripVTControlCharacters } from 'node:util'
 import * as assert from 'uvu/assert'
-import { encode, runJob } from '../helpers/agent.ts'
+import { encode, runAgent, runJob } from '../helpers/agent.ts'
 import { containerJob } from '../helpers/container-job.ts'
 import { engineSuite } from '../helpers/engine-suite.ts'
 import { blocksOf } from '../helpers/events.ts'
 import { waitFor } from '../helpers/host.ts'
 import { createJobId } from '../helpers/job-id.ts'
-import { followLog, outputIn, serveAgent } from '../helpers/served-agent.ts'
+import { followLog, outputIn, type ServedAgent, serveAgent } from '../helpers/served-agent.ts'
 
 const test = engineSuite('masking')
 
@@ -46,6 +47,17 @@ const commands = [
   ...DIRECTIVES.map(([directive]) => ({ directive })),
   { directive: `: ${MARKED}`, alias: `with ${MARKED}` },
 ]
+
+/** All texts in the archive. */
+async function report({ directory }: ServedAgent, id: string): Promise<string> {
+  const path = join(directory, 'report.tgz')
+  const options = ['--state-dir', join(directory, 'state'), '--output', path]
+  const { code, stdout, stderr } = await runAgent(['report', ...options, id])
+  assert.is(code, 0, stderr)
+  assert.is(stdout, `${path}\n`)
+  assert.is((await stat(path)).mode & 0o777, 0o600)
+  return execFileSync('tar', ['-xzOf', path], { encoding: 'utf8' })
+}
 
 const executors = {
   shell: { ...SECRETS, commands },
@@ -97,16 +109,31 @@ test('serve: neither a log, followed, stored or recovered after a crash, nor the
       async () => outputIn(await log()).endsWith('[secret] [secret]\n[secret]'),
       'output',
     )
+    const whileRunning = await report(served, id)
     served = await served.killAndRestart()
     await served.ask('POST', '/stop')
     const recovered = await followLog(served, id)
     const { text } = await served.ask('GET', '/agent_logs')
+    const afterwards = await report(served, id)
+    const unknown = await runAgent(['report', 'unknown-job'])
 
     const logs = join(served.directory, 'state', 'logs')
     const stored = await Promise.all(
       (await readdir(logs)).map((file) => readFile(join(logs, file), 'utf8')),
     )
-    const all = [recovered, text, ...stored, served.agent.stderr].join('')
+    const reports = [whileRunning, afterwards]
+    const all = [recovered, text, ...stored, served.agent.stderr, ...reports].join('')
+    assert.match(whileRunning, '"state": "running"')
+    assert.match(afterwards, '"state": "finished"')
+    for (const report of reports) {
+      for (const part of ['"name": "MARKED"', '"path": "secret-file"', '"event":"cmd_output"']) {
+        assert.match(report, part)
+      }
+      assert.match(report, /"kernel": .*This machine\n/s)
+      assert.not.match(report, encode('12345'))
+    }
+    assert.is(unknown.code, 2)
+    assert.match(unknown.stderr, /^agent: No job "unknown-job" .* \[ERR_JOB_NOT_RUNNING\]\n/)
     assert.match(outputIn(recovered), /\[secret\] \[secret\]\n\[secret\]The agent was killed/)
     assert.match(recovered, `printf [secret]; sleep 1000","exit_code":1`)
     for (const secret of [MARKED, GUESSED, CALLBACK]) assert.not.match(all, secret)

@@ -24,6 +24,7 @@ const TRIED: readonly (readonly [RegExp, string])[] = [
   [/^\(umask 077; openssl rand|^agent serve --auth-token-secret-file/, 'e2e/serve-settings'],
   [/^agent start --endpoint/, 'e2e/start-life'],
   [/^sudo agent (un)?install|^systemctl status agent; journalctl/, 'e2e/service'],
+  [/^agent report\b/, 'e2e/masking'],
   [/^agent attach|^agent run --hold/, 'e2e/attach'],
   [/^ssh -t ci@runner bash \/tmp\/ssh_jump_point/, 'e2e/jump-point'],
 ]

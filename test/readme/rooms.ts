@@ -17,6 +17,7 @@ export const ROWS: readonly Readonly<Record<string, string>>[] = [
   { cli: 'arguments → settings → start; the only room that prints, exits and listens to signals' },
   {
     doctor: 'what a machine has and lacks, one file per subject; changes nothing',
+    report: 'one archive of what is known of a job, for whoever helps',
     service: 'the agent as a systemd service: its unit, installing, removing, watchdog',
   },
   { hub: 'agents that call their control plane: registration, syncs, their jobs, their end' },

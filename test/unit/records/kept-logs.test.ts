@@ -5,7 +5,8 @@ import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { JobLog } from '../../../lib/events/job-log.ts'
 import type { Logger } from '../../../lib/log.ts'
-import { type KeptLimits, KeptLogs } from '../../../lib/records/kept-logs.ts'
+import { findKeptLog, type KeptLimits, KeptLogs } from '../../../lib/records/kept-logs.ts'
+import { keepRequest } from '../../../lib/records/kept-requests.ts'
 
 interface Context {
   directory: string
@@ -36,6 +37,7 @@ async function keep(kept: KeptLogs, id: string, bytes = 100): Promise<void> {
   await log.write({ event: 'cmd_output', timestamp: 1, output: 'x'.repeat(bytes) })
   await log.write({ event: 'job_finished', timestamp: 1, result: 'passed' })
   await log.close()
+  await keepRequest(path, { id })
 }
 
 test('a log is found by its id, whatever that holds, also by the next process', async (t) => {
@@ -47,7 +49,7 @@ test('a log is found by its id, whatever that holds, also by the next process', 
   assert.ok(next.has(odd))
   assert.is((await next.get(odd))?.finished, true)
   assert.is(await next.get('another'), undefined)
-  assert.equal(await readdir(t.directory), ['logs'])
+  assert.equal(await readdir(t.directory), ['logs', 'requests'])
 })
 
 test('beyond the count the oldest go', async (t) => {
@@ -60,7 +62,11 @@ test('beyond the count the oldest go', async (t) => {
     ['one', 'two', 'three'].map((id) => kept.has(id)),
     [false, true, true],
   )
-  assert.is((await readdir(join(t.directory, 'logs'))).length, 2)
+  for (const part of ['logs', 'requests']) {
+    assert.is((await readdir(join(t.directory, part))).length, 2)
+  }
+  assert.is(await findKeptLog(t.directory, 'one'), undefined)
+  assert.is(await findKeptLog(t.directory, 'two'), kept.pathOf('two'))
 })
 
 test('beyond the size the oldest go, but never the last', async (t) => {
