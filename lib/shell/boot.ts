@@ -3,13 +3,13 @@
  *
  * bash runs it as its script file, so it never comes to a prompt: `PS1`, `PROMPT_COMMAND` and
  * history never act, and yet the shell is an interactive one (aliases, messages without line
- * numbers). It is a straight line, the same step again and again, as often as the job may need one:
- * ask for a directive, source its file at the top level, tell how it ended.
+ * numbers). It is straight-line code, the same step repeated as often as the job may need it: ask for
+ * a directive, source its file at the top level, report how it ended.
  *
- * Nothing of it is in the job's shell, and nothing the job does to its shell reaches it:
- * - No loop: `break` and `continue` of a directive have none of the agent's to act on.
- * - No name: no function, no variable. What is to be known from step to step the agent remembers; it
- *   is told with each end mark, and types what a step needs.
+ * Nothing of it is visible in the job's shell, and nothing the job does to its shell affects it:
+ * - No loop: `break` and `continue` in a directive cannot act on one of the agent's.
+ * - No name: no function, no variable. The agent itself keeps the state between steps: each end mark
+ *   reports it, and the agent types what a step needs.
  * - On a host the shell waits by sourcing its gate, a terminal of the agent's: it starts no process and keeps no
  *   descriptor. In a container it has nothing but its own terminal, and asks there.
  * - That asking is done in a command substitution. Its variable lives in a subshell, under a name
@@ -36,7 +36,7 @@ import { unattendedDefaults } from './unattended.ts'
 /** Wide, so that tables and progress bars in a log do not wrap; the height hardly matters. */
 const SIZE = 'cols 200 rows 50'
 
-/** What is read is answered with end-of-file at once; what is written is passed on as it is. */
+/** Reading gives end-of-file at once; output is passed on unchanged. */
 export const MODE = '-icanon -echo -opost min 0 time 0'
 
 /** More often than the agent answers; a damaged shell may not even be able to wait. */
@@ -48,20 +48,20 @@ const GIVE_UP = `\\builtin : "\${99999999?the job has damaged its shell, or an e
 /** So that the shell's stack does not grow with the number of steps. */
 const GROUP = 32
 
-/** In the directory of a shell that has a gate: the text that is run next. */
+/** The file of the next directive, in the directory of a shell that has a gate. */
 export const DIRECTIVE_FILE = 'directive'
 
-/** What an agent itself has to ask of the shell of a job, at most: exports, hooks. */
+/** The most steps that the agent itself needs in a job's shell: exports, hooks. */
 export const OWN_STEPS = 16
 
 export interface BootOptions {
   /** Unguessable; every mark of this shell is made with it. */
   readonly token: string
-  /** Where the directives' files will be, as a rule. */
+  /** Where the directives' files usually are. */
   readonly directory: string
-  /** How many directives there may come, at most. */
+  /** The highest number of directives. */
   readonly steps: number
-  /** Where the shell has one, it asks nothing by its terminal. */
+  /** A shell with a gate does not ask through its terminal. */
   readonly gate?: Pick<Gate, 'inherited' | 'path'> | undefined
   /** Lines of bash, run once the login scripts are done. */
   readonly prelude?: string

@@ -1,7 +1,7 @@
 /**
- * What a directive has set that would show the agent's own commands, or act on them: `set -x`,
- * `set -v`, and the traps for DEBUG, RETURN and CHLD. The shell drops these when it ends, having told them; the next
- * directive begins with taking them up again. Pure.
+ * State of a directive that would show the agent's own commands, or act on them: `set -x`, `set -v`, and
+ * the traps for DEBUG, RETURN and CHLD. The shell reports and drops it at the directive's end, and the next
+ * directive begins by restoring it. Pure.
  *
  * @module
  */
@@ -9,7 +9,7 @@
 import { quoteWord } from './quote.ts'
 import type { DirectiveEnd } from './stream-parser.ts'
 
-/** One of those, as `trap -p` shows it; in POSIX mode it shows the ones that are not set, too. */
+/** One of these traps, as `trap -p` prints it; in POSIX mode it also prints those that are not set. */
 const TRAP = /trap -- (-|'(?:[^']|'\\'')*') (?:SIG)?(CHLD|DEBUG|RETURN)\r?\n/g
 
 export class Carry {
@@ -41,7 +41,7 @@ export class Carry {
     this.#flags = flags
   }
 
-  /** @returns the next directive's text, with all that on its first line: its lines keep their numbers */
+  /** @returns the next directive's text, with all of it restored on the first line: line numbers stay the same */
   prepend(text: string): string {
     const [line = ''] = text.split('\n', 1)
     const prefix = this.#prefix()

@@ -1,6 +1,6 @@
 /**
- * Undoes what a terminal does to output in an image that has no `stty` to forbid it: each line feed
- * comes with a carriage return of the terminal's own. Pure and incremental.
+ * Removes the carriage return that a terminal adds to each line feed, for images without `stty`, where
+ * that cannot be turned off. Pure and incremental.
  *
  * @module
  */
@@ -11,7 +11,7 @@ const LF = 0x0a
 export class CookedOutput {
   #heldReturn = false
 
-  /** @returns the bytes as the program wrote them, as far as that is certain */
+  /** @returns the bytes as the program wrote them, as far as that is known yet */
   push(chunk: Uint8Array): Buffer {
     const written = Buffer.allocUnsafe(chunk.length + 1)
     let length = 0

@@ -19,15 +19,15 @@ const NAME = /^[A-Za-z_][A-Za-z0-9_]*$/
 /**
  * One `export NAME='…'` line a variable.
  *
- * @throws {ContentError} for a name bash cannot have or the agent has itself, or a value with a NUL byte
+ * @throws {ContentError} for a name that is invalid in bash or reserved by the agent, or a value with a NUL byte
  */
 export function formatExports(variables: readonly Variable[]): Buffer {
   return Buffer.concat(variables.map((variable) => formatExport(variable)))
 }
 
 /**
- * The same for a job's own shell, whatever aliases and functions it has by then: it ends with 1 at a
- * variable that bash refuses (`UID`).
+ * The same for a job's own shell, whatever aliases and functions it has: it returns 1 at a variable that
+ * bash refuses (`UID`).
  *
  * @throws {ContentError} as {@link formatExports} does
  */

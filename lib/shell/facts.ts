@@ -1,5 +1,5 @@
 /**
- * What a shell says of itself when it comes up. Pure.
+ * What a shell reports about itself when it is ready. Pure.
  *
  * @module
  */
@@ -12,7 +12,7 @@ export interface SessionInfo {
 }
 
 export interface ShellFacts extends SessionInfo {
-  /** Path of the program; empty without one. */
+  /** Path of the `stty` program; empty if there is none. */
   readonly stty: string
   /** `$-` */
   readonly flags: string

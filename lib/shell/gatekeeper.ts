@@ -1,6 +1,6 @@
 /**
- * Hands a directive to a shell that has a gate. As a rule that is one line, for which the shell starts no
- * process; whenever there is something to be done before, a subshell does it.
+ * Hands a directive to a shell that has a gate. Usually that takes one line, for which the shell starts no
+ * process; anything that has to be done before is done in a subshell.
  *
  * @module
  */
@@ -14,17 +14,17 @@ import type { StartWatch } from './start-watch.ts'
 import type { Gate } from './terminal.ts'
 import type { NextText } from './typist.ts'
 
-/** A shell that has not come by then never will. */
+/** A shell that has not reached the gate by then never will. */
 const START_LIMIT_MS = 20_000
 
 export interface GatekeeperOptions {
   readonly watch: StartWatch
   readonly gate: Gate
-  /** Where directives are as a rule. */
+  /** The usual directory of directives. */
   readonly directory: string
-  /** Whether readers of the shell's terminal get end-of-file, and it passes on what is written as it is. */
+  /** Whether the shell's terminal gives end-of-file to readers, and passes output on unchanged. */
   readonly isModeRight: () => boolean
-  /** That of the step that is next. */
+  /** The token of the next step. */
   readonly token: () => string
 }
 

@@ -1,5 +1,5 @@
 /**
- * How directives are handed to a shell: by its gate where it has one, else by its terminal.
+ * How directives are handed to a shell: through its gate if it has one, otherwise through its terminal.
  *
  * @module
  */
@@ -17,7 +17,7 @@ export interface HandingOptions {
   readonly watch: StartWatch
   /** The one that the shell's boot script knows. */
   readonly directory: string
-  /** Whether the terminal, at the last directive's end, still passed on what is written as it is. */
+  /** Whether the terminal still passed output on unchanged at the last directive's end. */
   readonly isPlain: () => boolean
 }
 

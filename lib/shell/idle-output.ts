@@ -1,12 +1,12 @@
 /**
- * What comes from the terminal while no directive runs.
+ * The terminal's output while no directive runs.
  *
  * @module
  */
 
 import type { OnOutput } from './terminal.ts'
 
-/** More than this waits unread. */
+/** Beyond this, output stays unread in the terminal. */
 const MAX_BYTES = 256 * 1024
 
 export class IdleOutput {
@@ -22,7 +22,7 @@ export class IdleOutput {
     this.#bytes += bytes.length
   }
 
-  /** What came after the previous directive's end stands at the head of the next one's output. */
+  /** Output that arrived after the end of a directive is the first output of the next one. */
   async give(onOutput: OnOutput): Promise<void> {
     for (let bytes = this.#chunks.shift(); bytes !== undefined; bytes = this.#chunks.shift()) {
       this.#bytes -= bytes.length

@@ -1,7 +1,7 @@
 /**
- * What a job's shell prints between the job's own bytes, and what is typed to it. Each mark carries
- * a token that nobody can know before it is printed, so neither a control byte nor the copy of an
- * earlier mark is taken for one. Pure.
+ * The marks that a job's shell prints between the job's own bytes, and the lines that are typed into it.
+ * Each mark contains a token that nobody can know before it is printed, so neither a control byte nor a
+ * copy of an earlier mark is mistaken for one. Pure.
  *
  * @module
  */
@@ -12,7 +12,7 @@ import { createHash, randomBytes } from 'node:crypto'
  * - `ready`, once: the login scripts are done.
  * - `ask`: the shell waits for the line of a step; again whenever it got another one.
  * - `start` and `end`: directly before a directive's first command and after its last.
- * - `told`, after `end`: what `trap -p` has shown stands between the two.
+ * - `told`, after `end`: the output of `trap -p` is between the two.
  */
 export type MarkKind = 'ask' | 'end' | 'ready' | 'start' | 'told'
 
@@ -41,8 +41,8 @@ export function asFormat(half: string): string {
 }
 
 /**
- * The line that is typed for a step, of a length that bash knows beforehand: it reads it byte by byte,
- * with four system calls for each. So there is a short form, and one for what does not fit into that.
+ * The line that is typed for a step, of a length that bash knows beforehand: bash reads it byte by byte,
+ * with four system calls for each. So there is a short form, and a long one for what does not fit.
  */
 export const LINE = {
   /** The beginning of the step's token. */

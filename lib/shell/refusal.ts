@@ -1,5 +1,5 @@
 /**
- * What it means for a job that a directive could not begin.
+ * Explains to the job's author why a directive could not begin.
  *
  * @module
  */

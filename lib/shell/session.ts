@@ -23,7 +23,7 @@ export interface RunResult {
   readonly exitCode: number
   /** The shell itself ended with this command; the next `run` gets a fresh one. */
   readonly shellExited: boolean
-  /** It takes no directive any more, but may run on: whoever started it ends it. */
+  /** The shell takes no more directives but may still run: whoever started it ends it. */
   readonly shellLost?: boolean
 }
 
@@ -38,24 +38,24 @@ export interface OpenOptions {
   readonly readyTimeoutMs: number
 }
 
-/** Background children can hold a dead shell's terminal open: no output for so long is the end of it. */
+/** Background children can hold a dead shell's terminal open: after this long without output it counts as ended. */
 const DRAIN_QUIET_MS = 50
 
-/** One of them may also print for ever. */
+/** A background child may also print for ever. */
 const DRAIN_LIMIT_MS = 2_000
 
-/** For so long a chunk of output waits for a log that is slow. */
+/** A chunk of output that waits this long for the log shows that the log is slow. */
 const STALLED_MS = 50
 
-/** Shown of a shell that never got ready; more would bury the reason. */
+/** How much output of a shell that never became ready is shown; more would bury the reason. */
 const MAX_SHOWN_CHARACTERS = 500
 
-/** A longer path, or a stranger one, could not be typed. */
+/** Paths that can be typed: not longer than this, and without the separator. */
 const TYPEABLE = /^[^|]{1,63}$/
 
 const TOO_LATE = 'The shell had ended before it could read this directive.\n'
 
-/** Who gets events now, and the promises it waits for. */
+/** The current receiver of events, and the promises it waits for. */
 interface Waiting {
   readonly onOutput: OnOutput
   readonly done: PromiseWithResolvers<DirectiveEnd | undefined>
@@ -103,20 +103,20 @@ export class Session {
     const shared = { parser: this.#parser, watch: this.#watch }
     this.#handing = createHanding({ terminal, gate, directory, isPlain, ...shared })
     this.#pump = this.#readAll()
-    this.#pump.catch(() => undefined) // told to whoever waits, by #untilDone
+    this.#pump.catch(() => undefined) // #untilDone reports it to whoever waits
   }
 
-  /** What the shell has said of itself when it was ready. */
+  /** What the shell reported about itself when it was ready. */
   get info(): SessionInfo {
     return this.#facts
   }
 
-  /** The shell is gone, or was let go of: a new session is needed. */
+  /** The shell has ended or was released: a new session is needed. */
   get closed(): boolean {
     return this.#closed
   }
 
-  /** @returns what the file of the next directive has to say; nothing is added for the agent's own */
+  /** @returns the contents of the next directive's file; nothing is added to the agent's own */
   prepare(text: string): string {
     return this.#carry.prepend(text)
   }
@@ -124,8 +124,8 @@ export class Session {
   /**
    * Sources the file at `path`, as the shell sees it, and resolves when it ended or the shell died.
    *
-   * @param options `quiet`: this is the agent's own doing, `$?` for the next directive stays as it is and
-   *   neither `set -x` nor a trap shows it
+   * @param options `quiet`: this is the agent's own directive; `$?` for the next directive stays as it is,
+   *   and neither `set -x` nor a trap shows it
    * @throws {ShellError} when the shell is gone already
    * @throws {AgentError} when the terminal is lost and no exit code will ever be known
    */
@@ -150,7 +150,7 @@ export class Session {
     return { exitCode, shellExited: true }
   }
 
-  /** Lets go of the terminal; the shell itself is ended by whoever started it. Safe to call twice. */
+  /** Releases the terminal; the shell itself is ended by whoever started it. Safe to call twice. */
   close(): void {
     this.#closed = true
     this.#terminal.close()
@@ -200,7 +200,7 @@ export class Session {
     return { exitCode: 1, shellExited: true, shellLost: true }
   }
 
-  /** @returns what the mark said that came; undefined when the shell ended without one */
+  /** @returns the content of the end mark; undefined when the shell ended without one */
   async #untilDone(
     waiting: Waiting,
     refusal?: Promise<Refusal | undefined>,
@@ -219,7 +219,7 @@ export class Session {
     }
   }
 
-  /** After the shell's end: until its last output has been read, whoever still holds the terminal. */
+  /** After the shell's end: waits until its last output has been read, even if others hold the terminal. */
   async #drain(): Promise<undefined> {
     const ended = this.#pump.then(
       () => true,

@@ -1,20 +1,20 @@
 /**
- * What is heard of a directive that is being handed over: the shell asks, it starts it, or has ended
- * without. Whatever has become of the shell, waiting for it has an end.
+ * Follows a directive that is being handed over: the shell asks for it, starts it, or ends without. The
+ * wait is limited, whatever has happened to the shell.
  *
  * @module
  */
 
-/** How exactly limits are kept. */
+/** The precision of the limits. */
 const POLL_MS = 100
 
-/** What the shell says when it asks. */
+/** What the shell reports when it asks. */
 export interface Question {
   readonly token: string
   readonly pid: number
   /** Programs of the job run in the background. */
   readonly isBusy: boolean
-  /** Of the line it waits for. */
+  /** The length of the line it waits for. */
   readonly length: number
 }
 
@@ -44,7 +44,7 @@ export class StartWatch {
     this.#tell()
   }
 
-  /** @returns the question that is to be answered, if there is one; it is asked no more */
+  /** @returns the question to be answered, if there is one; it is then no longer pending */
   take(): Question | undefined {
     const question = this.#question
     this.#question = undefined
@@ -61,7 +61,7 @@ export class StartWatch {
     this.#tell()
   }
 
-  /** @returns whether what has ended is a directive, and not the try to read one */
+  /** @returns whether a directive has ended, rather than an attempt to read one */
   ended(): boolean {
     const { hasStarted } = this
     if (!hasStarted) this.#state = 'ended'

@@ -1,6 +1,6 @@
 /**
- * Takes the bytes of a shell's terminal apart: the job's output here, the agent's marks there.
- * Pure: bytes in, events out, whatever the sizes of the chunks they come in.
+ * Separates the bytes of a shell's terminal into the job's output and the agent's marks.
+ * Pure: bytes in, events out, whatever the sizes of the chunks.
  *
  * @module
  */
@@ -32,7 +32,7 @@ interface Mark {
   readonly head: Buffer
 }
 
-/** What may come next, by what came last. */
+/** Which marks may follow each mark. */
 const NEXT: Readonly<Record<MarkKind, readonly MarkKind[]>> = {
   ready: ['ask', 'start', 'end'],
   ask: ['ask', 'start', 'end'],
@@ -41,10 +41,10 @@ const NEXT: Readonly<Record<MarkKind, readonly MarkKind[]>> = {
   told: ['ask', 'start', 'end'],
 }
 
-/** A handler that is longer is not kept: it is output. */
+/** A longer handler is not carried over, but treated as output. */
 const MAX_TOLD_BYTES = 64 * 1024
 
-/** What `trap -p` prints of one trap, and a terminal makes of it. */
+/** One trap as `trap -p` prints it, possibly with the terminal's line ending. */
 const TRAP = /trap -- (?:-|'(?:[^']|'\\'')*') (?:SIG)?(?:CHLD|DEBUG|RETURN)\r?\n/g
 
 export class StreamParser {
@@ -67,12 +67,12 @@ export class StreamParser {
     this.#marks = marksOf(['ready'], shellToken)
   }
 
-  /** Bytes of the terminal that events have been made of: where a reader would go on. */
+  /** The number of bytes that have been turned into events: where a reader would continue. */
   get position(): number {
     return this.#received - this.#held.length - this.#told.length
   }
 
-  /** Of the step that is next, or runs. */
+  /** The token of the step that is next or running. */
   get token(): string {
     return this.#token
   }
@@ -94,7 +94,7 @@ export class StreamParser {
     return events
   }
 
-  /** Gives out what was held back: nothing more will come. */
+  /** Emits what was held back: nothing more will come. */
   end(): ShellEvent[] {
     const events: ShellEvent[] = []
     this.#emit(this.#told, events)
@@ -172,7 +172,7 @@ export class StreamParser {
     events.push({ type: 'ended', ...ended, traps: Buffer.from(traps, 'latin1').toString() })
   }
 
-  /** Nothing that is typed ends a line, and so neither does its echo. */
+  /** A typed line contains no line break, so neither does its echo. */
   #give(bytes: Buffer, events: ShellEvent[]): void {
     if (this.#ended !== undefined && this.#told.length < MAX_TOLD_BYTES) {
       this.#told = Buffer.concat([this.#told, bytes])

@@ -1,5 +1,5 @@
 /**
- * The terminal a job's shell lives on, wherever that shell runs.
+ * The terminal of a job's shell, wherever that shell runs.
  *
  * @module
  */
@@ -19,7 +19,7 @@ export interface Terminal {
   /** Every byte the shell and its children print; ends when nothing more can come. */
   readonly output: AsyncIterable<Uint8Array>
 
-  /** Types bytes into the terminal. Never more than a short line: nothing may fill its buffer. */
+  /** Types bytes into the terminal. Never more than a short line, since its buffer must not fill up. */
   write(text: string): void
 
   /**
@@ -29,22 +29,22 @@ export interface Terminal {
    */
   readonly exited: Promise<number>
 
-  /** Whether who reads from it now gets end-of-file at once. Absent where nobody can tell but by trying. */
+  /** Whether a reader would get end-of-file at once. Absent where that cannot be determined. */
   readonly isAtEnd?: () => boolean
 
   /** Frees this side. `output` ends. Safe to call twice. Does not kill anything. */
   close(): void
 }
 
-/** By which a shell is told what to run, where it need not be asked by its terminal. */
+/** Through which a shell is told what to run, without using its own terminal. */
 export interface Gate {
-  /** What the shell sources: it waits until something is said, runs that, and goes on. */
+  /** The file that the shell sources: it waits until something is written, runs that, and continues. */
   readonly path: string
 
-  /** What the shell inherits of the agent's terminals, this one and those of other jobs, and is to close. */
+  /** Descriptors of the agent's terminals that the shell inherits, also of other jobs, and has to close. */
   readonly inherited: readonly number[]
 
-  /** A line of bash, of less than 4,000 bytes. Each is for one sourcing, in their order. Does not wait. */
+  /** Writes a line of bash, shorter than 4,000 bytes, for the next sourcing that has none. Does not wait. */
   say(line: string): void
 
   /** Safe to call twice. */

@@ -1,5 +1,5 @@
 /**
- * Hands a directive to a shell by its terminal: waits until it asks, types the line, sees it start.
+ * Hands a directive to a shell through its terminal: waits until it asks, types the line, sees it start.
  *
  * @module
  */
@@ -15,14 +15,14 @@ const ASK_LIMIT_MS = 20_000
 /** From typing to the start: the line may have been eaten, by a program that reads the terminal. */
 const START_LIMIT_MS = 3_000
 
-/** A line that was torn is asked for again at once. */
+/** The shell asks again at once for a line that arrived damaged. */
 const MAX_TRIES = 5
 
 /** What is to be run next. */
 export interface NextText {
   /** `$?` for it. */
   readonly status: number
-  /** Of its file, as the shell sees it. */
+  /** The path of its file, as the shell sees it. */
   readonly path: string
 }
 
@@ -70,9 +70,9 @@ export class Typist {
   }
 
   /**
-   * The shell asks from a process of its own. When that is the very next one in its world, nothing was
-   * started since it asked last, and so there was nobody to change the terminal's mode; unless
-   * somebody had been started earlier and still runs.
+   * The shell asks from a process of its own. If its id is the next one in the PID namespace, nothing was
+   * started since the last question, so nothing can have changed the terminal's mode, unless a program
+   * that was started earlier is still running.
    */
   #mayHaveChanged({ pid, isBusy }: Question, tries: number): boolean {
     if (this.#last === undefined) return isBusy // the boot script has just set it

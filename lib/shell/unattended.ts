@@ -1,6 +1,6 @@
 /**
- * Variables by which programs learn that nobody sits at the job's terminal: without them a pager or
- * an editor waits for a key for ever.
+ * Variables that tell programs that nobody is at the job's terminal: without them a pager or an editor
+ * would wait for a key for ever.
  *
  * @module
  */
@@ -21,7 +21,7 @@ const DEFAULTS: Readonly<Record<string, string>> = {
   DEBIAN_FRONTEND: 'noninteractive',
 }
 
-/** Lines of bash, for after the login scripts: what these or an image have set stays. */
+/** Lines of bash to run after the login scripts: values set by these or by an image stay. */
 export function unattendedDefaults(): string {
   const lines = Object.entries(DEFAULTS).map(
     ([name, value]) => `[[ -v ${name} ]] || builtin export ${name}=${value}`,
