@@ -10,6 +10,7 @@ import {
   type AgentError,
   ControlPlaneError,
   explain,
+  messageOf,
   NameTakenError,
   RegistrationRefusedError,
 } from '../errors.ts'
@@ -159,7 +160,11 @@ export class HubAgent {
     const agent = this.#agentOf(registration)
     const causes = new CauseLog(log, 'Disconnecting')
     const delaysMs = Array.from({ length: DISCONNECT_TIMES - 1 }, () => DISCONNECT_PAUSE_MS)
-    using deadline = new Deadline(DISCONNECT_LIMIT_MS, this.#stopped.signal)
+    const { signal: stopped } = this.#stopped
+    // Who has stopped a job by a second signal gets one try: the name would stay taken for minutes.
+    using deadline = stopped.aborted
+      ? new Deadline(DISCONNECT_CALL_MS)
+      : new Deadline(DISCONNECT_LIMIT_MS, stopped)
     const { signal } = deadline
     try {
       await retry(() => agent.disconnect({ signal, timeoutMs: DISCONNECT_CALL_MS }), {
@@ -168,7 +173,7 @@ export class HubAgent {
       })
       log.info(`Disconnected from the control plane as ${oneLine(registration.name)}`)
     } catch (error) {
-      log.warn(`The agent ends without disconnecting: ${explain(error)}`)
+      log.warn(`The agent ends without disconnecting: ${messageOf(error)}`)
     }
   }
 

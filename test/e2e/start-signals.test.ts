@@ -45,6 +45,7 @@ test('a second signal stops the job now', async ({ hub, start }) => {
   assert.is(job.result, 'stopped')
   assert.equal(job.log.bytes, await started.readJobLog(job.id))
   assert.match(stderr, 'SIGTERM again')
+  assert.ok(hub.agents.all[0]?.isDisconnected)
   assert.equal(hub.violations, [])
 })
 
