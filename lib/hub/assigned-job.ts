@@ -236,7 +236,7 @@ export class AssignedJob {
     const { agent, context, kept } = this.#options
     return createLogPusher({
       ...{ jobLog, url: logUrl, client: context.client, log: this.#log },
-      token: request?.logger.token ?? '', // without one the first answer is 401, and it is refreshed
+      token: request?.logger.token ?? '', // without one, the first is requested
       refreshToken: async (signal) => {
         const token = await agent.refreshLogToken({ signal })
         addSecret?.(Buffer.from(token)) // as the one before

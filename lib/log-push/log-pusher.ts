@@ -14,7 +14,7 @@ export interface LogPusherOptions {
   readonly jobLog: ReadableLog
   /** The job request's `logger.url`, without a query. */
   readonly url: string
-  /** The job request's `logger.token`, a JWT. */
+  /** The job request's `logger.token`, a JWT. Empty when there is none yet: one is requested then. */
   readonly token: string
   /**
    * Requests another token: when the server refuses this one, or shortly before it expires.

@@ -19,11 +19,15 @@ export class LogToken {
   readonly #onFailure: (error: unknown) => void
   #token: string
   #dueAt: number
-  #isRefused = false
+  #isRefused: boolean
 
-  /** @param onFailure called when a refresh fails while the token is still valid */
+  /**
+   * @param token empty when there is none yet
+   * @param onFailure called when a refresh fails while the token is still valid
+   */
   constructor(token: string, refresh: RefreshToken, onFailure: (error: unknown) => void) {
     this.#token = token
+    this.#isRefused = token === ''
     this.#dueAt = dueAt(token)
     this.#refresh = refresh
     this.#onFailure = onFailure

@@ -61,6 +61,12 @@ test('a refused one is replaced before the next use, and what is no JWT is good 
   assert.is(await token.get(signal), 'second')
 })
 
+test('where there is none yet, one is requested before the first use', async () => {
+  const token = new LogToken('', async () => 'first', never)
+
+  assert.is(await token.get(signal), 'first')
+})
+
 test('a refused one without a successor is an error', async () => {
   const token = new LogToken('first', () => Promise.reject(new Error('no')), never)
   token.refuse()
