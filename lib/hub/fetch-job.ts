@@ -82,17 +82,25 @@ function isOfJob(id: string, document: unknown): document is object {
   return job_id === id || olderId === id || Array.isArray(commands)
 }
 
-/** Looks at the values of variables and files, at any depth; a directive may contain that text. */
-function isSanitized(document: unknown): boolean {
-  if (typeof document !== 'object' || document === null) return false
-  return Object.entries(document).some(([key, value]) =>
-    value === SANITIZED ? key === 'value' || key === 'content' : isSanitized(value),
-  )
+/**
+ * Looks at the values of variables and files, at any depth; a directive may contain that text.
+ * Without recursion: a document may be nested more deeply than calls can be.
+ */
+function isSanitized(document: object): boolean {
+  const left: object[] = [document]
+  for (let next = left.pop(); next !== undefined; next = left.pop()) {
+    for (const [key, value] of Object.entries(next)) {
+      if (value === SANITIZED && (key === 'value' || key === 'content')) return true
+      if (typeof value === 'object' && value !== null) left.push(value)
+    }
+  }
+  return false
 }
 
 function describe(error: ControlPlaneError | RequestError): string {
   if (error instanceof RequestError) {
     return `The control plane sent an invalid job request:\n${error.message}\n`
   }
-  return `The job could not be fetched from the control plane.\n${toLine(error)}\n`
+  const isFinal = error.status === 404 // others were retried, to no avail
+  return `The job could not be fetched from the control plane.\n${isFinal ? toLine(error) : error.message}\n`
 }
