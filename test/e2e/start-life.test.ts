@@ -73,6 +73,32 @@ test('an agent for one job ends after it, with its result, and runs its hook', a
   assert.equal(hub.violations, [])
 })
 
+test('the result of the job is the exit code, also of one that passed or was stopped', async ({
+  hub,
+  start,
+}) => {
+  const jobs = [hub.enqueueCommands('true'), hub.enqueueCommands('sleep 1000')] as const
+  const started = await Promise.all(
+    jobs.map(({ id }) =>
+      start(['--disconnect-after-job', '--exit-with-job-result', '--job-id', id]),
+    ),
+  )
+  const [, stopped] = jobs
+  await waitFor(() => stopped.states.includes('running-job'), 'the endless one runs')
+  stopped.isStopRequested = true
+  const exits = await Promise.all(started.map(({ agent }) => agent.exited))
+
+  assert.equal(
+    exits.map(({ code }) => code),
+    [0, 130],
+  )
+  assert.equal(
+    jobs.map(({ result }) => result),
+    ['passed', 'stopped'],
+  )
+  assert.equal(hub.violations, [])
+})
+
 test('an agent without work ends as its control plane says, and tells its hook why', async ({
   hub,
   hook,

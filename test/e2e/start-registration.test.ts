@@ -71,6 +71,26 @@ test('what passes is tried again, and each cause is said once', async ({ hub, st
   assert.is(new Set(names).size, 1, 'a random name stays the same')
 })
 
+test('an agent that another one has to make room for says so, waits, and can be ended', async ({
+  hub,
+  start,
+}) => {
+  for (const [status, body, remedy] of [
+    [422, 'agent quota for organization has been reached', 'as soon as another one ends'],
+    [400, "agent can't be registered", 'its name is free again after 15 minutes'],
+  ] as const) {
+    hub.fail({ on: 'register', fault: { status, body }, times: 1_000 })
+    const started = await start(['--name', 'waiting-agent'])
+    await waitFor(() => started.agent.stderr.includes(body), 'it says why')
+    const { code, stderr } = await started.stop()
+    hub.faults.clear()
+
+    assert.is(code, 0, stderr)
+    assert.match(stderr, remedy)
+  }
+  assert.is(hub.agents.all.length, 0)
+})
+
 test('a control plane is trusted by its certificate, of a private authority too', async ({
   directory,
 }) => {
