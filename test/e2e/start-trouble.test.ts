@@ -97,7 +97,7 @@ test('an agent that is not known any more registers anew: idle at once, with a j
   assert.is(unknown.length, 1 + 3)
   assert.match(
     stderr,
-    `The job ${job.id} is stopped and not reported: the control plane has lost this agent`,
+    `The job ${job.id} is stopped and not reported: the control plane has lost contact with this agent`,
   )
   assert.match(stderr, `[job ${job.id}] The job is over: stopped`)
   assert.equal(hub.violations, [])
