@@ -137,7 +137,7 @@ test('commands are chosen by number or name, and may go on after one that fails'
     [['--only', 'Three', 'job.yaml'], '--only: the job has no command "Three"'],
     [['--only', '4', 'job.yaml'], '  2  Two\n  3  echo "=3"\n'],
     [['--only', '1', '--from', '1', 'job.yaml'], '--from and --only were both given'],
-    [['--image', 'x', 'job.yaml'], '--image is for a command after --'],
+    [['--image', 'x', 'job.yaml'], '--image is only for a command after --'],
     [['job.yaml', '--', 'true'], 'both job.yaml and a command after --'],
     [['--'], 'agent run needs FILE, or a command after --'],
   ] as const) {

@@ -43,7 +43,7 @@ test('agents of one process run their jobs side by side, and end one by one', as
 
   assert.is(code, 0)
   assert.is(stderr.match(/because /g)?.length, 1, 'the hook is for all of them')
-  assert.is(stderr.match(/share this host/g)?.length, 1)
+  assert.is(stderr.match(/share the agent/g)?.length, 1)
   for (const [number, job] of jobs.entries()) {
     assert.is(job.result, 'stopped')
     assert.match(job.log.text, `"output":"now ${number}\\n"`)
