@@ -60,7 +60,8 @@ export function chooseJob(
   const matching = exact.length > 0 ? exact : jobs.filter((job) => job.id.startsWith(id ?? ''))
   const [job, ...more] = matching
   if (job === undefined) {
-    const what = id === undefined ? 'No job of this user runs' : `No job "${id}" of this user runs`
+    const what =
+      id === undefined ? 'This user has no running job' : `This user has no running job "${id}"`
     throw new JobNotRunningError(`${what} on this machine${describe(jobs)}`, {
       hint:
         jobs.length > 0

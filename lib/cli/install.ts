@@ -84,7 +84,7 @@ Examples:
       directories: DIRECTORIES.flatMap((name) => settings[name] ?? []),
       print: printLine,
     })
-    printLine(`The service runs. Its log: journalctl -u ${SERVICE} -f`)
+    printLine(`The service is running. Its log: journalctl -u ${SERVICE} -f`)
   },
 })
 

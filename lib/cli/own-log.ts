@@ -30,7 +30,7 @@ export function openOwnLog(
   try {
     file = new LogFile(path, logFileSize)
   } catch (error) {
-    problem = `The log is not kept in ${path}: ${explain(error)}`
+    problem = `The log cannot be written to ${path}: ${explain(error)}`
   }
   const write = (text: string) => {
     process.stderr.write(text)

@@ -155,7 +155,7 @@ function createHold(
 function describeHold({ id, sshPublicKeys }: JobRequest, holdMs: number): string {
   const word = /^[\w.-]+$/.test(id) ? id : quoteWord(id)
   const lines = [
-    `The job has failed. What it made stays for ${Math.ceil(holdMs / 1_000)} s, until you have been in it, or until Ctrl-C here.`,
+    `The job has failed. It is kept for ${Math.ceil(holdMs / 1_000)} s, until an attached session ends, or until Ctrl-C here.`,
     `Get in from another terminal: agent attach ${word}`,
     ...(sshPublicKeys.length === 0 ? [] : [`Or by SSH: ssh -t HOST bash ${JUMP_POINT_PATH}`]),
   ]
@@ -171,7 +171,7 @@ function stopper(jobRun: JobRun, forceStop: AbortController, gracePeriodMs: numb
     const what = jobRun.job?.state.phase === 'done' ? 'clearing up after' : 'stopping'
     const deadline = performance.now() + gracePeriodMs
     jobRun.waits.begin(() => describeGrace(deadline - performance.now()))
-    process.stderr.write(`agent: ${what} the job; once more (Ctrl-C) kills it at once\n`)
+    process.stderr.write(`agent: ${what} the job; press Ctrl-C again to kill it at once\n`)
     jobRun.stop()
   }
 }

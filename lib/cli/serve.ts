@@ -110,7 +110,7 @@ function renewCertificate(listener: Listener, fingerprint: () => string, log: Lo
     listener.reloadTls()
     log.info(`The certificate was reloaded, SHA-256 ${fingerprint()}`)
   } catch (error) {
-    log.error(`The old certificate stays in use: ${explain(error)}`)
+    log.error(`The previous certificate stays in use: ${explain(error)}`)
   }
 }
 

@@ -35,7 +35,7 @@ const UNKNOWN_WINDOW_MS = 60_000
 const UNKNOWN_LEAST_MS = 5_000
 
 /** For an agent that was told to end. */
-const PATIENCE_MS = 5_000
+const CONTACT_LIMIT_MS = 5_000
 
 /** When the original agent would kill its job. */
 const LONG_MS = 600_000
@@ -79,7 +79,7 @@ export class Silence {
     if (this.#interruptedAt === undefined) return 'retry'
 
     const graceEnd = this.#interruptedAt + this.#options.graceMs
-    const isLong = now - Math.max(this.#lastContact, this.#interruptedAt) >= PATIENCE_MS
+    const isLong = now - Math.max(this.#lastContact, this.#interruptedAt) >= CONTACT_LIMIT_MS
     if (job === 'none') return isLong ? 'give-up' : 'retry'
     if (now < graceEnd) return 'retry'
     if (job === 'over') return isLong ? 'give-up' : 'retry'

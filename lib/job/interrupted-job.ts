@@ -73,9 +73,9 @@ export class InterruptedJob {
     })
     if (jobLog?.finished) return await this.#reportLate()
     const result: JobResult = this.record.result ?? 'failed'
-    const isThrough = this.record.result !== undefined
+    const hasResult = this.record.result !== undefined
     if (jobLog !== undefined)
-      await this.#write(jobLog, () => explainInterruption(jobLog, REASON, isThrough))
+      await this.#write(jobLog, () => explainInterruption(jobLog, REASON, hasResult))
     await this.notifier.report(result)
     if (jobLog !== undefined) {
       const timestamp = nowInSeconds()

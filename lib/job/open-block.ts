@@ -23,16 +23,16 @@ interface LogEnd {
  * Ends the open block with the reason, so that every block in the log is complete. If none is open, the
  * reason gets a block of its own. Repeatable: the reason is written once.
  *
- * @param isThrough the job already has its result: only an open block is ended
+ * @param hasResult the job already has its result: only an open block is ended
  */
 export async function explainInterruption(
   jobLog: JobLog,
   reason: string,
-  isThrough: boolean,
+  hasResult: boolean,
 ): Promise<void> {
   const { open, lastLines } = await findEnd(jobLog)
   const isSaid = lastLines.some((line) => decodeBytes(line).includes(JSON.stringify(reason)))
-  if (open === undefined && (isThrough || isSaid)) return
+  if (open === undefined && (hasResult || isSaid)) return
   const timestamp = nowInSeconds()
   const block = open ?? { directive: INTERRUPTED_TITLE, timestamp }
   if (jobLog.lineCount === 0) await jobLog.write({ event: 'job_started', timestamp })

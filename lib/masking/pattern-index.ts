@@ -43,7 +43,7 @@ export class PatternIndex {
   readonly #patterns: Indexed[] = []
   /** In symbols. The longer it is, the further the search can skip. */
   #window = MAX_WINDOW
-  readonly #shifts = new Uint8Array(HASHES).fill(farOf(MAX_WINDOW))
+  readonly #shifts = new Uint8Array(HASHES).fill(shiftBeyond(MAX_WINDOW))
   /** Patterns by the last block of their first window. */
   readonly #byWindow = new Map<number, Indexed[]>()
   /** Patterns by their first block. */
@@ -76,7 +76,7 @@ export class PatternIndex {
   find(symbols: Symbols): Interval[] {
     const { codes, count } = symbols
     const shifts = this.#shifts
-    const last = farOf(this.#window) - 1
+    const last = shiftBeyond(this.#window) - 1
     const end = count - this.#window
     const found: Interval[] = []
     for (let at = 0; at <= end; ) {
@@ -106,7 +106,7 @@ export class PatternIndex {
   }
 
   #addToWindow(pattern: Indexed): void {
-    const far = farOf(this.#window)
+    const far = shiftBeyond(this.#window)
     for (let at = 0; at < far; at++) {
       const hash = hashOfBlock(pattern.codes, at)
       this.#shifts[hash] = Math.min(this.#shifts[hash] ?? far, far - 1 - at)
@@ -117,7 +117,7 @@ export class PatternIndex {
   /** For a pattern that is shorter than all before it. */
   #narrow(window: number): void {
     this.#window = window
-    this.#shifts.fill(farOf(window))
+    this.#shifts.fill(shiftBeyond(window))
     this.#byWindow.clear()
     for (const pattern of this.#patterns) this.#addToWindow(pattern)
   }
@@ -153,7 +153,7 @@ function hashOfBlock(codes: Uint16Array, from: number): number {
 }
 
 /** How far to skip when a window contains no block of any pattern. */
-function farOf(window: number): number {
+function shiftBeyond(window: number): number {
   return window - BLOCK + 1
 }
 

@@ -31,7 +31,7 @@ export async function findJob(id: string, stateDirectories: readonly string[]): 
   }
   const places = stateDirectories.join(' or ')
   throw new JobNotRunningError(
-    `No job ${JSON.stringify(id)} of this user runs, and no log of one is in ${places}${problems.join('')}`,
+    `This user has no running job ${JSON.stringify(id)}, and there is no log of one in ${places}${problems.join('')}`,
     {
       hint: "Call it as the agent's user (sudo -u ci agent report …), and with the agent's --state-dir.",
     },

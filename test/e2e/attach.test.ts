@@ -206,7 +206,7 @@ test('a job that does not run is told, with those that do', async (t) => {
   assert.is(code, 2)
   assert.match(
     stderr,
-    'agent: No job "no-such-job" of this user runs on this machine [ERR_JOB_NOT_RUNNING]\n',
+    'agent: This user has no running job "no-such-job" on this machine [ERR_JOB_NOT_RUNNING]\n',
   )
   assert.match(stderr, job.id)
 })

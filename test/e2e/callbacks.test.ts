@@ -125,7 +125,7 @@ test('a second signal does not wait for callbacks', async (t) => {
   await waitFor(() => job.stderr.includes('attempt 1 of 60'), 'the callback fails')
 
   job.signal('SIGINT')
-  await waitFor(() => job.stderr.includes('once more'), 'the first signal is heard')
+  await waitFor(() => job.stderr.includes('Ctrl-C again'), 'the first signal is heard')
   job.signal('SIGINT')
 
   const { stderr, result } = await job.finished

@@ -171,7 +171,7 @@ test('a user whom the system does not know, without a home, runs jobs like any o
   assert.match(ran.stdout, 'Job passed')
   assert.is(places.length, 1)
   assert.is(ran.stderr, '')
-  assert.match(attached.stderr, 'No job of this user runs on this machine')
+  assert.match(attached.stderr, 'This user has no running job on this machine')
   assert.match(examined.stdout, 'as user 54321')
   assert.match(examined.stdout, /ok +login /)
 })

@@ -263,7 +263,7 @@ test('what an engine that stays away keeps is named, with how to remove it', asy
   await proxy.die()
   await waitFor(() => job.stdout.includes('"job_finished"'), 'the job is over', AT_ONCE_MS)
   job.signal('SIGINT') // else it waits a minute for the engine
-  await waitFor(() => job.stderr.includes('once more'), 'the first signal was heard')
+  await waitFor(() => job.stderr.includes('Ctrl-C again'), 'the first signal was heard')
   job.signal('SIGINT')
   const { result, stderr } = await job.finished
 

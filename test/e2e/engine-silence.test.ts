@@ -81,7 +81,7 @@ test('a second signal does not wait for an engine that hangs, and names what it 
   const { proxy, job } = await t.stoppedTwice
 
   job.signal('SIGTERM')
-  await waitFor(() => job.stderr.includes('once more'), 'the first signal was heard')
+  await waitFor(() => job.stderr.includes('Ctrl-C again'), 'the first signal was heard')
   job.signal('SIGTERM')
   const { code, result, stderr } = await end({ proxy, job })
 

@@ -267,7 +267,7 @@ both('a FIFO in place of the agent’s log holds up neither the start nor a poll
   await chown(log, OTHER, OTHER)
   const held = await serveAgent(['--log-file-path', log])
   try {
-    assert.match(held.agent.stderr, /warn .*The log is not kept in .*\/log/)
+    assert.match(held.agent.stderr, /warn .*The log cannot be written to .*\/log/)
     assert.is((await held.ask('GET', '/agent_logs')).status, 404)
   } finally {
     await held.stop()

@@ -274,7 +274,7 @@ test('a log file that cannot be written is a warning, and /agent_logs is 404', a
   await mkdir(join(t.directory, 'log'))
   await withAgent(
     async (served) => {
-      assert.match(served.agent.stderr, /warn .*The log is not kept in/)
+      assert.match(served.agent.stderr, /warn .*The log cannot be written to/)
       assert.is((await served.ask('GET', '/agent_logs')).status, 404)
     },
     ['--log-file-path', join(t.directory, 'log')],

@@ -77,7 +77,7 @@ test('installed, it runs jobs over HTTPS, now and after each boot', async ({ mac
   const id = await submit(machine, 'id -un; env | grep -cE "NOTIFY|WATCHDOG|SECRET"; pwd')
   const log = await whenLogged(machine, id, 'job_finished')
 
-  assert.match(said, 'The service runs')
+  assert.match(said, 'The service is running')
   assert.match(outputIn(log), 'root\n0\n/root\n')
   assert.is(
     await machine.ask('systemctl is-active agent; systemctl is-enabled agent'),
@@ -341,7 +341,7 @@ test('a path that means something to systemd is no trouble, or told before anyth
   const program = await machine.ask('readlink "/proc/$(systemctl show -P MainPID agent)/exe"')
   const refused = await machine.run(`"/opt/50%n \\$HOME/it's/agent" install`)
 
-  assert.match(said, 'The service runs')
+  assert.match(said, 'The service is running')
   assert.is(program, '/opt/50%n $HOME/agent')
   assert.is(refused.code, 2)
   assert.match(refused.output, "such characters in its path: /opt/50%n $HOME/it's/agent")

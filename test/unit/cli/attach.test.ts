@@ -57,11 +57,11 @@ test('several are listed', () => {
 
 test('an unknown name brings the list as well; no job at all, a word on other users', () => {
   const unknown = complaintOf([job('a', 1)], 'b', 'others')
-  assert.match(unknown.message, /^No job "b" of this user runs on this machine\n {2}a {2}shell/)
+  assert.match(unknown.message, /^This user has no running job "b" on this machine\n {2}a {2}shell/)
   assert.is(unknown.hint, 'Name one of these.')
 
   const none = complaintOf([], undefined, 'others')
-  assert.is(none.message, 'No job of this user runs on this machine')
+  assert.is(none.message, 'This user has no running job on this machine')
   assert.is(none.hint, 'others')
 })
 
