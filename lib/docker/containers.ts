@@ -187,7 +187,7 @@ async function isListed(
   return found.length > 0
 }
 
-/** The end of what a `logged` container has put out, standard error included. */
+/** The end of what a `logged` container has printed, standard error included. */
 export async function lastLines(
   docker: DockerClient,
   id: string,

@@ -1,5 +1,5 @@
 /**
- * Puts an app on a port, over TLS, where anybody may knock.
+ * Puts an app on a port, over TLS, where anybody may connect.
  *
  * @module
  */

@@ -19,11 +19,11 @@ export interface RegisterOptions {
   readonly registration: Registration
   readonly log: Logger
   readonly signal: AbortSignal
-  readonly patience?: RegistrationPatience
+  readonly pauses?: RegistrationPauses
 }
 
 /** In milliseconds. */
-export interface RegistrationPatience {
+export interface RegistrationPauses {
   /** After a temporary failure, growing. */
   readonly firstMs: number
   readonly maxMs: number
@@ -34,7 +34,7 @@ export interface RegistrationPatience {
 }
 
 /** A lost agent's name is free after 1, 3 or 15 minutes, see section 5 of the control plane's rules. */
-const PATIENCE: RegistrationPatience = {
+const PAUSES: RegistrationPauses = {
   firstMs: 1_000,
   maxMs: 30_000,
   occupiedMs: 30_000,
@@ -51,8 +51,8 @@ const JITTER = 0.3
  * @throws {Error} when the signal is aborted
  */
 export async function register(options: RegisterOptions): Promise<Registered> {
-  const { registration, log, signal, patience = PATIENCE } = options
-  const { firstMs, maxMs, occupiedMs, nameMs } = patience
+  const { registration, log, signal, pauses = PAUSES } = options
+  const { firstMs, maxMs, occupiedMs, nameMs } = pauses
   const causes = new CauseLog(log, 'The registration')
   const passing = backoff({ firstMs, maxMs, jitter: JITTER })
   const occupied = backoff({ firstMs: occupiedMs, maxMs: occupiedMs, jitter: JITTER })

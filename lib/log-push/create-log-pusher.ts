@@ -47,8 +47,8 @@ class PositionalPusher implements LogPusher {
   /** Aborted when pushing has to end, whatever is left. */
   readonly #stop: LinkedAbort
   /** Aborted when the log has ended: no more pauses. */
-  readonly #hurry: LinkedAbort
-  readonly #told = new Set<string>()
+  readonly #logEnd: LinkedAbort
+  readonly #logged = new Set<string>()
   readonly #running: Promise<void>
   #place: Place
   #pushed = { lines: 0, bytes: 0 }
@@ -57,7 +57,7 @@ class PositionalPusher implements LogPusher {
   /** Why the last try failed; empty after one that succeeded. */
   #problem = ''
   /** A failure was logged, and success has not been logged since. */
-  #hasComplained = false
+  #hasLoggedFailure = false
   #hasGivenUp = false
   #finishing: Promise<LogDelivery> | undefined
 
@@ -67,7 +67,7 @@ class PositionalPusher implements LogPusher {
     this.#reader = new BatchReader(jobLog)
     this.#token = new LogToken(token, refreshToken, (error) => this.#tell(failureOfRefresh(error)))
     this.#stop = new LinkedAbort(signal)
-    this.#hurry = new LinkedAbort(this.#stop.signal)
+    this.#logEnd = new LinkedAbort(this.#stop.signal)
     this.#place = { line: Math.min(startFrom, jobLog.lineCount), offset: 0 }
     this.#running = this.#run()
   }
@@ -97,7 +97,7 @@ class PositionalPusher implements LogPusher {
     const { jobLog, log } = this.#options
     using deadline = new Deadline(timeoutMs, signal)
     using _ = onAbort(deadline.signal, () => this.#stop.abort(deadline.signal.reason))
-    this.#hurry.abort()
+    this.#logEnd.abort()
     await this.#running
     const { position, isTrimmed, lag } = this
     const delivery = { lines: jobLog.lineCount, delivered: position, isTrimmed }
@@ -122,7 +122,7 @@ class PositionalPusher implements LogPusher {
       const place = `line ${this.position} on, and is in ${jobLog.path}`
       log.error(`The job's log is not pushed from ${place}: ${this.#problem}`)
     } finally {
-      this.#hurry[Symbol.dispose]()
+      this.#logEnd[Symbol.dispose]()
       this.#stop[Symbol.dispose]()
     }
   }
@@ -143,7 +143,7 @@ class PositionalPusher implements LogPusher {
 
   async #hasMore(): Promise<boolean> {
     const { jobLog } = this.#options
-    const { signal } = this.#hurry
+    const { signal } = this.#logEnd
     while (this.lag === 0 && !jobLog.ended && !signal.aborted) await jobLog.changed(signal)
     return this.lag > 0
   }
@@ -152,10 +152,10 @@ class PositionalPusher implements LogPusher {
   async #gather(): Promise<void> {
     const { jobLog } = this.#options
     const dueAt = Math.max(performance.now() + GATHER_MS, this.#nextAt)
-    while (!this.#hurry.signal.aborted && !this.#size.isReached(jobLog, this.#place)) {
+    while (!this.#logEnd.signal.aborted && !this.#size.isReached(jobLog, this.#place)) {
       const restMs = dueAt - performance.now()
       if (restMs <= 0) break
-      using deadline = new Deadline(restMs, this.#hurry.signal)
+      using deadline = new Deadline(restMs, this.#logEnd.signal)
       await jobLog.changed(deadline.signal)
     }
     const spread = MAX_INTERVAL_MS - MIN_INTERVAL_MS
@@ -226,8 +226,8 @@ class PositionalPusher implements LogPusher {
     }
     this.#size.grow()
     this.#problem = ''
-    if (this.#hasComplained) this.#options.log.info("The job's log is pushed again")
-    this.#hasComplained = false
+    if (this.#hasLoggedFailure) this.#options.log.info("The job's log is pushed again")
+    this.#hasLoggedFailure = false
     await this.#keepPosition()
   }
 
@@ -255,13 +255,13 @@ class PositionalPusher implements LogPusher {
   #tell({ kind, message }: PushFailure): void {
     this.#problem = message
     const text = `The job's log cannot be pushed to ${this.#address} for now: ${message}`
-    this.#hasComplained = this.#warnOnce(kind, text) || this.#hasComplained
+    this.#hasLoggedFailure = this.#warnOnce(kind, text) || this.#hasLoggedFailure
   }
 
   /** @returns whether it was logged just now */
   #warnOnce(kind: string, message: string): boolean {
-    if (this.#told.has(kind)) return false
-    this.#told.add(kind)
+    if (this.#logged.has(kind)) return false
+    this.#logged.add(kind)
     this.#options.log.warn(message)
     return true
   }

@@ -10,7 +10,7 @@ import type { Keys } from './paths.ts'
 import { isRecord } from './shapes.ts'
 import { encode, isAbsent, isPlain } from './short-form-items.ts'
 
-export interface Surroundings {
+export interface FileContext {
   /** Where `secrets` are taken from. */
   readonly environment: Readonly<Record<string, string | undefined>>
   /** The text of `env_file`, when the document names one that could be read. */
@@ -33,7 +33,7 @@ export function variablesOf(
   fields: Readonly<Record<string, unknown>>,
   place: Place,
   notes: Expansion,
-  { environment, envFile = '' }: Surroundings = { environment: {} },
+  { environment, envFile = '' }: FileContext = { environment: {} },
 ): { readonly env_vars?: readonly unknown[] } {
   const own = fields['env_vars'] ?? []
   const isOfJob = place.to === ''
@@ -75,7 +75,7 @@ function ofMapping(values: unknown, at: Keys, notes: Expansion): Sourced[] {
 
 function ofEnvironment(
   names: unknown,
-  environment: Surroundings['environment'],
+  environment: FileContext['environment'],
   notes: Expansion,
 ): Sourced[] {
   if (isAbsent(names)) return []

@@ -9,7 +9,7 @@ import { Expansion, type Place, within } from './expansion.ts'
 import { isRecord } from './shapes.ts'
 import { containersOf } from './short-form-containers.ts'
 import { isAbsent, rename, toCommands, toFiles } from './short-form-items.ts'
-import { type Surroundings, variablesOf } from './short-form-variables.ts'
+import { type FileContext, variablesOf } from './short-form-variables.ts'
 
 type Fields = Readonly<Record<string, unknown>>
 
@@ -32,7 +32,7 @@ const COMMAND_LISTS = ['commands', 'epilogue_commands', ...COMMANDS.map(([, long
 const TOP: Place = { from: [], to: '' }
 
 /** @returns the document with nothing of the short form left in it, and what is wrong with that form */
-export function expandShortForm(document: unknown, surroundings: Surroundings): LongForm {
+export function expandShortForm(document: unknown, context: FileContext): LongForm {
   const notes = new Expansion()
   if (!isRecord(document)) return { document, workdir: undefined, notes }
   const { env, env_file, secrets, workdir, image, services, ...others } = document
@@ -47,7 +47,7 @@ export function expandShortForm(document: unknown, surroundings: Surroundings): 
       ...fields,
       ...Object.fromEntries(lists),
       ...timeoutOf(document['timeout'], notes),
-      ...variablesOf(document, TOP, notes, surroundings),
+      ...variablesOf(document, TOP, notes, context),
       ...('files' in fields && { files: toFiles(fields['files'], within(TOP, 'files'), notes) }),
       ...containersOf(document, notes),
     },

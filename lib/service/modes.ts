@@ -66,8 +66,8 @@ export const SERVICE_MODES: Readonly<Record<ServiceCommand, ServiceMode>> = {
     },
     async findStopTimeoutMs(sources) {
       const { shutdownTimeout, job } = await loadServeConfigButSecret(sources)
-      const patienceMs = shutdownTimeout ?? parseDuration('', SHUTDOWN_TIMEOUT)
-      return patienceMs + job.stopGracePeriod + STOP_MARGIN_MS
+      const drainMs = shutdownTimeout ?? parseDuration('', SHUTDOWN_TIMEOUT)
+      return drainMs + job.stopGracePeriod + STOP_MARGIN_MS
     },
     findSecret: findServeSecret,
   },

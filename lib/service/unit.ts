@@ -25,7 +25,7 @@ export const MADE_MEMBERS_PATH = `${CONFIG_DIRECTORY}/made-members`
 
 export const STATE_DIRECTORY = '/var/lib/agent'
 
-/** Between the end of the agent's patience with a job and systemd's with the agent. */
+/** From the end of the time that a job has to systemd's KILL of the agent. */
 export const STOP_MARGIN_MS = 90_000
 
 /** Who calls: the control plane, or the agent. */
@@ -81,7 +81,7 @@ ${COMMAND_LINES[command]}Restart=always
 RestartSec=2
 TimeoutStartSec=2min
 WatchdogSec=2min
-# Asks the agent alone, which lets its job end (${PATIENCE[command]} in ${CONFIG_PATH}).
+# Asks the agent alone, which lets its job end (${DRAIN_SETTING[command]} in ${CONFIG_PATH}).
 KillMode=mixed
 TimeoutStopSec=${Math.ceil(stopTimeoutMs / 1_000)}
 ${RIGHTS}
@@ -100,7 +100,7 @@ RestartPreventExitStatus=2
 }
 
 /** The setting that says for how long a job may go on. */
-const PATIENCE: Readonly<Record<ServiceCommand, string>> = {
+const DRAIN_SETTING: Readonly<Record<ServiceCommand, string>> = {
   serve: 'shutdown-timeout',
   start: 'interruption-grace-period',
 }

@@ -52,7 +52,7 @@ export class StartWatch {
   }
 
   /** The answer has been lost, unless the shell has asked again. */
-  putBack(question: Question): void {
+  restore(question: Question): void {
     this.#question ??= question
   }
 

@@ -64,7 +64,7 @@ export class Typist {
       const answer = await watch.hear(START_LIMIT_MS)
       if (answer === 'started') return undefined
       if (answer === 'ended') return 'not-read'
-      watch.putBack(question) // the line is gone, and the shell still waits for it
+      watch.restore(question) // the line is gone, and the shell still waits for it
     }
     return 'not-taken'
   }

@@ -40,7 +40,7 @@ const DIRECTORIES = [tmpdir, () => '/dev/shm', () => '/var/tmp', homedir]
 let loaded: PtyAddon | undefined
 
 /**
- * Once in a process: each load from another file is mapped anew, and never let go.
+ * Once in a process: each load from another file is mapped again, and never released.
  *
  * @throws {AggregateError} when the addon loads from no directory, e.g. in a static binary
  */

@@ -1,7 +1,7 @@
 /**
  * What a job's programs ask of the agent, put together from the lines they write. Pure.
  *
- * A line is `ID ~` (it begins, perhaps anew), `ID +PART` (more to come), `ID .PART` (the last) or
+ * A line is `ID ~` (it begins, perhaps again), `ID +PART` (more to come), `ID .PART` (the last) or
  * `ID !` (nobody waits any more). The parts make up the fields, each ended by a tab, with tabs, newlines and percent signs escaped.
  *
  * @module

@@ -37,7 +37,7 @@ const BACKOFF = { firstMs: 500, maxMs: 500 }
 export class JobObjects {
   readonly #docker: DockerClient
   readonly #labels: Readonly<Record<string, string>>
-  /** Unique on the engine, so that two jobs, or leftovers, never meet. */
+  /** Unique on the engine, so that two jobs, or orphans, never collide. */
   readonly #network = `agent-${randomBytes(6).toString('hex')}`
   #networkMade = false
   readonly #containers = new Set<string>()

@@ -18,7 +18,7 @@ interface Lab {
 
 const test = suite<Lab>('hub: register')
 
-const PATIENCE = { firstMs: 1, maxMs: 5, occupiedMs: 5, nameMs: 60_000 }
+const PAUSES = { firstMs: 1, maxMs: 5, occupiedMs: 5, nameMs: 60_000 }
 
 test.before.each(async (lab) => {
   lab.hub = await startHub()
@@ -34,7 +34,7 @@ test.before.each(async (lab) => {
         ...{ hostname: 'here', single_job: false, job_id: '' },
         ...{ idle_timeout: 0, interruption_grace_period: 0 },
       },
-      ...{ log, signal: new AbortController().signal, patience: PATIENCE, ...change },
+      ...{ log, signal: new AbortController().signal, pauses: PAUSES, ...change },
     })
 })
 
@@ -63,7 +63,7 @@ test('an answer that was lost leaves a name behind, which is free again after a 
 test('a name that stays taken is an error of its own', async ({ attempt }) => {
   await attempt()
 
-  const error = await rejection(attempt({ patience: { ...PATIENCE, nameMs: 30 } }))
+  const error = await rejection(attempt({ pauses: { ...PAUSES, nameMs: 30 } }))
 
   assert.is((error as { code?: string }).code, 'ERR_NAME_TAKEN')
   assert.match(error.message, 'The name unit-agent is still taken')
