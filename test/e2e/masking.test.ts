@@ -133,7 +133,10 @@ test('serve: neither a log, followed, stored or recovered after a crash, nor the
       assert.not.match(report, encode('12345'))
     }
     assert.is(unknown.code, 2)
-    assert.match(unknown.stderr, /^agent: No job "unknown-job" .* \[ERR_JOB_NOT_RUNNING\]\n/)
+    assert.match(
+      unknown.stderr,
+      /^agent: This user has no running job "unknown-job", .* \[ERR_JOB_NOT_RUNNING\]\n/,
+    )
     assert.match(outputIn(recovered), /\[secret\] \[secret\]\n\[secret\]The agent was killed/)
     assert.match(recovered, `printf [secret]; sleep 1000","exit_code":1`)
     for (const secret of [MARKED, GUESSED, CALLBACK]) assert.not.match(all, secret)
