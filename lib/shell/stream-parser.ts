@@ -120,7 +120,11 @@ export class StreamParser {
     if (end === -1) return this.#hold(bytes, found.at, events)
 
     this.#give(bytes.subarray(0, found.at), events)
-    this.#pass(found.mark.kind, bytes.toString('utf8', begin, end), events)
+    // bash writes a line at a time: others may print between the line of an end mark and its tail.
+    const lineEnd = found.mark.kind === 'end' ? bytes.indexOf('\n', begin) + 1 : 0
+    const payloadEnd = lineEnd === 0 || lineEnd > end ? end : lineEnd
+    this.#pass(found.mark.kind, bytes.toString('utf8', begin, payloadEnd), events)
+    this.#give(bytes.subarray(payloadEnd, end), events)
     return bytes.subarray(end + tail.length)
   }
 
