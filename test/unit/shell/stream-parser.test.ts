@@ -53,6 +53,11 @@ const SECOND = stepToken(BOOT, 1)
 
 const CASES: ReadonlyArray<readonly [name: string, text: string, expected: readonly string[]]> = [
   [
+    'what another program prints between the line of an end mark and its tail',
+    `${START}x${markHead('end', TOKEN)}0 h\n1\n2\n${markTail(TOKEN)}3\n${TOLD}`,
+    ['started', 'output "x1\\n2\\n3\\n"', 'ended 0 h '],
+  ],
+  [
     'output between the marks',
     `${mark('ask', TOKEN, '7 ')}${START}hello\n${endMark('0 himBH')}`,
     ['asked 7 ', 'started', 'output "hello\\n"', 'ended 0 himBH '],
